@@ -1,0 +1,1 @@
+//! Who is asking: tenant registry, visitor tokens, agents' JWT, origins, rate limits.

@@ -1,0 +1,136 @@
+//! Keys of conversations, alone and in a visitor's small set, and their subject in the log.
+
+use std::fmt;
+
+use crate::{
+    id::{ConversationId, VisitorId},
+    shard::Shard,
+    tenant::TenantId,
+};
+
+/// A conversation of a tenant: the key under which the log and the store keep its events.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConversationKey {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Which it is.
+    pub id: ConversationId,
+}
+
+/// The conversations that one visitor reads as one: the primary's, and those of up to four absorbed visitors.
+///
+/// New messages go to the primary's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationSet {
+    tenant: TenantId,
+    /// The primary's first.
+    ids: Vec<ConversationId>,
+}
+
+/// The subject is not one of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the subject of a conversation")]
+pub struct BadSubject;
+
+// === impl ConversationKey ===
+
+impl ConversationKey {
+    /// `chat.<shard>.<tenant>.<conversation>`. A tenant's name may hold `.`, which a token may not: it is written `~`.
+    pub fn subject(&self, shard: Shard) -> String {
+        format!("chat.{shard}.{}.{}", tenant_token(&self.tenant), self.id)
+    }
+
+    /// Reads back what [`subject`](Self::subject) wrote.
+    ///
+    /// # Errors
+    /// [`BadSubject`] where it is anything else.
+    pub fn from_subject(subject: &str) -> Result<Self, BadSubject> {
+        let mut tokens = subject.split('.');
+        let (Some("chat"), Some(_), Some(tenant), Some(id), None) =
+            (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next())
+        else {
+            return Err(BadSubject);
+        };
+        let name = tenant.replace('~', ".");
+        let tenant = TenantId::parse(&name).map_err(|_| BadSubject)?;
+        let id = ConversationId::parse(id).map_err(|_| BadSubject)?;
+        if tenant.as_str() == name { Ok(Self { tenant, id }) } else { Err(BadSubject) }
+    }
+}
+
+impl fmt::Display for ConversationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.tenant, self.id)
+    }
+}
+
+/// The subjects of all conversations of `tenant`, as a NATS wildcard.
+pub fn tenant_subjects(tenant: &TenantId, shard: Shard) -> String {
+    format!("chat.{shard}.{}.*", tenant_token(tenant))
+}
+
+fn tenant_token(tenant: &TenantId) -> String {
+    tenant.as_str().replace('.', "~")
+}
+
+// === impl ConversationSet ===
+
+impl ConversationSet {
+    /// The conversations of `primary` and of the visitors it has absorbed.
+    pub fn of_visitor(tenant: &TenantId, primary: VisitorId, absorbed: &[VisitorId]) -> Self {
+        let visitors = std::iter::once(primary).chain(absorbed.iter().copied());
+        Self {
+            tenant: tenant.clone(),
+            ids: visitors.map(|visitor| ConversationId::derive(tenant, visitor)).collect(),
+        }
+    }
+
+    /// One conversation alone, as an agent reads it.
+    pub fn only(key: &ConversationKey) -> Self {
+        Self { tenant: key.tenant.clone(), ids: vec![key.id] }
+    }
+
+    /// Whose they are.
+    pub const fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// Where new messages go.
+    pub fn primary(&self) -> ConversationKey {
+        ConversationKey { tenant: self.tenant.clone(), id: self.ids[0] }
+    }
+
+    /// Each of them, the primary's first.
+    pub fn keys(&self) -> impl Iterator<Item = ConversationKey> + '_ {
+        self.ids.iter().map(|&id| ConversationKey { tenant: self.tenant.clone(), id })
+    }
+
+    /// Whether `key` is one of them.
+    pub fn contains(&self, key: &ConversationKey) -> bool {
+        key.tenant == self.tenant && self.ids.contains(&key.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_has_four_tokens_and_reads_back() {
+        let key = ConversationKey {
+            tenant: TenantId::parse("shop.example.com").unwrap(),
+            id: ConversationId::from_bytes([7; 16]),
+        };
+        let subject = key.subject(Shard::new(3));
+        assert_eq!(subject, "chat.03.shop~example~com.07070707070707070707070707070707");
+        assert_eq!(ConversationKey::from_subject(&subject), Ok(key));
+    }
+
+    #[test]
+    fn a_foreign_subject_is_refused() {
+        let id = "07070707070707070707070707070707";
+        for subject in ["", "chat.03.a", &format!("chat.03.A.{id}"), &format!("chat.3.a.{id}.x"), &format!("x.3.a.{id}")] {
+            assert_eq!(ConversationKey::from_subject(subject), Err(BadSubject), "{subject}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The cursor: a position as a client sees it, opaque, with a short MAC over (tenant, position).
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    keys::{DerivedKey, InstallationKeys},
+    position::Position,
+    tenant::TenantId,
+};
+
+/// Writes and reads cursors under the installation's keys.
+#[derive(Clone, Debug)]
+pub struct Cursors {
+    keys: Vec<DerivedKey>,
+}
+
+/// The text is no cursor of this tenant: broken, forged, or another tenant's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor")]
+pub struct BadCursor;
+
+/// 64 bits of MAC: a guess is a request, and requests are limited.
+const MAC_BYTES: usize = 8;
+
+impl Cursors {
+    /// Cursors under these keys.
+    pub fn new(keys: &InstallationKeys) -> Self {
+        Self { keys: keys.derive("parlor 2026 cursor") }
+    }
+
+    /// The cursor of `position` in `tenant`'s order: 22 characters of base64url.
+    pub fn write(&self, tenant: &TenantId, position: Position) -> String {
+        let mut bytes = [0; 8 + MAC_BYTES];
+        bytes[..8].copy_from_slice(&position.as_u64().to_be_bytes());
+        bytes[8..].copy_from_slice(&mac(&self.keys[0], tenant, position));
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads a cursor of `tenant`.
+    ///
+    /// # Errors
+    /// [`BadCursor`] where no live key made it for this tenant.
+    pub fn read(&self, tenant: &TenantId, text: &str) -> Result<Position, BadCursor> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
+        let (packed, tag) = bytes.split_first_chunk::<8>().ok_or(BadCursor)?;
+        let position = Position::from_u64(u64::from_be_bytes(*packed)).ok_or(BadCursor)?;
+        let genuine = self.keys.iter().any(|key| bool::from(mac(key, tenant, position)[..].ct_eq(tag)));
+        if genuine { Ok(position) } else { Err(BadCursor) }
+    }
+}
+
+fn mac(key: &DerivedKey, tenant: &TenantId, position: Position) -> [u8; MAC_BYTES] {
+    let tag = key.mac(&[tenant.as_str().as_bytes(), &position.as_u64().to_be_bytes()]);
+    *tag.first_chunk().expect("a MAC has 32 bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{keys::Secret, position::Epoch};
+
+    fn cursors(current: u8, previous: Option<u8>) -> Cursors {
+        let secret = |byte| Secret::new(vec![byte; 32]).unwrap();
+        Cursors::new(&InstallationKeys::new(secret(current), previous.map(secret)))
+    }
+
+    #[test]
+    fn a_cursor_is_read_by_its_own_tenant_alone() {
+        let (a, b) = (TenantId::parse("a").unwrap(), TenantId::parse("b").unwrap());
+        let position = Position::new(Epoch::FIRST, 42).unwrap();
+        let text = cursors(1, None).write(&a, position);
+        assert_eq!(text.len(), 22);
+        assert_eq!(cursors(1, None).read(&a, &text), Ok(position));
+        assert_eq!(cursors(1, None).read(&b, &text), Err(BadCursor));
+        assert_eq!(cursors(2, Some(1)).read(&a, &text), Ok(position), "the previous key still verifies");
+        assert_eq!(cursors(2, None).read(&a, &text), Err(BadCursor));
+    }
+
+    #[test]
+    fn a_changed_cursor_is_refused() {
+        let a = TenantId::parse("a").unwrap();
+        let text = cursors(1, None).write(&a, Position::new(Epoch::FIRST, 42).unwrap());
+        for index in 0..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
+            assert_eq!(cursors(1, None).read(&a, std::str::from_utf8(&changed).unwrap()), Err(BadCursor));
+        }
+        for text in ["", "AAAA", "§", &text[..21], &format!("{text}AA")] {
+            assert_eq!(cursors(1, None).read(&a, text), Err(BadCursor), "{text}");
+        }
+    }
+}

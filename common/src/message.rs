@@ -1,0 +1,179 @@
+//! Drafts and messages: what a client asks to send, and what everyone is shown.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    cursor::Cursors,
+    event::{Author, AuthorKind, Event},
+    id::{ClientMessageId, ConversationId, EventId},
+    random::Random,
+};
+
+/// The most bytes of UTF-8 a text may have.
+pub const MAX_TEXT_BYTES: usize = 16_384;
+
+/// A message's checked text: 1 to 16,384 bytes of UTF-8, more than white space, no NUL; kept as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text(String);
+
+/// Why a text is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadText {
+    /// Nothing, or white space alone.
+    #[error("the text is empty")]
+    Empty,
+    /// More than 16,384 bytes.
+    #[error("the text has more than {MAX_TEXT_BYTES} bytes")]
+    TooLong,
+    /// A NUL within.
+    #[error("the text has a NUL")]
+    Nul,
+}
+
+/// What a client asks to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// What to say.
+    pub text: Text,
+    /// By what the client knows it again.
+    pub client_message_id: Option<ClientMessageId>,
+}
+
+/// A message as everyone is shown it, by REST and on sockets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// The event's id; unique for ever.
+    pub id: EventId,
+    /// Where it was said.
+    pub conversation_id: ConversationId,
+    /// What was said, as it came.
+    pub text: String,
+    /// What the author is.
+    pub sender: Sender,
+    /// Who the author is.
+    pub author: MessageAuthor,
+    /// When the door took it: ISO 8601, UTC, milliseconds.
+    pub timestamp: String,
+    /// Its position, for `before`, `after` and `since`.
+    pub cursor: String,
+    /// The client's id of the draft.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_message_id: Option<ClientMessageId>,
+}
+
+/// What the author of a message is, in the words of the seed's widget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sender {
+    /// A visitor.
+    User,
+    /// An agent.
+    Agent,
+    /// A bot.
+    Bot,
+}
+
+/// The author of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageAuthor {
+    /// A visitor's id, or the agent's.
+    pub id: String,
+    /// An agent's name, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+// === impl Text ===
+
+impl Text {
+    /// Checks `text` and keeps it as it came.
+    ///
+    /// # Errors
+    /// [`BadText`] says what is wrong with it.
+    pub fn parse(text: String) -> Result<Self, BadText> {
+        if text.trim().is_empty() {
+            Err(BadText::Empty)
+        } else if text.len() > MAX_TEXT_BYTES {
+            Err(BadText::TooLong)
+        } else if text.contains('\0') {
+            Err(BadText::Nul)
+        } else {
+            Ok(Self(text))
+        }
+    }
+
+    /// The text as it came.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+// === impl BadText ===
+
+impl BadText {
+    /// As a problem's `details` spell it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::Nul => "nul",
+        }
+    }
+}
+
+// === impl Draft ===
+
+impl Draft {
+    /// The client's id, or else one made now and kept, so that every retry of this draft has the same.
+    pub fn keep_id(&mut self, now: Timestamp, random: &Random) -> ClientMessageId {
+        self.client_message_id.get_or_insert_with(|| ClientMessageId::made(now, random)).clone()
+    }
+}
+
+// === impl Message ===
+
+impl Message {
+    /// The message that `event` is; `None` for an event of another kind.
+    pub fn of(event: &Event, cursors: &Cursors) -> Option<Self> {
+        let body = event.message()?;
+        let record = &event.record;
+        Some(Self {
+            id: record.id,
+            conversation_id: event.conversation.id,
+            text: body.text.clone(),
+            sender: Sender::of(&record.author),
+            author: MessageAuthor { id: record.author.id.clone(), name: record.author.name.clone() },
+            timestamp: record.at.to_string(),
+            cursor: cursors.write(&event.conversation.tenant, event.position),
+            client_message_id: Some(body.client_message_id.clone()),
+        })
+    }
+}
+
+impl Sender {
+    /// What `author` is.
+    pub const fn of(author: &Author) -> Self {
+        match author.kind {
+            AuthorKind::Visitor => Self::User,
+            AuthorKind::Agent => Self::Agent,
+            AuthorKind::Bot => Self::Bot,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_kept_as_it_came_or_refused() {
+        let odd = "  \u{202e}<b>é🦀</b>\n";
+        assert_eq!(Text::parse(odd.to_owned()).unwrap().into_string(), odd);
+        assert!(Text::parse("x".repeat(MAX_TEXT_BYTES)).is_ok());
+        assert_eq!(Text::parse("x".repeat(MAX_TEXT_BYTES + 1)), Err(BadText::TooLong));
+        assert_eq!(Text::parse(" \n\u{3000}".to_owned()), Err(BadText::Empty));
+        assert_eq!(Text::parse("a\0b".to_owned()), Err(BadText::Nul));
+    }
+}

@@ -1,0 +1,1 @@
+//! Sockets: feed, hub, session, outbox, resume.

@@ -1,0 +1,1 @@
+//! The door and REST: check, authenticate, limit, append, receipt.

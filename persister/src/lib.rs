@@ -1,0 +1,1 @@
+//! Reads the log as a group and writes the store: batch, worker.
