@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::{
-    id::{ConversationId, VisitorId},
+    event::{Author, AuthorKind},
+    id::{ClientMessageId, ConversationId, EventId, VisitorId},
     shard::Shard,
     tenant::TenantId,
 };
@@ -23,8 +24,8 @@ pub struct ConversationKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationSet {
     tenant: TenantId,
-    /// The primary's first.
-    ids: Vec<ConversationId>,
+    /// The primary's first. The visitor is known where the visitor itself asks.
+    members: Vec<(ConversationId, Option<VisitorId>)>,
 }
 
 /// The subject is not one of ours.
@@ -81,13 +82,13 @@ impl ConversationSet {
         let visitors = std::iter::once(primary).chain(absorbed.iter().copied());
         Self {
             tenant: tenant.clone(),
-            ids: visitors.map(|visitor| ConversationId::derive(tenant, visitor)).collect(),
+            members: visitors.map(|visitor| (ConversationId::derive(tenant, visitor), Some(visitor))).collect(),
         }
     }
 
     /// One conversation alone, as an agent reads it.
     pub fn only(key: &ConversationKey) -> Self {
-        Self { tenant: key.tenant.clone(), ids: vec![key.id] }
+        Self { tenant: key.tenant.clone(), members: vec![(key.id, None)] }
     }
 
     /// Whose they are.
@@ -97,17 +98,31 @@ impl ConversationSet {
 
     /// Where new messages go.
     pub fn primary(&self) -> ConversationKey {
-        ConversationKey { tenant: self.tenant.clone(), id: self.ids[0] }
+        ConversationKey { tenant: self.tenant.clone(), id: self.members[0].0 }
     }
 
     /// Each of them, the primary's first.
     pub fn keys(&self) -> impl Iterator<Item = ConversationKey> + '_ {
-        self.ids.iter().map(|&id| ConversationKey { tenant: self.tenant.clone(), id })
+        self.members.iter().map(|&(id, _)| ConversationKey { tenant: self.tenant.clone(), id })
+    }
+
+    /// The ids that this author's draft has, or would have had when it was sent earlier, in each conversation: the
+    /// primary's first. An absorbed visitor wrote under its own id.
+    pub fn event_ids(&self, author: &Author, id: &ClientMessageId) -> Vec<(ConversationKey, EventId)> {
+        let derive = |&(conversation, visitor): &(ConversationId, Option<VisitorId>)| {
+            let author = match (author.kind, visitor) {
+                (AuthorKind::Visitor, Some(visitor)) => &Author { id: visitor.to_string(), ..author.clone() },
+                _ => author,
+            };
+            let key = ConversationKey { tenant: self.tenant.clone(), id: conversation };
+            (key, EventId::derive(&self.tenant, conversation, author, id))
+        };
+        self.members.iter().map(derive).collect()
     }
 
     /// Whether `key` is one of them.
     pub fn contains(&self, key: &ConversationKey) -> bool {
-        key.tenant == self.tenant && self.ids.contains(&key.id)
+        key.tenant == self.tenant && self.members.iter().any(|&(id, _)| id == key.id)
     }
 }
 

@@ -15,5 +15,6 @@ pub mod message;
 pub mod position;
 pub mod problem;
 pub mod random;
+pub mod settings;
 pub mod shard;
 pub mod tenant;

@@ -47,13 +47,11 @@ impl Position {
     }
 
     /// The packed number as a store keeps it.
-    #[expect(clippy::cast_possible_wrap, reason = "a position has 63 bits")]
     pub const fn as_i64(self) -> i64 {
         self.0 as i64
     }
 
     /// Its epoch.
-    #[expect(clippy::cast_possible_truncation, reason = "23 bits are left after the shift")]
     pub const fn epoch(self) -> Epoch {
         Epoch((self.0 >> SEQUENCE_BITS) as u32)
     }

@@ -9,7 +9,9 @@ use rand::{RngCore, SeedableRng, rngs::StdRng};
 
 /// A source of random bytes. Cheap to clone; a test hands in a seeded one.
 #[derive(Clone)]
-pub struct Random(Arc<dyn Fn(&mut [u8]) + Send + Sync>);
+pub struct Random(Arc<Fill>);
+
+type Fill = dyn Fn(&mut [u8]) + Send + Sync;
 
 impl Random {
     /// The operating system's randomness, by way of a generator of each thread: fit for secrets.

@@ -1,1 +1,245 @@
 //! The event log: one trait, embedded (SQLite) and JetStream implementations, and the suite both pass.
+//!
+//! The trait's documentation is its specification; `log/tests/suite` holds each obligation against both
+//! implementations.
+
+mod error;
+pub mod monitor;
+
+use std::{fmt::Debug, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parlor_common::{
+    clock::Timestamp,
+    conversation::ConversationKey,
+    id::EventId,
+    position::Position,
+    shard::{Shard, Shards},
+    tenant::TenantId,
+};
+
+pub use self::error::LogError;
+
+/// The group whose progress is the persister's, and so the persisted position of a shard.
+pub const PERSISTER: &str = "persister";
+
+/// An ordered, replayable log of events, split into shards by tenant.
+#[async_trait]
+pub trait EventLog: Debug + Send + Sync + 'static {
+    /// How many shards it has; the same for as long as the process lives.
+    fn shards(&self) -> Shards;
+
+    /// Commits `record` at the end of its tenant's shard and returns its position.
+    ///
+    /// An append that returns `Ok` **must** survive whatever the implementation promises to survive. The same `id`
+    /// again in the same shard within the window (120 s at least) **must** change nothing and return the first
+    /// position with `duplicate` set; `duplicate` may also be set where only a retry of this very call met its own
+    /// first attempt. Appends of one caller that wait for each other get rising positions.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] after 12 s at most, when nobody can tell whether it was committed: append again with
+    /// the same id. [`LogError::Full`] at once when the log's bound is reached and nothing was committed.
+    /// [`LogError::Rejected`] when it will never be taken.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: after a drop the record may be committed or not; append again with the same id.
+    async fn append(
+        &self,
+        conversation: &ConversationKey,
+        id: &EventId,
+        record: Bytes,
+    ) -> Result<Appended, LogError>;
+
+    /// Live reading of a shard from `start`: unacknowledged, in order, without holes.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`]; [`LogError::Rejected`] where `start` lies in another epoch, ahead of the end, or
+    /// before the log's start, so that it cannot be read without a hole.
+    async fn tail(&self, shard: Shard, start: Start) -> Result<Box<dyn Tail>, LogError>;
+
+    /// One page of `filter`'s events after `after`, in order, `limit` (1 or more) at most.
+    ///
+    /// The page **must** hold everything between its `from` and its `through`; unless the page is full, `through`
+    /// **must** lie at or after every event that was acknowledged, anywhere, before the call. `from` is `after`, or
+    /// the log's start where `after` lies before it (as every position of an older epoch does).
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`], also when that much cannot be proven; [`LogError::Rejected`] where `after` is ahead
+    /// of the end as the leader knows it, or of a later epoch.
+    async fn read(&self, filter: &Filter, after: Position, limit: usize) -> Result<LogPage, LogError>;
+
+    /// Acknowledged reading of a shard that shares `group`'s progress with the group's other readers. What a reader
+    /// leaves unacknowledged comes again, to any of them, after the acknowledgement wait (seconds).
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`]; [`LogError::Rejected`] for a group that was not provisioned.
+    async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError>;
+
+    /// How things stand in a shard.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`]; [`LogError::Rejected`] where the shard is no longer what it was at start (deleted, or
+    /// made anew).
+    async fn state(&self, shard: Shard) -> Result<ShardState, LogError>;
+}
+
+/// Live reading of one shard. Dropping it ends the reading.
+#[async_trait]
+pub trait Tail: Send {
+    /// The position it started after: everything later comes, or the tail ends with an error.
+    fn after(&self) -> Position;
+
+    /// The next entry, however long that takes.
+    ///
+    /// # Errors
+    /// Any error ends the tail: the reader makes a new one after the last position it got. A tail **must not** be
+    /// silent for longer than 5 s about a connection that is gone.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: after a drop no entry is lost.
+    async fn next(&mut self) -> Result<Entry, LogError>;
+}
+
+/// Acknowledged reading of one shard. Dropping it leaves what was not acknowledged to the group's other readers.
+#[async_trait]
+pub trait Deliveries: Send {
+    /// Waits for a first delivery, then takes what is there, until `limit` is reached or `linger` has passed.
+    ///
+    /// May return nothing after a while in which nothing came. An entry that is not one of ours (a foreign subject) is
+    /// set aside by the implementation and not returned.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`]: call again. [`LogError::Rejected`]: the group or shard is gone.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe, but nothing is lost by a drop: what was taken comes again.
+    async fn next(&mut self, limit: BatchLimit, linger: Duration) -> Result<Vec<Delivery>, LogError>;
+
+    /// Says that these are stored: each by itself, never "all up to here". An acknowledgement that gets lost makes the
+    /// delivery come again.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`]: they will come again.
+    async fn ack(&mut self, deliveries: &[Delivery]) -> Result<(), LogError>;
+
+    /// Asks for another acknowledgement wait for these, while their storing takes long.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`]: they may come again.
+    async fn progress(&mut self, deliveries: &[Delivery]) -> Result<(), LogError>;
+
+    /// Keeps what cannot be stored in a durable place for an operator, with the reason, and acknowledges it.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`]: it will come again.
+    async fn set_aside(&mut self, delivery: &Delivery, reason: &str) -> Result<(), LogError>;
+}
+
+/// What an append came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The position of the record that has this id.
+    pub position: Position,
+    /// Whether it was there before.
+    pub duplicate: bool,
+}
+
+/// Where a tail starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With what is appended from now on.
+    End,
+    /// With the first event after this position.
+    After(Position),
+}
+
+/// Whose events a read is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// One conversation's.
+    Conversation(ConversationKey),
+    /// All of a tenant's.
+    Tenant(TenantId),
+}
+
+/// A record read back from the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Whose it is.
+    pub conversation: ConversationKey,
+    /// Its place in the shard.
+    pub position: Position,
+    /// When the log stored it, by the log's clock.
+    pub stored_at: Timestamp,
+    /// The bytes that were appended.
+    pub record: Bytes,
+}
+
+/// A bounded part of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPage {
+    /// What was found, in order.
+    pub entries: Vec<Entry>,
+    /// The page is complete after this position; later than what was asked for where the log starts later.
+    pub from: Position,
+    /// The page is complete up to and including this position.
+    pub through: Position,
+}
+
+/// An entry that waits for its acknowledgement.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// What is delivered.
+    pub entry: Entry,
+    /// By what the implementation knows the delivery.
+    pub token: String,
+    /// How often it was delivered, this time included.
+    pub attempt: u64,
+}
+
+/// How much one call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLimit {
+    /// Deliveries, 1 or more.
+    pub count: usize,
+    /// Bytes of their records; one delivery may exceed it alone.
+    pub bytes: usize,
+}
+
+/// How things stand in a shard, as its leader knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardState {
+    /// Everything after this position is in the log.
+    pub start: Position,
+    /// The last position that was given, or the epoch's start; its epoch is the shard's.
+    pub end: Position,
+    /// The group [`PERSISTER`] has acknowledged everything up to here.
+    pub persisted: Position,
+    /// When the first event after `persisted` was stored; `None` where there is none.
+    pub oldest_unpersisted: Option<Timestamp>,
+    /// How long the log keeps an event; `None` for ever.
+    pub max_age: Option<Duration>,
+    /// The time by the log's clock.
+    pub time: Timestamp,
+}
+
+// === impl Filter ===
+
+impl Filter {
+    /// Whose it is.
+    pub const fn tenant(&self) -> &TenantId {
+        match self {
+            Self::Conversation(key) => &key.tenant,
+            Self::Tenant(tenant) => tenant,
+        }
+    }
+
+    /// Whether an event of `key` passes.
+    pub fn passes(&self, key: &ConversationKey) -> bool {
+        match self {
+            Self::Conversation(wanted) => wanted == key,
+            Self::Tenant(tenant) => *tenant == key.tenant,
+        }
+    }
+}

@@ -1,1 +1,147 @@
 //! The history store: one trait, embedded (SQLite) and CQL implementations, and the suite both pass.
+//!
+//! A projection of the log, made again from it as far back as the log keeps; older history is the store's alone. The
+//! trait's documentation is its specification; `store/tests/suite` holds each obligation against both implementations.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use parlor_common::{
+    clock::Timestamp,
+    conversation::ConversationKey,
+    event::Event,
+    id::{ConversationId, EventId, VisitorId},
+    message::Sender,
+    position::Position,
+    shard::Shard,
+    tenant::TenantId,
+};
+
+/// Keeps messages for good and finds them again. The tenant is part of every key.
+#[async_trait]
+pub trait HistoryStore: Debug + Send + Sync + 'static {
+    /// Keeps the events, of any conversations in any order; those that are no message are skipped.
+    ///
+    /// Keeping the same event again **must** change nothing, whatever came after it. When it returns `Ok`, all of them
+    /// are kept, found by [`page`](Self::page) and [`find`](Self::find), and counted in the inbox; after an error any
+    /// part of them may be.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: keep them again later.
+    async fn insert(&self, events: &[Event]) -> Result<(), StoreError>;
+
+    /// One page of a conversation in rising order of positions, `limit` (1 or more) at most: the last ones before a
+    /// position, or the first ones after it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn page(
+        &self,
+        conversation: &ConversationKey,
+        range: PageRange,
+        limit: usize,
+    ) -> Result<Page, StoreError>;
+
+    /// The event with this id, if it was ever stored.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn find(&self, conversation: &ConversationKey, id: &EventId) -> Result<Option<Event>, StoreError>;
+
+    /// A tenant's conversations whose last message lies before `before`, last active first, `limit` (1 or more) at most.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn inbox(
+        &self,
+        tenant: &TenantId,
+        before: Position,
+        limit: usize,
+    ) -> Result<InboxPage, StoreError>;
+
+    /// Remembers that the store has seen `position` of `shard`; a lower one changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn note(&self, shard: Shard, position: Position) -> Result<(), StoreError>;
+
+    /// The highest position of `shard` that was ever noted.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn highest(&self, shard: Shard) -> Result<Option<Position>, StoreError>;
+
+    /// Asks the store for a sign of life.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// Which part of a conversation a page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageRange {
+    /// The last events strictly before this position; [`Position::MAX`] asks for the newest.
+    Before(Position),
+    /// The first events strictly after this position.
+    After(Position),
+}
+
+/// Part of a conversation.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// In rising order of positions.
+    pub events: Vec<Event>,
+    /// Whether the range holds more than these.
+    pub more: bool,
+}
+
+/// Part of a tenant's inbox.
+#[derive(Clone, Debug)]
+pub struct InboxPage {
+    /// Last active first.
+    pub rows: Vec<InboxRow>,
+    /// Whether there are more, before the last row's position.
+    pub more: bool,
+}
+
+/// A conversation as the inbox shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboxRow {
+    /// Which it is.
+    pub conversation: ConversationId,
+    /// The position of its last message.
+    pub position: Position,
+    /// When that was accepted.
+    pub at: Timestamp,
+    /// Its first characters, [`PREVIEW_CHARS`] at most.
+    pub preview: String,
+    /// What its author is.
+    pub sender: Sender,
+    /// Whose conversation it is; `None` where the visitor has written nothing that was stored.
+    pub visitor: Option<VisitorId>,
+}
+
+/// How many characters of the last message the inbox keeps.
+pub const PREVIEW_CHARS: usize = 120;
+
+/// Why the store could not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Worth trying again.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// Not worth trying again: what was asked, or what it holds, cannot be.
+    #[error("the store refuses: {0}")]
+    Rejected(String),
+}
+
+impl PageRange {
+    /// Whether an event at `position` lies in it.
+    pub fn contains(self, position: Position) -> bool {
+        match self {
+            Self::Before(bound) => position < bound,
+            Self::After(bound) => position > bound,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The scope: what a reader follows.
+
+use parlor_common::{
+    conversation::{ConversationKey, ConversationSet},
+    tenant::TenantId,
+};
+
+/// What a reader follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A visitor's conversations.
+    Conversations(ConversationSet),
+    /// Everything of a tenant, for an agent.
+    Tenant(TenantId),
+}
+
+impl Scope {
+    /// Whose it is.
+    pub const fn tenant(&self) -> &TenantId {
+        match self {
+            Self::Conversations(set) => set.tenant(),
+            Self::Tenant(tenant) => tenant,
+        }
+    }
+
+    /// Whether an event of `key` belongs to it.
+    pub fn contains(&self, key: &ConversationKey) -> bool {
+        match self {
+            Self::Conversations(set) => set.contains(key),
+            Self::Tenant(tenant) => *tenant == key.tenant,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The monitor: samples every shard on a timer, so that a persisted position and a verdict on pressure and clocks are at
+//! hand without asking.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use parlor_common::{
+    clock::{Clock, Timestamp},
+    drain::Drain,
+    position::Position,
+    shard::Shard,
+};
+use tracing::warn;
+
+use crate::{EventLog, ShardState};
+
+/// How far the node's clock may be from the log's before the node distrusts itself.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
+
+/// What the last samples told. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Monitor {
+    log: Arc<dyn EventLog>,
+    clock: Clock,
+    samples: Arc<RwLock<HashMap<Shard, Sample>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    state: ShardState,
+    taken: Timestamp,
+    /// The last try to renew it failed.
+    stale: bool,
+    /// The node's clock less the log's, in milliseconds.
+    skew_ms: i64,
+}
+
+/// Why a node should not be given traffic.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotWell {
+    /// A shard's state could not be had.
+    #[error("the log does not answer for shard {0}")]
+    Unreachable(Shard),
+    /// The node's clock cannot be trusted.
+    #[error("this node's clock is {0} ms from the log's")]
+    Clock(i64),
+}
+
+impl Monitor {
+    /// Takes a first sample of every shard.
+    ///
+    /// # Errors
+    /// The log's, where a shard's state cannot be had.
+    pub async fn start(log: Arc<dyn EventLog>, clock: Clock) -> Result<Self, crate::LogError> {
+        let monitor = Self { log, clock, samples: Arc::default() };
+        for shard in monitor.log.shards().all() {
+            monitor.sample(shard).await?;
+        }
+        Ok(monitor)
+    }
+
+    /// Samples every shard each `interval` until the drain begins.
+    pub async fn run(self, interval: Duration, drain: Drain) {
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = drain.draining() => return,
+                _ = ticks.tick() => {}
+            }
+            for shard in self.log.shards().all() {
+                if let Err(error) = self.sample(shard).await {
+                    self.mark_stale(shard, &error);
+                }
+            }
+        }
+    }
+
+    /// Everything of `shard` up to here is in the store. Never ahead of the truth, and behind it by the interval.
+    pub fn persisted(&self, shard: Shard) -> Position {
+        self.get(shard).map_or(Position::ZERO, |sample| sample.state.persisted)
+    }
+
+    /// Whether age may delete events of `shard` that the store has not got: the oldest of them is older than half of
+    /// what the log keeps.
+    pub fn overdue(&self, shard: Shard) -> bool {
+        self.get(shard).is_some_and(|sample| {
+            let (Some(oldest), Some(max_age)) = (sample.state.oldest_unpersisted, sample.state.max_age) else {
+                return false;
+            };
+            sample.state.time.since(oldest) > max_age / 2
+        })
+    }
+
+    /// Whether the node's clock agrees with the log's.
+    pub fn clock_right(&self) -> bool {
+        Duration::from_millis(self.skew().unsigned_abs()) <= MAX_CLOCK_SKEW
+    }
+
+    /// Whether the node can do its work: every shard answers and the clock is right.
+    ///
+    /// # Errors
+    /// [`NotWell`] says what is wrong.
+    pub fn check(&self) -> Result<(), NotWell> {
+        let samples = self.samples.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((&shard, _)) = samples.iter().find(|(_, sample)| sample.stale) {
+            return Err(NotWell::Unreachable(shard));
+        }
+        drop(samples);
+        if self.clock_right() { Ok(()) } else { Err(NotWell::Clock(self.skew())) }
+    }
+
+    /// The oldest event that the store has not got, over all shards: its age by the log's clock, as last sampled.
+    pub fn lag(&self) -> Duration {
+        let samples = self.samples.read().unwrap_or_else(PoisonError::into_inner);
+        let ages = samples.values().filter_map(|sample| {
+            let waited = self.clock.now().since(sample.taken);
+            sample.state.oldest_unpersisted.map(|oldest| sample.state.time.since(oldest) + waited)
+        });
+        ages.max().unwrap_or_default()
+    }
+
+    async fn sample(&self, shard: Shard) -> Result<(), crate::LogError> {
+        let asked = self.clock.now();
+        let state = self.log.state(shard).await?;
+        let taken = self.clock.now();
+        // The log told its time somewhere between the two: only what lies outside is skew.
+        let time = state.time.as_millis();
+        let skew_ms = (asked.as_millis() - time).max(0) + (taken.as_millis() - time).min(0);
+        let sample = Sample { state, taken, stale: false, skew_ms };
+        self.samples.write().unwrap_or_else(PoisonError::into_inner).insert(shard, sample);
+        Ok(())
+    }
+
+    fn mark_stale(&self, shard: Shard, error: &crate::LogError) {
+        let mut samples = self.samples.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sample) = samples.get_mut(&shard).filter(|sample| !sample.stale) {
+            warn!(%shard, %error, "a shard of the log does not answer");
+            sample.stale = true;
+        }
+    }
+
+    fn skew(&self) -> i64 {
+        let samples = self.samples.read().unwrap_or_else(PoisonError::into_inner);
+        samples.values().map(|sample| sample.skew_ms).max_by_key(|skew| skew.unsigned_abs()).unwrap_or(0)
+    }
+
+    fn get(&self, shard: Shard) -> Option<Sample> {
+        self.samples.read().unwrap_or_else(PoisonError::into_inner).get(&shard).copied()
+    }
+}

@@ -1,0 +1,154 @@
+/** @file The drafts that are not accepted yet, kept over reloads. */
+
+/** @import {Draft} from "./parlor.js" */
+
+import { ParlorError } from "./errors.js";
+
+const PREFIX = "parlor:draft:";
+
+/** @typedef {Pick<Storage, "length" | "key" | "getItem" | "setItem" | "removeItem">} DraftStorage */
+/** @typedef {Draft & {order: number, madeAt: number}} KeptDraft */
+
+/**
+ * A bounded queue in the order of writing. Every draft has a storage key of its own, so that two tabs of one visitor
+ * never write over each other's drafts; both may come to send the same draft after a reload, which its id makes
+ * harmless. Where storage is missing or full a draft lives as long as the page.
+ */
+export class Drafts {
+  /** @type {KeptDraft[]} */
+  #queue = [];
+  /** @type {KeptDraft[]} */
+  #expired = [];
+  #storage;
+  #prefix;
+  #limits;
+  #now;
+
+  /**
+   * @param {DraftStorage | undefined} storage
+   * @param {string[]} scope whose drafts these are: server, tenant, identity
+   * @param {{maxDrafts?: number, maxChars?: number, maxAgeMs?: number, now?: () => number}} [limits]
+   */
+  constructor(storage, scope, { maxDrafts = 100, maxChars = 256 * 1024, maxAgeMs = 86_400_000, now = Date.now } = {}) {
+    this.#storage = storage;
+    this.#prefix = PREFIX + scope.map(encodeURIComponent).join("/") + "/";
+    this.#limits = { maxDrafts, maxChars, maxAgeMs };
+    this.#now = now;
+    this.#load();
+  }
+
+  /** What waits, oldest first. */
+  get all() {
+    return [...this.#queue];
+  }
+
+  /** The draft to send next. */
+  get head() {
+    return this.#queue[0];
+  }
+
+  /** @param {string} clientMessageId */
+  has(clientMessageId) {
+    return this.#queue.some((draft) => draft.clientMessageId === clientMessageId);
+  }
+
+  /**
+   * Keeps a draft at the end of the queue.
+   *
+   * @param {Draft} draft
+   * @throws {ParlorError} `too_many_drafts` when the queue is full in drafts or characters
+   */
+  add(draft) {
+    const chars = this.#queue.reduce((sum, each) => sum + each.text.length, draft.text.length);
+    if (this.#queue.length >= this.#limits.maxDrafts || chars > this.#limits.maxChars) {
+      throw new ParlorError("Too many messages are waiting to be sent.", { code: "too_many_drafts", retryable: true });
+    }
+    const order = (this.#queue.at(-1)?.order ?? 0) + 1;
+    const kept = { ...draft, order, madeAt: this.#now() };
+    this.#queue.push(kept);
+    try {
+      this.#storage?.setItem(this.#prefix + kept.clientMessageId, JSON.stringify(kept));
+    } catch {
+      // Full or forbidden: the draft is still sent, it only does not outlive the page.
+    }
+    return kept;
+  }
+
+  /**
+   * Forgets a draft that was accepted or refused; false if it was not there any more.
+   *
+   * @param {string} clientMessageId
+   */
+  remove(clientMessageId) {
+    const at = this.#queue.findIndex((draft) => draft.clientMessageId === clientMessageId);
+    if (at < 0) return false;
+    this.#queue.splice(at, 1);
+    this.#forget(clientMessageId);
+    return true;
+  }
+
+  /** The drafts found too old to be sent without being asked for again; each is handed out once. */
+  takeExpired() {
+    return this.#expired.splice(0);
+  }
+
+  #load() {
+    if (!this.#storage) return;
+    /** @type {KeptDraft[]} */
+    const found = [];
+    for (const key of this.#keys()) {
+      const draft = parse(this.#storage.getItem(key));
+      if (draft && key === this.#prefix + draft.clientMessageId) found.push(draft);
+      else this.#storage.removeItem(key);
+    }
+    // Two tabs may have counted to the same number; the id then settles it the same way in both.
+    found.sort((a, b) => a.order - b.order || (a.clientMessageId < b.clientMessageId ? -1 : 1));
+    const oldest = this.#now() - this.#limits.maxAgeMs;
+    for (const draft of found) {
+      if (draft.madeAt >= oldest) {
+        this.#queue.push(draft);
+      } else {
+        this.#expired.push(draft);
+        this.#forget(draft.clientMessageId);
+      }
+    }
+  }
+
+  #keys() {
+    const keys = [];
+    for (let i = 0; i < (this.#storage?.length ?? 0); i += 1) {
+      const key = this.#storage?.key(i);
+      if (key?.startsWith(this.#prefix)) keys.push(key);
+    }
+    return keys;
+  }
+
+  /** @param {string} clientMessageId */
+  #forget(clientMessageId) {
+    try {
+      this.#storage?.removeItem(this.#prefix + clientMessageId);
+    } catch {
+      // It would be sent once more after a reload, and answered as a duplicate.
+    }
+  }
+}
+
+/**
+ * What another version or another script left under our prefix is no draft.
+ *
+ * @param {string | null} json
+ * @returns {KeptDraft | undefined}
+ */
+function parse(json) {
+  try {
+    const draft = JSON.parse(json ?? "null");
+    const whole =
+      typeof draft?.clientMessageId === "string" &&
+      typeof draft.text === "string" &&
+      typeof draft.order === "number" &&
+      typeof draft.madeAt === "number";
+    return whole ? draft : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+/** @file What went wrong, in the one shape the protocol has for it. */
+
+/** @import {ErrorDetail} from "./parlor.js" */
+
+/**
+ * An error the server named, or one the client noticed itself (`network`, `timeout`, `disconnected`, `too_long`,
+ * `too_many_drafts`, `expired`, `empty`). `retryable` is the only thing a caller needs in order to decide.
+ */
+export class ParlorError extends Error {
+  /**
+   * @param {string} message
+   * @param {{code: string, retryable?: boolean | undefined, retryAfterMs?: number | undefined,
+   *   requestId?: string | undefined, status?: number | undefined, details?: ErrorDetail[] | undefined}} facts
+   */
+  constructor(message, { code, retryable = false, retryAfterMs, requestId, status, details = [] }) {
+    super(message);
+    this.name = "ParlorError";
+    this.code = code;
+    this.retryable = retryable;
+    this.retryAfterMs = retryAfterMs;
+    this.requestId = requestId;
+    this.status = status;
+    this.details = details;
+  }
+
+  /**
+   * Reads the `error` object of a REST body or of an `error` frame. What does not look like one still becomes an
+   * error: a balancer in front of the server answers with pages of its own.
+   *
+   * @param {unknown} body the value of the key `error`
+   * @param {number} [status] the HTTP status, if there was one
+   * @param {number} [retryAfterMs] what the `Retry-After` header said
+   */
+  static from(body, status, retryAfterMs) {
+    const error = /** @type {Record<string, unknown>} */ (typeof body === "object" && body !== null ? body : {});
+    const code = typeof error.code === "string" ? error.code : status === undefined ? "unknown" : `http_${status}`;
+    const message = typeof error.message === "string" ? error.message : `The server answered ${status ?? "an error"}.`;
+    const byStatus = status !== undefined && (status >= 500 || status === 429 || status === 408);
+    return new ParlorError(message, {
+      code,
+      status,
+      retryable: typeof error.retryable === "boolean" ? error.retryable : byStatus,
+      retryAfterMs: typeof error.retryAfterMs === "number" ? error.retryAfterMs : retryAfterMs,
+      requestId: typeof error.requestId === "string" ? error.requestId : undefined,
+      details: Array.isArray(error.details) ? /** @type {ErrorDetail[]} */ (error.details) : [],
+    });
+  }
+
+  /**
+   * Makes a `ParlorError` of whatever was thrown; a failed `fetch` is a network error and worth another try.
+   *
+   * @param {unknown} thrown
+   */
+  static wrap(thrown) {
+    if (thrown instanceof ParlorError) return thrown;
+    const timeout = thrown instanceof DOMException && thrown.name === "TimeoutError";
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    return new ParlorError(message, { code: timeout ? "timeout" : "network", retryable: true });
+  }
+}

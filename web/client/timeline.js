@@ -1,0 +1,95 @@
+/** @file One conversation as a reader sees it: every message once, in order. */
+
+/** @import {Message} from "./parlor.js" */
+
+/** How many ids are remembered. A page that shows more than this many messages has other worries. */
+const MAX_KNOWN = 10_000;
+
+/**
+ * Two sources meet here: pages of history and the live stream. A page that is being loaded may hold messages that
+ * come before live ones which have arrived already, so the live ones wait (`hold`) until the page is there
+ * (`release`). Repeats are dropped by id.
+ */
+export class Timeline {
+  /** @type {Set<string>} insertion order, so that the oldest can be forgotten first */
+  #known = new Set();
+  /** @type {Message[] | undefined} */
+  #held;
+
+  /** The cursor of the oldest message that was shown, for the page before it. @type {string | undefined} */
+  first;
+  /** Whether there is something before `first`, as far as is known. */
+  hasMore = false;
+  /** A page has to be loaded before what is shown can be trusted: at first, and after a gap. */
+  stale = true;
+
+  /** @param {string} id */
+  has(id) {
+    return this.#known.has(id);
+  }
+
+  get empty() {
+    return this.#known.size === 0;
+  }
+
+  /** Live messages wait from now on. */
+  hold() {
+    this.#held ??= [];
+  }
+
+  /**
+   * A message of the stream; returns what is to be shown now.
+   *
+   * @param {Message} message
+   * @returns {Message[]}
+   */
+  live(message) {
+    if (this.#held) {
+      this.#held.push(message);
+      // Past this the page, once loaded, is newer than what waits longest.
+      if (this.#held.length > MAX_KNOWN) this.#held.shift();
+      return [];
+    }
+    return this.#unseen([message]);
+  }
+
+  /**
+   * The page has come (or, empty, will not): returns what is to be shown now, the page's first.
+   *
+   * @param {Message[]} page oldest first
+   * @returns {Message[]}
+   */
+  release(page) {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    if (this.empty) this.first = page[0]?.cursor ?? held[0]?.cursor;
+    return this.#unseen([...page, ...held]);
+  }
+
+  /**
+   * An older page, for the top; returns what was not shown before.
+   *
+   * @param {Message[]} page oldest first
+   * @param {boolean} hasMore
+   */
+  prepend(page, hasMore) {
+    this.first = page[0]?.cursor ?? this.first;
+    this.hasMore = hasMore;
+    return this.#unseen(page);
+  }
+
+  /** @param {Message[]} messages */
+  #unseen(messages) {
+    const unseen = [];
+    for (const message of messages) {
+      if (this.#known.has(message.id)) continue;
+      this.#known.add(message.id);
+      unseen.push(message);
+    }
+    for (const id of this.#known) {
+      if (this.#known.size <= MAX_KNOWN) break;
+      this.#known.delete(id);
+    }
+    return unseen;
+  }
+}
