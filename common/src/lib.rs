@@ -17,4 +17,5 @@ pub mod problem;
 pub mod random;
 pub mod settings;
 pub mod shard;
+pub mod telemetry;
 pub mod tenant;

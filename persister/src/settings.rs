@@ -1,0 +1,26 @@
+//! Settings of the persister.
+
+use std::time::Duration;
+
+use parlor_common::settings::duration;
+use serde::{Deserialize, Serialize};
+
+/// How a batch is made, and how patient the persister is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersisterSettings {
+    /// `persister.batch_count`: the most events of a batch. Default 500.
+    pub batch_count: usize,
+    /// `persister.batch_bytes`: the most bytes of a batch. Default 1 MiB.
+    pub batch_bytes: usize,
+    /// `persister.batch_age`: how long a batch waits for company. Default 20 ms.
+    #[serde(with = "duration")]
+    pub batch_age: Duration,
+    /// `persister.progress_every`: how often a batch that takes long asks for more time; well below the log's
+    /// acknowledgement wait of 5 s. Default 2 s.
+    #[serde(with = "duration")]
+    pub progress_every: Duration,
+    /// `persister.retry_every`: how long to wait after a store or a log that did not answer. Default 1 s.
+    #[serde(with = "duration")]
+    pub retry_every: Duration,
+}

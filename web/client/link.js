@@ -1,0 +1,254 @@
+/** @file One socket of protocol 1, from its hello to its end. */
+
+/** @import {Draft, Message, Receipt} from "./parlor.js" */
+
+import { ParlorError } from "./errors.js";
+
+/** The subprotocol; without it the server would take us for the seed's widget. */
+const SUBPROTOCOL = "parlor.1";
+
+/**
+ * @typedef {{type: "hello", protocol: number, session: string, pingIntervalMs: number, maxMessageBytes: number,
+ *   serverTime: string}} Hello
+ * @typedef {{type: "subscribed", recovered: boolean, cursor: string, replayed: number}} Subscribed
+ * @typedef {Record<string, unknown> & {type: string}} Frame
+ */
+
+/** How a link ended: the close code, and what the server's `reconnect` frame named, if it sent one.
+ * @typedef {{code: number, reason: string, afterMs?: number | undefined}} LinkEnd */
+
+/** What the owner of a link is told, in the order of the stream.
+ * @typedef {{message: (message: Message) => void, position: (cursor: string) => void}} LinkEvents */
+
+/** A promise with its handles. @template T @typedef {{resolve: (value: T) => void, reject: (error: ParlorError) => void,
+ *   timer: ReturnType<typeof setTimeout> | undefined}} Waiter */
+
+/**
+ * Opened by `Link.open`, which speaks first and waits for the server's hello. A link ends once, whatever the cause;
+ * everything that waits for an answer is then told `disconnected`.
+ */
+export class Link {
+  /** When the last frame came, in milliseconds of the page's monotonic clock. */
+  heardAt = performance.now();
+  /** Settles when the link is over. @type {Promise<LinkEnd>} */
+  ended;
+
+  #socket;
+  #events;
+  #timeoutMs;
+  /** @type {Hello | undefined} */
+  #hello;
+  /** @type {number | undefined} */
+  #afterMs;
+  /** @type {Waiter<Hello> | undefined} */
+  #greeting;
+  /** @type {Waiter<Subscribed> | undefined} */
+  #subscribing;
+  /** The one draft in flight. @type {(Waiter<Receipt> & {id: string}) | undefined} */
+  #delivering;
+  /** @type {(end: LinkEnd) => void} */
+  #end = () => {};
+
+  /**
+   * @param {WebSocket} socket
+   * @param {LinkEvents} events
+   * @param {number} timeoutMs
+   */
+  constructor(socket, events, timeoutMs) {
+    this.#socket = socket;
+    this.#events = events;
+    this.#timeoutMs = timeoutMs;
+    this.ended = new Promise((resolve) => (this.#end = resolve));
+  }
+
+  /**
+   * @param {URL} url
+   * @param {{token?: string | undefined, client: string}} greeting
+   * @param {LinkEvents} events
+   * @param {number} timeoutMs how long the server may take for an answer that it is asked for
+   * @returns {{link: Link, hello: Promise<Hello>}} the link at once, so that it can be dropped while it opens
+   */
+  static open(url, greeting, events, timeoutMs) {
+    const socket = new WebSocket(url, SUBPROTOCOL);
+    const link = new Link(socket, events, timeoutMs);
+    const hello = link.#wait((waiter) => (link.#greeting = waiter));
+    socket.onopen = () => link.#send({ type: "hello", protocol: 1, ...greeting });
+    socket.onmessage = ({ data }) => link.#receive(data);
+    socket.onclose = ({ code, reason }) => link.#finish(code, reason);
+    return { link, hello };
+  }
+
+  /** The server's hello; only after `open`'s promise has settled. */
+  get hello() {
+    return this.#hello;
+  }
+
+  /**
+   * Subscribes, or subscribes anew: the server replaces the subscription and sends nothing twice. So this also finds
+   * out whether a link that was silent for long is still one, which the browser does not tell.
+   *
+   * @param {string | undefined} since
+   * @param {number} [timeoutMs] for the answer or the next replayed message
+   * @returns {Promise<Subscribed>}
+   */
+  subscribe(since, timeoutMs = this.#timeoutMs) {
+    this.#subscribing?.reject(disconnected());
+    const subscribed = this.#wait((waiter) => (this.#subscribing = waiter), timeoutMs);
+    this.#send({ type: "subscribe", since });
+    return subscribed;
+  }
+
+  /**
+   * Sends a draft and waits for its answer. A draft that the server never answers ends the link, because nobody can
+   * know then what has become of it; it is sent again on the next one.
+   *
+   * @param {Draft} draft
+   * @returns {Promise<Receipt>}
+   */
+  deliver({ clientMessageId, text }) {
+    const frame = { type: "message", clientMessageId, text };
+    const bytes = new TextEncoder().encode(JSON.stringify(frame)).length;
+    if (this.#hello && bytes > this.#hello.maxMessageBytes) {
+      // Sent all the same, it would end the socket, every time.
+      const message = `The message has ${bytes} bytes, and the server takes ${this.#hello.maxMessageBytes}.`;
+      return Promise.reject(new ParlorError(message, { code: "too_long" }));
+    }
+    const receipt = this.#wait((/** @type {Waiter<Receipt>} */ waiter) => {
+      this.#delivering = Object.assign(waiter, { id: clientMessageId });
+    });
+    this.#send(frame);
+    return receipt;
+  }
+
+  /**
+   * Ends the link from our side. The socket's own `close` event can take a minute on a dead network, so nobody waits
+   * for it.
+   *
+   * @param {string} reason
+   */
+  drop(reason) {
+    this.#finish(1006, reason);
+    this.#socket.close(1000);
+  }
+
+  /** @param {object} frame */
+  #send(frame) {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+  }
+
+  /**
+   * @template T
+   * @param {(waiter: Waiter<T>) => void} keep
+   * @param {number} [timeoutMs]
+   * @returns {Promise<T>}
+   */
+  #wait(keep, timeoutMs = this.#timeoutMs) {
+    return new Promise((resolve, reject) => {
+      const asked = performance.now();
+      const expire = () => {
+        const silence = performance.now() - Math.max(asked, this.heardAt);
+        // A long replay is an answer that takes its time: any frame counts as life.
+        if (silence < timeoutMs) waiter.timer = setTimeout(expire, timeoutMs - silence);
+        else this.drop("no answer in time");
+      };
+      /** @type {Waiter<T>} */
+      const waiter = { timer: setTimeout(expire, timeoutMs), resolve, reject };
+      keep(waiter);
+    });
+  }
+
+  /** @param {unknown} data */
+  #receive(data) {
+    this.heardAt = performance.now();
+    const frame = parse(data);
+    // A type that is not listed is from a later version of the protocol, and ignored.
+    switch (frame?.type) {
+      case "hello":
+        this.#hello = /** @type {Hello} */ (/** @type {unknown} */ (frame));
+        settle(this.#greeting)?.resolve(this.#hello);
+        break;
+      case "subscribed": {
+        const subscribed = /** @type {Subscribed} */ (/** @type {unknown} */ (frame));
+        this.#events.position(subscribed.cursor);
+        settle(this.#subscribing)?.resolve(subscribed);
+        this.#subscribing = undefined;
+        break;
+      }
+      case "message":
+        this.#message(/** @type {{message: Message, conversationId?: string}} */ (/** @type {unknown} */ (frame)));
+        break;
+      case "accepted":
+        if (frame.clientMessageId !== this.#delivering?.id) break;
+        settle(this.#delivering)?.resolve(/** @type {Receipt} */ (/** @type {unknown} */ (frame)));
+        this.#delivering = undefined;
+        break;
+      case "error":
+        this.#refused(frame);
+        break;
+      case "reconnect":
+        this.#leave(frame);
+        break;
+    }
+  }
+
+  /** @param {{message: Message, conversationId?: string}} frame */
+  #message({ message, conversationId = message.conversationId }) {
+    this.#events.message({ ...message, conversationId });
+    if (message.cursor) this.#events.position(message.cursor);
+  }
+
+  /** @param {Frame} frame */
+  #refused(frame) {
+    const error = ParlorError.from(frame.error);
+    // With one draft in flight, an error that names none is about what was asked last.
+    const named = frame.clientMessageId !== undefined;
+    if (!named && this.#subscribing) {
+      settle(this.#subscribing)?.reject(error);
+      this.#subscribing = undefined;
+    } else if (!named || frame.clientMessageId === this.#delivering?.id) {
+      settle(this.#delivering)?.reject(error);
+      this.#delivering = undefined;
+    }
+  }
+
+  /** The server is about to close; what is in flight may still be answered. @param {Frame} frame */
+  #leave(frame) {
+    const { afterMs, code } = frame;
+    if (typeof afterMs !== "number") return;
+    this.#afterMs = afterMs;
+    const announced = typeof code === "number" ? code : 1006;
+    // Should the close get lost, the link ends when we were to come back.
+    setTimeout(() => this.#finish(announced, "the announced close did not come"), Math.max(afterMs, 1000));
+  }
+
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  #finish(code, reason) {
+    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+    if (this.#socket.readyState !== WebSocket.CLOSED) this.#socket.close();
+    for (const waiter of [this.#greeting, this.#subscribing, this.#delivering]) settle(waiter)?.reject(disconnected());
+    this.#end({ code, reason, afterMs: this.#afterMs });
+  }
+}
+
+/** @param {unknown} data @returns {Frame | undefined} */
+function parse(data) {
+  try {
+    const frame = typeof data === "string" ? JSON.parse(data) : undefined;
+    return typeof frame?.type === "string" ? frame : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Stops the clock of whoever waited. @template {Waiter<never> | Waiter<any> | undefined} W @param {W} waiter */
+function settle(waiter) {
+  clearTimeout(waiter?.timer);
+  return waiter;
+}
+
+function disconnected() {
+  return new ParlorError("The connection was lost.", { code: "disconnected", retryable: true });
+}

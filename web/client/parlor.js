@@ -1,0 +1,23 @@
+/**
+ * @file Parlor's client for browsers: an ES module without dependencies, for visitors and for agents.
+ *
+ * ```js
+ * import { ParlorClient } from "https://chat.example/client/parlor.js";
+ *
+ * const visitor = new ParlorClient({ baseUrl: "https://chat.example", tenantId: "demo" });
+ * visitor.addEventListener("message", ({ detail }) => show(detail.message));
+ * visitor.connect();
+ * visitor.send("Hello");
+ * ```
+ *
+ * The types are in `parlor.d.ts`; the assignment below is where the compiler holds the code against them.
+ */
+
+import { Client } from "./client.js";
+import { ParlorError as Failure } from "./errors.js";
+
+/** @type {typeof import("./parlor.js").ParlorClient} */
+export const ParlorClient = Client;
+
+/** @type {typeof import("./parlor.js").ParlorError} */
+export const ParlorError = Failure;

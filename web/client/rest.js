@@ -1,0 +1,140 @@
+/** @file The REST side of protocol 1: sessions, pages of history, the inbox, an agent's writing. */
+
+/** @import {Draft, HistoryPage, InboxPage, InboxQuery, Message, PageQuery, Receipt} from "./parlor.js" */
+
+import { ParlorError } from "./errors.js";
+
+/**
+ * @typedef {object} Session
+ * @property {string} sessionId
+ * @property {string} conversationId
+ * @property {string} [cursor]
+ * @property {string} [socketUrl]
+ * @property {string} [serverTime]
+ * @property {string} [token] the visitor token, if one was asked for
+ */
+
+/** Calls the server; every failure is a `ParlorError`. */
+export class Rest {
+  #base;
+  #tenantId;
+  #credentials;
+  #bearer;
+  #timeoutMs;
+
+  /**
+   * @param {URL} base
+   * @param {string} tenantId
+   * @param {RequestCredentials} credentials whether cookies go along
+   * @param {() => string | undefined} bearer what goes into `Authorization`, asked for at every call
+   * @param {number} timeoutMs
+   */
+  constructor(base, tenantId, credentials, bearer, timeoutMs) {
+    this.#base = base;
+    this.#tenantId = tenantId;
+    this.#credentials = credentials;
+    this.#bearer = bearer;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * Makes this visitor known, or finds out who it is.
+   *
+   * @param {boolean} token whether to ask for a visitor token instead of a cookie
+   * @returns {Promise<Session>}
+   */
+  async session(token) {
+    const body = token ? { tenantId: this.#tenantId, credential: "token" } : { tenantId: this.#tenantId };
+    const session = await this.#call("POST", "/api/chat/session", { body });
+    return /** @type {Session} */ (session);
+  }
+
+  /**
+   * A page of the visitor's own conversation, or of one the agent names; oldest first.
+   *
+   * @param {string | undefined} conversationId
+   * @param {PageQuery} [query]
+   * @returns {Promise<HistoryPage>}
+   */
+  async page(conversationId, query = {}) {
+    const page = /** @type {Partial<HistoryPage>} */ (await this.#call("GET", messagesPath(conversationId), { query }));
+    return { ...page, messages: page.messages ?? [], hasMore: page.hasMore ?? false };
+  }
+
+  /**
+   * @param {InboxQuery} query
+   * @returns {Promise<InboxPage>}
+   */
+  async inbox(query) {
+    const page = /** @type {Partial<InboxPage>} */ (await this.#call("GET", "/api/agent/conversations", { query }));
+    return { ...page, conversations: page.conversations ?? [], hasMore: page.hasMore ?? false };
+  }
+
+  /**
+   * Writes; a repeat of the same draft is answered with the first message.
+   *
+   * @param {Draft} draft
+   * @returns {Promise<Receipt>}
+   */
+  async post({ clientMessageId, conversationId, text }) {
+    const answer = await this.#call("POST", messagesPath(conversationId), { body: { text, clientMessageId } });
+    const { message, duplicate = false } = /** @type {{message: Message, duplicate?: boolean}} */ (answer);
+    return { clientMessageId, id: message.id, timestamp: message.timestamp, duplicate };
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path absolute, below the base
+   * @param {{query?: object, body?: object}} [content]
+   * @returns {Promise<unknown>}
+   */
+  async #call(method, path, { query = {}, body } = {}) {
+    const url = new URL(path.slice(1), this.#base);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    const headers = new Headers({ "X-Tenant-ID": this.#tenantId });
+    const bearer = this.#bearer();
+    if (bearer !== undefined) headers.set("Authorization", `Bearer ${bearer}`);
+    if (body) headers.set("Content-Type", "application/json");
+    try {
+      const response = await fetch(url, {
+        method,
+        headers,
+        body: body ? JSON.stringify(body) : null,
+        credentials: this.#credentials,
+        cache: "no-store",
+        signal: AbortSignal.timeout(this.#timeoutMs),
+      });
+      return await read(response);
+    } catch (thrown) {
+      throw ParlorError.wrap(thrown);
+    }
+  }
+}
+
+/** @param {Response} response */
+async function read(response) {
+  const text = await response.text();
+  /** @type {unknown} */
+  let body;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // An error page of a balancer; a success without JSON is handled below.
+  }
+  const object = typeof body === "object" && body !== null ? body : undefined;
+  if (response.ok && object) return object;
+  if (response.ok) {
+    throw new ParlorError("The answer is not JSON.", { code: "bad_answer", status: response.status, retryable: true });
+  }
+  const seconds = Number(response.headers.get("Retry-After") ?? NaN);
+  const error = object && "error" in object ? object.error : undefined;
+  throw ParlorError.from(error, response.status, Number.isFinite(seconds) ? seconds * 1000 : undefined);
+}
+
+/** @param {string | undefined} conversationId */
+function messagesPath(conversationId) {
+  if (conversationId === undefined) return "/api/chat/messages";
+  return `/api/agent/conversations/${encodeURIComponent(conversationId)}/messages`;
+}
