@@ -19,22 +19,33 @@ export class Drafts {
   #queue = [];
   /** @type {KeptDraft[]} */
   #expired = [];
+  /** @type {DraftStorage | undefined} */
   #storage;
-  #prefix;
+  #prefix = PREFIX;
   #limits;
   #now;
 
-  /**
-   * @param {DraftStorage | undefined} storage
-   * @param {string[]} scope whose drafts these are: server, tenant, identity
-   * @param {{maxDrafts?: number, maxChars?: number, maxAgeMs?: number, now?: () => number}} [limits]
-   */
-  constructor(storage, scope, { maxDrafts = 100, maxChars = 256 * 1024, maxAgeMs = 86_400_000, now = Date.now } = {}) {
-    this.#storage = storage;
-    this.#prefix = PREFIX + scope.map(encodeURIComponent).join("/") + "/";
+  /** @param {{maxDrafts?: number, maxChars?: number, maxAgeMs?: number, now?: () => number}} [limits] */
+  constructor({ maxDrafts = 100, maxChars = 256 * 1024, maxAgeMs = 86_400_000, now = Date.now } = {}) {
     this.#limits = { maxDrafts, maxChars, maxAgeMs };
     this.#now = now;
+  }
+
+  /**
+   * From now on drafts are kept in `storage`; those found there come before what was written meanwhile. Until it is
+   * known whose drafts they are, nothing may be read or kept: one agent's draft must never go out as another's.
+   *
+   * @param {DraftStorage | undefined} storage
+   * @param {string[]} scope whose drafts these are: server, tenant, identity
+   */
+  attach(storage, scope) {
+    if (this.#storage || !storage) return;
+    this.#storage = storage;
+    this.#prefix = PREFIX + scope.map(encodeURIComponent).join("/") + "/";
+    const meanwhile = this.#queue;
+    this.#queue = [];
     this.#load();
+    for (const draft of meanwhile) this.#append(draft);
   }
 
   /** What waits, oldest first. */
@@ -63,15 +74,18 @@ export class Drafts {
     if (this.#queue.length >= this.#limits.maxDrafts || chars > this.#limits.maxChars) {
       throw new ParlorError("Too many messages are waiting to be sent.", { code: "too_many_drafts", retryable: true });
     }
-    const order = (this.#queue.at(-1)?.order ?? 0) + 1;
-    const kept = { ...draft, order, madeAt: this.#now() };
+    this.#append({ ...draft, madeAt: this.#now() });
+  }
+
+  /** @param {Draft & {madeAt: number}} draft */
+  #append(draft) {
+    const kept = { ...draft, order: (this.#queue.at(-1)?.order ?? 0) + 1 };
     this.#queue.push(kept);
     try {
       this.#storage?.setItem(this.#prefix + kept.clientMessageId, JSON.stringify(kept));
     } catch {
       // Full or forbidden: the draft is still sent, it only does not outlive the page.
     }
-    return kept;
   }
 
   /**
@@ -93,13 +107,12 @@ export class Drafts {
   }
 
   #load() {
-    if (!this.#storage) return;
     /** @type {KeptDraft[]} */
     const found = [];
     for (const key of this.#keys()) {
-      const draft = parse(this.#storage.getItem(key));
+      const draft = parse(this.#storage?.getItem(key));
       if (draft && key === this.#prefix + draft.clientMessageId) found.push(draft);
-      else this.#storage.removeItem(key);
+      else this.#storage?.removeItem(key);
     }
     // Two tabs may have counted to the same number; the id then settles it the same way in both.
     found.sort((a, b) => a.order - b.order || (a.clientMessageId < b.clientMessageId ? -1 : 1));
@@ -136,7 +149,7 @@ export class Drafts {
 /**
  * What another version or another script left under our prefix is no draft.
  *
- * @param {string | null} json
+ * @param {string | null | undefined} json
  * @returns {KeptDraft | undefined}
  */
 function parse(json) {

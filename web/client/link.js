@@ -93,7 +93,7 @@ export class Link {
    */
   subscribe(since, timeoutMs = this.#timeoutMs) {
     this.#subscribing?.reject(disconnected());
-    const subscribed = this.#wait((waiter) => (this.#subscribing = waiter), timeoutMs);
+    const subscribed = this.#wait((waiter) => (this.#subscribing = waiter), { timeoutMs, anyFrame: true });
     this.#send({ type: "subscribe", since });
     return subscribed;
   }
@@ -128,7 +128,6 @@ export class Link {
    */
   drop(reason) {
     this.#finish(1006, reason);
-    this.#socket.close(1000);
   }
 
   /** @param {object} frame */
@@ -139,15 +138,15 @@ export class Link {
   /**
    * @template T
    * @param {(waiter: Waiter<T>) => void} keep
-   * @param {number} [timeoutMs]
+   * @param {{timeoutMs?: number, anyFrame?: boolean}} [patience] whether any frame is a sign that the answer comes: a
+   *   long replay is an answer that takes its time
    * @returns {Promise<T>}
    */
-  #wait(keep, timeoutMs = this.#timeoutMs) {
+  #wait(keep, { timeoutMs = this.#timeoutMs, anyFrame = false } = {}) {
     return new Promise((resolve, reject) => {
       const asked = performance.now();
       const expire = () => {
-        const silence = performance.now() - Math.max(asked, this.heardAt);
-        // A long replay is an answer that takes its time: any frame counts as life.
+        const silence = performance.now() - (anyFrame ? Math.max(asked, this.heardAt) : asked);
         if (silence < timeoutMs) waiter.timer = setTimeout(expire, timeoutMs - silence);
         else this.drop("no answer in time");
       };

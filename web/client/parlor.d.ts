@@ -38,8 +38,8 @@ export interface ErrorDetail {
   readonly code: string;
 }
 
-/** An error of the server, or of the client itself (`network`, `timeout`, `disconnected`, `closed`, `empty`,
- * `too_long`, `too_many_drafts`, `expired`, `bad_answer`). */
+/** An error of the server, or of the client itself (`network`, `timeout`, `disconnected`, `empty`, `too_long`,
+ * `too_many_drafts`, `expired`, `bad_answer`, and `closed_4500` for that close code and its like). */
 export class ParlorError extends Error {
   constructor(
     message: string,
@@ -173,6 +173,8 @@ export class ParlorClient extends EventTarget {
   open(conversationId: string): Promise<void>;
   /** Agents: stops following a conversation, so that gaps do not load it again. */
   leave(conversationId: string): void;
+  /** Whether there is a page before what was shown. */
+  hasOlder(conversationId?: string): boolean;
   /** The page before what was shown; not sent as events, since it belongs at the top. */
   older(conversationId?: string): Promise<HistoryPage>;
   /** Agents: a page of the tenant's conversations, last active first. */

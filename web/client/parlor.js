@@ -10,14 +10,19 @@
  * visitor.send("Hello");
  * ```
  *
- * The types are in `parlor.d.ts`; the assignment below is where the compiler holds the code against them.
+ * The types are in `parlor.d.ts`; the assignments below are where the compiler holds the code against them.
  */
 
 import { Client } from "./client.js";
 import { ParlorError as Failure } from "./errors.js";
 
-/** @type {typeof import("./parlor.js").ParlorClient} */
-export const ParlorClient = Client;
+/** @import {ParlorClient as Declared, ParlorOptions} from "./parlor.js" */
+
+/** All but the typed events, which no class in JSDoc can declare. @type {new (options: ParlorOptions) =>
+ * Omit<Declared, "addEventListener">} */
+const checked = Client;
+
+export const ParlorClient = /** @type {typeof import("./parlor.js").ParlorClient} */ (checked);
 
 /** @type {typeof import("./parlor.js").ParlorError} */
 export const ParlorError = Failure;

@@ -1,6 +1,7 @@
 /** @file The REST side of protocol 1: sessions, pages of history, the inbox, an agent's writing. */
 
 /** @import {Draft, HistoryPage, InboxPage, InboxQuery, Message, PageQuery, Receipt} from "./parlor.js" */
+/** @import {Identity} from "./identity.js" */
 
 import { ParlorError } from "./errors.js";
 
@@ -18,22 +19,19 @@ import { ParlorError } from "./errors.js";
 export class Rest {
   #base;
   #tenantId;
-  #credentials;
-  #bearer;
+  #identity;
   #timeoutMs;
 
   /**
    * @param {URL} base
    * @param {string} tenantId
-   * @param {RequestCredentials} credentials whether cookies go along
-   * @param {() => string | undefined} bearer what goes into `Authorization`, asked for at every call
+   * @param {Identity} identity
    * @param {number} timeoutMs
    */
-  constructor(base, tenantId, credentials, bearer, timeoutMs) {
+  constructor(base, tenantId, identity, timeoutMs) {
     this.#base = base;
     this.#tenantId = tenantId;
-    this.#credentials = credentials;
-    this.#bearer = bearer;
+    this.#identity = identity;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -88,13 +86,28 @@ export class Rest {
    * @param {{query?: object, body?: object}} [content]
    * @returns {Promise<unknown>}
    */
-  async #call(method, path, { query = {}, body } = {}) {
+  async #call(method, path, content = {}) {
+    try {
+      return await this.#once(method, path, content);
+    } catch (thrown) {
+      const error = ParlorError.wrap(thrown);
+      if (error.status !== 401 || !(await this.#identity.renew())) throw error;
+      return this.#once(method, path, content);
+    }
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {{query?: object, body?: object}} content
+   */
+  async #once(method, path, { query = {}, body }) {
     const url = new URL(path.slice(1), this.#base);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
     const headers = new Headers({ "X-Tenant-ID": this.#tenantId });
-    const bearer = this.#bearer();
+    const bearer = this.#identity.bearer;
     if (bearer !== undefined) headers.set("Authorization", `Bearer ${bearer}`);
     if (body) headers.set("Content-Type", "application/json");
     try {
@@ -102,7 +115,7 @@ export class Rest {
         method,
         headers,
         body: body ? JSON.stringify(body) : null,
-        credentials: this.#credentials,
+        credentials: this.#identity.credentials,
         cache: "no-store",
         signal: AbortSignal.timeout(this.#timeoutMs),
       });

@@ -22,6 +22,8 @@ export class Timeline {
   hasMore = false;
   /** A page has to be loaded before what is shown can be trusted: at first, and after a gap. */
   stale = true;
+  /** The load under way. @type {Promise<string | undefined> | undefined} */
+  loading;
 
   /** @param {string} id */
   has(id) {
@@ -57,12 +59,16 @@ export class Timeline {
    * The page has come (or, empty, will not): returns what is to be shown now, the page's first.
    *
    * @param {Message[]} page oldest first
+   * @param {boolean} hasMore whether there are older ones than these
    * @returns {Message[]}
    */
-  release(page) {
+  release(page, hasMore) {
     const held = this.#held ?? [];
     this.#held = undefined;
-    if (this.empty) this.first = page[0]?.cursor ?? held[0]?.cursor;
+    if (this.empty) {
+      this.first = page[0]?.cursor ?? held[0]?.cursor;
+      this.hasMore = hasMore;
+    }
     return this.#unseen([...page, ...held]);
   }
 

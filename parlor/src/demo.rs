@@ -1,0 +1,104 @@
+//! The demo pages: a visitor and an agent side by side, in development mode only.
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use parlor_common::tenant::TenantId;
+use serde::{Deserialize, Serialize};
+
+use crate::token::Mint;
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A file of the pages: its address, its type, its text.
+struct Asset(&'static str, &'static str, &'static str);
+
+macro_rules! asset {
+    ($address:literal, $kind:literal, $file:literal) => {
+        Asset($address, $kind, include_str!(concat!("../../web/", $file)))
+    };
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenQuery {
+    tenant_id: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenAnswer {
+    token: String,
+    expires_at: String,
+}
+
+/// The pages, and the agent's token they need.
+pub(crate) fn pages(mint: Mint) -> Router {
+    let files = Router::new()
+        .route("/", get(async || file("demo/index.html")))
+        .route("/demo/{file}", get(async |Path(name): Path<String>| file(&format!("demo/{name}"))))
+        .route("/client/{file}", get(async |Path(name): Path<String>| file(&format!("client/{name}"))));
+    Router::new().route("/demo/agent-token", get(agent_token)).with_state(mint).merge(files)
+}
+
+fn file(address: &str) -> Response {
+    let Some(Asset(_, kind, text)) = ASSETS.iter().find(|asset| asset.0 == address) else {
+        return (StatusCode::NOT_FOUND, "there is no such page\n").into_response();
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer")),
+    ];
+    (headers, *text).into_response()
+}
+
+/// The page's agent token. A page of another site that has its own name point here must not get one: the Host is
+/// checked, and so is where a browser says the request comes from.
+async fn agent_token(State(mint): State<Mint>, headers: HeaderMap, Query(query): Query<TokenQuery>) -> Response {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let from = headers.get("sec-fetch-site").and_then(|from| from.to_str().ok());
+    if !is_loopback(host) || !matches!(from, None | Some("same-origin" | "none")) {
+        return (StatusCode::FORBIDDEN, "only for the page on localhost\n").into_response();
+    }
+    let Ok(tenant) = TenantId::parse(&query.tenant_id) else {
+        return (StatusCode::BAD_REQUEST, "tenantId is no tenant's name\n").into_response();
+    };
+    match mint.agent(&tenant, "demo-agent", Some("Demo agent")) {
+        Ok((token, expires)) => {
+            let answer = TokenAnswer { token, expires_at: expires.to_string() };
+            ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
+        }
+        Err(sentence) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{sentence}\n")).into_response(),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    matches!(name, "localhost" | "127.0.0.1" | "::1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_loopback_name_is_a_loopback_host() {
+        for host in ["localhost", "localhost:8080", "127.0.0.1:80", "[::1]:8080"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["", "example.com", "localhost.example.com", "127.0.0.1.example.com", "[::2]"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

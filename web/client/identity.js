@@ -1,0 +1,187 @@
+/** @file Who this client is to the server: a visitor or an agent, and how that is shown. */
+
+/** @import {Rest, Session} from "./rest.js" */
+/** @import {ServerClock} from "./clock.js" */
+
+import { ParlorError } from "./errors.js";
+
+/**
+ * @typedef {object} Entry what is needed to open a socket
+ * @property {URL} url
+ * @property {string | undefined} token what the hello carries; tokens never travel in a URL
+ */
+
+/**
+ * @typedef {object} Identity
+ * @property {boolean} agent
+ * @property {RequestCredentials} credentials whether cookies go along
+ * @property {string | undefined} bearer what `Authorization` carries
+ * @property {string} scope under what name drafts are kept; only after `enter`
+ * @property {(rest: Rest, clock: ServerClock) => Promise<Entry>} enter before every socket
+ * @property {() => void} doubt the last socket never got as far as a hello: ask the server before the next
+ * @property {() => Promise<boolean>} renew after a 401: whether there is another credential to try
+ */
+
+/**
+ * A visitor: anonymous, known by a cookie that scripts cannot see, or by a token that lies in this storage. Both are
+ * the browser's own, and so are the drafts beside them.
+ *
+ * @implements {Identity}
+ */
+export class VisitorIdentity {
+  agent = false;
+  /** @type {Session | undefined} */
+  session;
+
+  #base;
+  #tenantId;
+  #byToken;
+  #publishableKey;
+  #storage;
+  #tokenKey;
+  /** @type {string | undefined} */
+  #token;
+
+  /**
+   * @param {URL} base
+   * @param {string} tenantId
+   * @param {{credential?: string | undefined, publishableKey?: string | undefined, identity?: string | undefined,
+   *   storage?: Storage | undefined}} options
+   */
+  constructor(base, tenantId, { credential, publishableKey, identity = "visitor", storage }) {
+    this.#base = base;
+    this.#tenantId = tenantId;
+    this.#byToken = credential === "token";
+    this.#publishableKey = publishableKey;
+    this.#storage = storage;
+    this.scope = identity;
+    this.#tokenKey = "parlor:token:" + [base.href, tenantId, identity].map(encodeURIComponent).join("/");
+    this.#token = this.#byToken ? (storage?.getItem(this.#tokenKey) ?? undefined) : undefined;
+  }
+
+  /** @returns {RequestCredentials} */
+  get credentials() {
+    return this.#byToken ? "omit" : "include";
+  }
+
+  get bearer() {
+    return this.#token ?? this.#publishableKey;
+  }
+
+  /**
+   * @param {Rest} rest
+   * @param {ServerClock} clock
+   * @returns {Promise<Entry>}
+   */
+  async enter(rest, clock) {
+    if (!this.session) {
+      this.session = await rest.session(this.#byToken);
+      clock.hear(this.session.serverTime);
+      if (this.#byToken) this.#keep(this.session.token ?? this.#token);
+    }
+    return { url: socketUrl(this.#base, this.session.socketUrl ?? "ws/chat", this.#tenantId), token: this.#token };
+  }
+
+  doubt() {
+    this.session = undefined;
+  }
+
+  /** A token of keys that are gone is worth nothing, and the next session makes a visitor anew. */
+  async renew() {
+    if (this.#token === undefined) return false;
+    this.#keep(undefined);
+    return true;
+  }
+
+  /** @param {string | undefined} token */
+  #keep(token) {
+    this.#token = token;
+    try {
+      if (token === undefined) this.#storage?.removeItem(this.#tokenKey);
+      else this.#storage?.setItem(this.#tokenKey, token);
+    } catch {
+      // The visitor then lasts as long as the page.
+    }
+  }
+}
+
+/**
+ * An agent: known by a JWT, which ends sooner than a working day.
+ *
+ * @implements {Identity}
+ */
+export class AgentIdentity {
+  agent = true;
+  /** @type {RequestCredentials} */
+  credentials = "omit";
+  /** @type {string | undefined} */
+  bearer;
+
+  #base;
+  #tenantId;
+  #fetchToken;
+  #identity;
+
+  /**
+   * @param {URL} base
+   * @param {string} tenantId
+   * @param {string | (() => string | Promise<string>)} token
+   * @param {string} [identity]
+   */
+  constructor(base, tenantId, token, identity) {
+    this.#base = base;
+    this.#tenantId = tenantId;
+    this.#fetchToken = typeof token === "function" ? token : undefined;
+    this.bearer = typeof token === "string" ? token : undefined;
+    this.#identity = identity;
+  }
+
+  get scope() {
+    return `agent:${this.#identity ?? subject(this.bearer)}`;
+  }
+
+  /** @returns {Promise<Entry>} */
+  async enter() {
+    await this.renew();
+    return { url: socketUrl(this.#base, "ws/agent", this.#tenantId), token: this.bearer };
+  }
+
+  doubt() {}
+
+  async renew() {
+    if (!this.#fetchToken) return false;
+    try {
+      this.bearer = await this.#fetchToken();
+    } catch (thrown) {
+      throw ParlorError.wrap(thrown);
+    }
+    return true;
+  }
+}
+
+/**
+ * @param {URL} base
+ * @param {string} address absolute, or relative to the base
+ * @param {string} tenantId
+ */
+function socketUrl(base, address, tenantId) {
+  const url = new URL(address, base);
+  url.protocol = url.protocol.replace("http", "ws");
+  url.searchParams.set("tenantId", tenantId);
+  return url;
+}
+
+/**
+ * Whom a JWT names; read for the name of a storage key only, verified by nobody here.
+ *
+ * @param {string | undefined} jwt
+ */
+function subject(jwt) {
+  try {
+    const payload = (jwt ?? "").split(".")[1] ?? "";
+    const bytes = Uint8Array.from(atob(payload.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+    return String(JSON.parse(new TextDecoder().decode(bytes)).sub);
+  } catch {
+    return "unknown";
+  }
+}

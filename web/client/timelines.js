@@ -1,0 +1,176 @@
+/** @file The conversations this client follows, and how their pages of history are loaded. */
+
+/** @import {HistoryPage, Message} from "./parlor.js" */
+/** @import {Rest} from "./rest.js" */
+
+import { Backoff } from "./backoff.js";
+import { ParlorError } from "./errors.js";
+import { Timeline } from "./timeline.js";
+
+/** How far back a gap is filled, in pages; whoever missed more has a hole between what was shown and what is. */
+const MAX_PAGES = 20;
+
+/**
+ * What a client shows: of a visitor the one conversation, kept under `undefined`; of an agent those that were opened,
+ * and under `undefined` whatever the stream brings of others, which has no history to load.
+ */
+export class Timelines {
+  #rest;
+  #agent;
+  #events;
+  /** @type {Map<string | undefined, Timeline>} */
+  #byConversation = new Map();
+
+  /**
+   * @param {Rest} rest
+   * @param {boolean} agent
+   * @param {{show: (messages: Message[], source: "history" | "stream") => void, found: (message: Message) => void}}
+   *   events what is to be shown; and, before it is, every message that history or stream holds
+   */
+  constructor(rest, agent, events) {
+    this.#rest = rest;
+    this.#agent = agent;
+    this.#events = events;
+    const first = new Timeline();
+    first.stale = !agent;
+    this.#byConversation.set(undefined, first);
+  }
+
+  /** @param {string} conversationId */
+  async open(conversationId) {
+    if (!this.#byConversation.has(conversationId)) this.#byConversation.set(conversationId, new Timeline());
+    await this.#load(conversationId);
+  }
+
+  /** @param {string} conversationId */
+  leave(conversationId) {
+    this.#byConversation.delete(conversationId);
+  }
+
+  /** @param {Message} message of the stream */
+  receive(message) {
+    this.#events.found(message);
+    const followed = this.#agent ? this.#byConversation.get(message.conversationId) : undefined;
+    this.#events.show((followed ?? this.#get(undefined)).live(message), "stream");
+  }
+
+  /**
+   * Loads the visitor's newest page unless it is there.
+   *
+   * @returns {Promise<string | undefined>} the position of its snapshot, if it was loaded
+   */
+  async start() {
+    const { stale, loading } = this.#get(undefined);
+    return stale || loading ? this.#load(undefined) : undefined;
+  }
+
+  /** Something may be missing in everything that has a history; the stream's messages wait until `mend`. */
+  doubt() {
+    for (const [conversationId, timeline] of this.#byConversation) {
+      if (this.#agent && conversationId === undefined) continue;
+      timeline.stale = true;
+      timeline.hold();
+    }
+  }
+
+  /**
+   * Loads what is in doubt, until it is there or `going` says that the connection is gone; the next one does it then.
+   *
+   * @param {() => boolean} going
+   */
+  mend(going) {
+    for (const [conversationId, { stale }] of this.#byConversation) {
+      if (stale) void this.#mend(conversationId, going);
+    }
+  }
+
+  /** @param {string | undefined} conversationId */
+  hasOlder(conversationId) {
+    return this.#byConversation.get(conversationId)?.hasMore ?? false;
+  }
+
+  /**
+   * @param {string | undefined} conversationId
+   * @returns {Promise<HistoryPage>}
+   */
+  async older(conversationId) {
+    const timeline = this.#byConversation.get(conversationId);
+    const page = await this.#rest.page(conversationId, { before: timeline?.first });
+    return timeline ? { ...page, messages: timeline.prepend(page.messages, page.hasMore) } : page;
+  }
+
+  /** @param {string | undefined} conversationId one that is there */
+  #get(conversationId) {
+    const timeline = this.#byConversation.get(conversationId);
+    if (!timeline) throw new Error("no such timeline");
+    return timeline;
+  }
+
+  /**
+   * @param {string | undefined} conversationId
+   * @returns {Promise<string | undefined>}
+   */
+  #load(conversationId) {
+    const timeline = this.#get(conversationId);
+    timeline.loading ??= this.#loadOnce(timeline, conversationId).finally(() => (timeline.loading = undefined));
+    return timeline.loading;
+  }
+
+  /**
+   * @param {Timeline} timeline
+   * @param {string | undefined} conversationId
+   */
+  async #loadOnce(timeline, conversationId) {
+    timeline.hold();
+    timeline.stale = false;
+    try {
+      const { messages, hasMore, cursor } = await this.#pages(timeline, conversationId);
+      // A gap came while this was on its way: the page may be older than the gap, and is loaded once more.
+      if (timeline.stale) return cursor;
+      for (const message of messages) this.#events.found(message);
+      this.#events.show(timeline.release(messages, hasMore), "history");
+      return cursor;
+    } catch (thrown) {
+      timeline.stale = true;
+      // What is said now is shown now, also while history cannot be had.
+      this.#events.show(timeline.release([], true), "stream");
+      throw thrown;
+    }
+  }
+
+  /**
+   * The newest page and, after a gap, the pages before it down to what was shown.
+   *
+   * @param {Timeline} timeline
+   * @param {string | undefined} conversationId
+   * @returns {Promise<HistoryPage>}
+   */
+  async #pages(timeline, conversationId) {
+    const newest = await this.#rest.page(conversationId);
+    let { messages, hasMore } = newest;
+    const reached = () => timeline.empty || !hasMore || messages.some(({ id }) => timeline.has(id));
+    for (let pages = 1; pages < MAX_PAGES && !reached(); pages += 1) {
+      const page = await this.#rest.page(conversationId, { before: messages[0]?.cursor, limit: 100 });
+      messages = [...page.messages, ...messages];
+      hasMore = page.hasMore;
+    }
+    return { ...newest, messages, hasMore: hasMore || newest.incomplete === true };
+  }
+
+  /**
+   * @param {string | undefined} conversationId
+   * @param {() => boolean} going
+   */
+  async #mend(conversationId, going) {
+    const backoff = new Backoff();
+    while (this.#byConversation.get(conversationId)?.stale && going()) {
+      try {
+        await this.#load(conversationId);
+      } catch (thrown) {
+        const error = ParlorError.wrap(thrown);
+        if (!error.retryable) return;
+        await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? backoff.next()));
+      }
+    }
+  }
+}
