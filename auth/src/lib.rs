@@ -1,1 +1,27 @@
-//! Who is asking: tenant registry, visitor tokens, agents' JWT, origins, rate limits.
+//! Who is asking: the tenants, visitors' tokens, agents' JWT, origins and rate limits.
+//!
+//! REST and sockets decide alike because both decide here. Nothing in this room writes, and nothing waits for a server:
+//! what is needed to say who someone is comes with the request, from the installation's keys or the tenants' file.
+
+pub mod agent;
+mod agent_key;
+mod jar;
+pub mod limits;
+pub mod origin;
+pub mod tenants;
+mod tenants_file;
+#[cfg(test)]
+mod test_keys;
+pub mod visit;
+pub mod visitor;
+
+pub use self::{
+    agent::{Agent, Agents, Refused, Role},
+    jar::Jar,
+    limits::{LimitSettings, Limited, Limits, Rate},
+    origin::{AllowedOrigin, BadOrigin, Origin, OriginRule},
+    tenants::{Tenant, Tenants},
+    tenants_file::BadTenants,
+    visit::{Bearer, Credential, Kind},
+    visitor::{BadToken, CookieSettings, VisitorToken, VisitorTokens},
+};

@@ -144,7 +144,9 @@ mod tests {
     #[test]
     fn a_foreign_subject_is_refused() {
         let id = "07070707070707070707070707070707";
-        for subject in ["", "chat.03.a", &format!("chat.03.A.{id}"), &format!("chat.3.a.{id}.x"), &format!("x.3.a.{id}")] {
+        for subject in
+            ["", "chat.03.a", &format!("chat.03.A.{id}"), &format!("chat.3.a.{id}.x"), &format!("x.3.a.{id}")]
+        {
             assert_eq!(ConversationKey::from_subject(subject), Err(BadSubject), "{subject}");
         }
     }

@@ -158,6 +158,10 @@ pub enum CloseCode {
     Policy,
     /// 1009: over 64 KiB.
     TooBig,
+    /// 1011: what was sent could not be taken (to the seed's widget).
+    Failed,
+    /// 1012: come back (to the seed's widget).
+    Restart,
     /// 4000: come back now.
     Again,
     /// 4001: the node is draining.
@@ -228,6 +232,8 @@ impl CloseCode {
             Self::BadPayload => 1007,
             Self::Policy => 1008,
             Self::TooBig => 1009,
+            Self::Failed => 1011,
+            Self::Restart => 1012,
             Self::Again => 4000,
             Self::Draining => 4001,
             Self::Slow => 4002,
@@ -254,6 +260,8 @@ impl CloseCode {
             Self::BadPayload => "bad_payload",
             Self::Policy => "policy",
             Self::TooBig => "too_big",
+            Self::Failed => "failed",
+            Self::Restart => "restart",
             Self::Again => "again",
             Self::Draining => "draining",
             Self::Slow => "slow",

@@ -9,6 +9,7 @@ pub mod door;
 pub mod drain;
 pub mod event;
 pub mod frame;
+pub mod http;
 pub mod id;
 pub mod keys;
 pub mod message;

@@ -59,7 +59,8 @@ impl TelemetrySettings {
     /// A sentence where the filter cannot be read or logging was started before.
     pub fn start(&self) -> Result<(), String> {
         let filter = EnvFilter::try_new(&self.filter).map_err(|error| format!("telemetry.filter: {error}"))?;
-        let lines = SubscriberBuilder::default().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        let lines =
+            SubscriberBuilder::default().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
         let started = match self.format {
             LogFormat::Text => lines.with_ansi(false).try_init(),
             LogFormat::Json => lines.json().flatten_event(true).try_init(),

@@ -1,1 +1,89 @@
 //! Sockets: feed, hub, session, outbox, resume.
+//!
+//! What the log's tail brings goes by way of a feed to the hub, and from there into the outboxes of the sessions that
+//! are to be shown it. What a client says goes to the door. This crate owns the sockets of visitors and of agents, and
+//! never appends.
+
+mod drafts;
+mod entrance;
+mod feed;
+mod following;
+mod hub;
+mod item;
+mod metrics;
+mod node;
+mod outbox;
+mod pulse;
+mod resume;
+mod ring;
+mod session;
+mod settings;
+mod socket;
+mod upgrade;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::{Router, extract::Request, middleware::Next, response::Response};
+use parlor_auth::{Agents, VisitorTokens};
+use parlor_common::door::Door;
+
+pub use self::{
+    feed::{FeedNotWell, Feeds},
+    hub::Hub,
+    metrics::Metrics,
+    node::Parts,
+    settings::{DrainSettings, FeedSettings, ResumeSettings, SocketSettings},
+};
+
+use self::{
+    node::Node,
+    upgrade::{Asks, Doorway, only_sockets},
+};
+
+/// The sockets of one kind on this node. Cheap to clone; clones are the same sockets.
+///
+/// Each session is a task of the [`Parts`]' drain. When that begins, upgrades are refused with 503 and the sessions are
+/// told in batches; when it has finished, all of them have ended and what they took has gone to the door.
+#[derive(Clone, Debug)]
+pub struct Sockets {
+    node: Arc<Node>,
+    doorway: Doorway,
+}
+
+// === impl Sockets ===
+
+impl Sockets {
+    /// Visitors' sockets, on `/ws/chat` and, with a tenant in the query, on `/`. What they say goes to `door`.
+    pub fn visitors(parts: Parts, door: Arc<dyn Door>, tokens: VisitorTokens) -> Self {
+        Self { node: Node::new(parts, Some(door)), doorway: Doorway::Visitors(tokens) }
+    }
+
+    /// Agents' sockets, on `/ws/agent`. They only listen.
+    pub fn agents(parts: Parts, agents: Agents) -> Self {
+        Self { node: Node::new(parts, None), doorway: Doorway::Agents(agents) }
+    }
+
+    /// `router`, with upgrades at the addresses of these sockets answered here; everything else is the router's. Wraps
+    /// of both kinds compose. The connections must come from [`parlor_common::http::serve`].
+    pub fn wrap(&self, router: Router) -> Router {
+        let sockets = self.clone();
+        router.layer(axum::middleware::from_fn(move |request: Request, next: Next| {
+            let sockets = sockets.clone();
+            async move { sockets.answer(request, next).await }
+        }))
+    }
+
+    /// How many are open.
+    pub fn open(&self) -> usize {
+        self.node.open()
+    }
+
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        match self.doorway.asks(&request) {
+            Asks::Socket => self.doorway.answer(&self.node, request).await,
+            Asks::Other => only_sockets(&self.node, &request),
+            Asks::Elsewhere => next.run(request).await,
+        }
+    }
+}

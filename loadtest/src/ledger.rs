@@ -3,29 +3,39 @@
 //! It knows texts and ids alone: every draft's text is a tag that names its tenant, conversation and number, so that a
 //! client without ids (the seed's widget) can be judged like any other.
 
+mod judge;
+mod seen;
 mod tag;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use parlor_common::id::{ConversationId, EventId};
+use tokio::time::Instant;
+
+use self::seen::Seen;
 pub(crate) use self::{
-    tag::Tag,
-    verdict::{Fault, FaultKind, Verdict},
+    tag::{Tag, Texts},
+    verdict::{Counts, Fault, FaultKind, Verdict},
 };
 
-/// One conversation of the run, by its number.
+/// One conversation of the run, by its number. Numbers count through the whole run, not within a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Conversation {
     pub(crate) tenant: u32,
     pub(crate) number: u32,
 }
 
-/// A client that is shown messages: one widget or dashboard over all its reconnects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Client(pub(crate) u32);
+/// A client that writes or is shown messages: one widget, dashboard or server over all its reconnects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Client(u32);
 
 /// What a client may expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,119 +46,228 @@ pub(crate) enum Expects {
     Tenant(u32),
     /// The seed's widget: live messages of others, once and in order; what it missed is in history.
     Widget(Conversation),
+    /// It writes by REST and is shown nothing.
+    Nothing,
+}
+
+/// The way a draft went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// A frame of protocol 1, or a POST with an id: sent again with the same id until it is answered.
+    Identified,
+    /// A frame of the seed's widget, which is never answered.
+    Frame,
+    /// A POST without an id, sent once.
+    Post,
 }
 
 /// What became of a draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// No answer came, or the way has none.
+    /// No answer came, or the way has none: it may be there or not, but never twice.
     Unknown,
-    /// The server said that it was accepted.
-    Accepted,
-    /// The server said that it was not.
+    /// The server said that it was accepted, under this id.
+    Accepted(Option<EventId>),
+    /// The server said that it was not, and never will be.
     Refused,
+    /// The server said that it could not tell or could not do it just now: as unknown, but counted as failed.
+    Failed,
+}
+
+/// A draft that is about to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sending {
+    pub(crate) author: Client,
+    pub(crate) conversation: Conversation,
+    pub(crate) way: Way,
+    /// Drafts of one author and session keep their order.
+    pub(crate) session: u32,
+    /// When it should have been sent.
+    pub(crate) intended: Instant,
+}
+
+/// A client was rightly shown a draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Showing {
+    pub(crate) tag: Tag,
+    /// When it should have been sent.
+    pub(crate) intended: Instant,
+    /// Whether the client itself is the author.
+    pub(crate) is_own: bool,
 }
 
 #[derive(Debug)]
 struct Draft {
-    outcome: Outcome,
-    /// Whether the order in which its author sent is promised: one session, one append in flight.
     author: Client,
+    session: u32,
+    way: Way,
+    intended: Instant,
+    outcome: Outcome,
+    /// Whether any client was shown it, which proves that it was accepted.
+    seen: bool,
 }
 
-#[derive(Debug)]
-struct Seen {
-    expects: Expects,
-    /// Tags in the order they were shown.
-    shown: Vec<Tag>,
-    /// Drafts accepted before this many were sent need not be shown: the subscription started later.
-    from: HashMap<Conversation, u32>,
+/// A message as history, or the database, holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// What its text says it is; `None` where nobody sent that text.
+    pub(crate) tag: Option<Tag>,
+    pub(crate) id: EventId,
+}
+
+/// A conversation as it was read back at the end.
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    pub(crate) id: Option<ConversationId>,
+    /// What REST says, oldest first; or why it could not be read.
+    pub(crate) entries: Result<Vec<Entry>, String>,
+    /// What the database holds, in its order, where it was asked.
+    pub(crate) rows: Option<Result<Vec<Entry>, String>>,
 }
 
 /// The book. One lock, held for a map access each time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ledger {
+    texts: Texts,
+    started: Instant,
     book: Mutex<Book>,
 }
 
 #[derive(Debug, Default)]
 struct Book {
     drafts: HashMap<Conversation, Vec<Draft>>,
-    clients: HashMap<Client, Seen>,
+    clients: Vec<Seen>,
     /// Faults seen while the run goes on.
     faults: Vec<Fault>,
-}
-
-/// What the run came to so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) sent: u64,
-    pub(crate) accepted: u64,
-    pub(crate) refused: u64,
-    pub(crate) unknown: u64,
-    pub(crate) shown: u64,
-    pub(crate) faults: u64,
 }
 
 // === impl Ledger ===
 
 impl Ledger {
-    /// A client starts to listen; what was sent before this is not promised to it.
-    pub(crate) fn listens(&self, client: Client, expects: Expects) {
-        let mut book = self.book();
-        let from = book.drafts.iter().map(|(&conversation, drafts)| (conversation, length(drafts))).collect();
-        book.clients.insert(client, Seen { expects, shown: Vec::new(), from });
+    /// An empty book of a run that starts at `started`.
+    pub(crate) fn new(texts: Texts, started: Instant) -> Self {
+        Self { texts, started, book: Mutex::default() }
     }
 
-    /// A draft is about to be sent: its tag, which is its text.
-    pub(crate) fn sends(&self, author: Client, conversation: Conversation) -> Tag {
+    /// Makes out tags in texts, and texts of tags.
+    pub(crate) const fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// A client of the run; `tab` tells it from others that expect the same.
+    pub(crate) fn client(&self, expects: Expects, tab: u32) -> Client {
+        let mut book = self.book();
+        let client = Client(u32::try_from(book.clients.len()).unwrap_or(u32::MAX));
+        book.clients.push(Seen::new(expects, tab));
+        client
+    }
+
+    /// The client is subscribed. The first time, and after a gap that the server has owned up to, what was sent before
+    /// this is not promised to it.
+    pub(crate) fn subscribed(&self, client: Client, recovered: bool) {
+        let mut guard = self.book();
+        let book = &mut *guard;
+        let Some(seen) = book.clients.get_mut(client.index()) else { return };
+        seen.subscribed(recovered, || {
+            let drafts = book.drafts.iter().filter(|(conversation, _)| seen.expects.covers(**conversation));
+            drafts.map(|(&conversation, drafts)| (conversation, length(drafts))).collect()
+        });
+    }
+
+    /// The client has lost its connection; tells how many it has lost so far.
+    pub(crate) fn lost(&self, client: Client) -> u32 {
+        self.book().clients.get_mut(client.index()).map_or(0, Seen::lost)
+    }
+
+    /// A draft is about to be sent: its tag, from which its text is made.
+    pub(crate) fn sends(&self, sending: Sending) -> Tag {
+        let Sending { author, conversation, way, session, intended } = sending;
         let mut book = self.book();
         let drafts = book.drafts.entry(conversation).or_default();
         let tag = Tag { conversation, number: length(drafts) };
-        drafts.push(Draft { outcome: Outcome::Unknown, author });
+        drafts.push(Draft { author, session, way, intended, outcome: Outcome::Unknown, seen: false });
         tag
     }
 
     /// An answer came.
     pub(crate) fn answered(&self, tag: Tag, outcome: Outcome) {
-        let mut book = self.book();
-        if let Some(draft) = book.drafts.get_mut(&tag.conversation).and_then(|drafts| drafts.get_mut(tag.index())) {
+        if let Some(draft) = self.book().draft(tag) {
             draft.outcome = outcome;
         }
     }
 
-    /// A client was shown a text. Repeats and foreign texts are noticed at once.
-    pub(crate) fn shown(&self, client: Client, text: &str) {
+    /// A client was shown a text. Repeats, foreign and unknown texts are noticed at once; the first rightful showing is
+    /// told.
+    pub(crate) fn shown(&self, client: Client, text: &str) -> Option<Showing> {
+        let tag = self.texts.read(text);
         let mut guard = self.book();
         let book = &mut *guard;
-        let Some(seen) = book.clients.get_mut(&client) else { return };
-        let Some(tag) = Tag::parse(text) else {
-            book.faults.push(Fault::of(FaultKind::Invented, client, None, "a text nobody sent"));
-            return;
+        let seen = book.clients.get_mut(client.index())?;
+        let draft = tag.and_then(|tag| book.drafts.get_mut(&tag.conversation)?.get_mut(tag.index()));
+        let (Some(tag), Some(draft)) = (tag, draft) else {
+            let fault = Fault::at_client(FaultKind::Invented, seen.name(), tag, "was shown a text that nobody sent");
+            book.fault(fault);
+            return None;
         };
-        if !seen.expects.covers(tag.conversation) {
-            book.faults.push(Fault::of(FaultKind::Foreign, client, Some(tag), "another's message"));
-        } else if seen.shown.contains(&tag) {
-            book.faults.push(Fault::of(FaultKind::Doubled, client, Some(tag), "shown twice to one client"));
+        draft.seen = true;
+        let showing = Showing { tag, intended: draft.intended, is_own: draft.author == client };
+        let trouble = seen.shown(client, tag, draft.author);
+        match trouble {
+            None => Some(showing),
+            Some((kind, detail)) => {
+                let fault = Fault::at_client(kind, seen.name(), Some(tag), detail);
+                book.fault(fault);
+                None
+            }
         }
-        seen.shown.push(tag);
     }
 
     /// How many of each there are.
     pub(crate) fn counts(&self) -> Counts {
         let book = self.book();
-        let outcomes = |wanted| {
-            let drafts = book.drafts.values().flatten();
-            drafts.filter(|draft| draft.outcome == wanted).count() as u64
-        };
-        Counts {
-            sent: book.drafts.values().map(|drafts| drafts.len() as u64).sum(),
-            accepted: outcomes(Outcome::Accepted),
-            refused: outcomes(Outcome::Refused),
-            unknown: outcomes(Outcome::Unknown),
-            shown: book.clients.values().map(|seen| seen.shown.len() as u64).sum(),
-            faults: book.faults.len() as u64,
+        let mut counts = Counts { faults: book.faults.len() as u64, ..Counts::default() };
+        for draft in book.drafts.values().flatten() {
+            counts.sent += 1;
+            match draft.outcome {
+                Outcome::Accepted(_) => counts.accepted += 1,
+                Outcome::Refused => counts.refused += 1,
+                Outcome::Failed => counts.failed += 1,
+                Outcome::Unknown if draft.seen => counts.accepted += 1,
+                Outcome::Unknown => counts.unknown += 1,
+            }
         }
+        for seen in &book.clients {
+            counts.shown += seen.count();
+            counts.repeats += seen.repeats();
+            counts.gaps += seen.gaps();
+        }
+        counts
+    }
+
+    /// How many answers and messages are still on their way: unanswered drafts, and what a client that is promised
+    /// everything has not been shown.
+    pub(crate) fn awaited(&self) -> u64 {
+        let book = self.book();
+        let mut awaited = 0;
+        for (conversation, drafts) in &book.drafts {
+            let is_unknown = |draft: &&Draft| draft.outcome == Outcome::Unknown && !draft.seen;
+            awaited += drafts.iter().filter(is_unknown).count() as u64;
+            for seen in book.clients.iter().filter(|seen| seen.is_promised(*conversation)) {
+                let missing = |&(number, draft): &(usize, &Draft)| {
+                    draft.is_accepted()
+                        && !seen.has(*conversation, index(number))
+                        && !seen.is_excused(*conversation, index(number))
+                };
+                awaited += drafts.iter().enumerate().filter(missing).count() as u64;
+            }
+        }
+        awaited
+    }
+
+    /// The judgement over everything, with what was read back at the end. Only what the wire showed counts.
+    pub(crate) fn judge(&self, histories: &HashMap<Conversation, History>) -> Verdict {
+        let book = self.book();
+        judge::judge(&book, self.started, histories)
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -156,15 +275,71 @@ impl Ledger {
     }
 }
 
-impl Expects {
-    const fn covers(self, of: Conversation) -> bool {
-        match self {
-            Self::Conversation(own) | Self::Widget(own) => own.tenant == of.tenant && own.number == of.number,
-            Self::Tenant(tenant) => tenant == of.tenant,
+// === impl Book ===
+
+impl Book {
+    fn draft(&mut self, tag: Tag) -> Option<&mut Draft> {
+        self.drafts.get_mut(&tag.conversation)?.get_mut(tag.index())
+    }
+
+    /// Notes a fault. What is wrong a million times is not kept a million times: [`verdict::MOST_FAULTS`] of them.
+    fn fault(&mut self, fault: Fault) {
+        if self.faults.len() < verdict::MOST_FAULTS {
+            self.faults.push(fault);
         }
     }
 }
 
+// === impl Draft ===
+
+impl Draft {
+    const fn is_accepted(&self) -> bool {
+        self.seen || matches!(self.outcome, Outcome::Accepted(_))
+    }
+}
+
+// === impl Client ===
+
+impl Client {
+    const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+// === impl Expects ===
+
+impl Expects {
+    pub(crate) const fn covers(self, of: Conversation) -> bool {
+        match self {
+            Self::Conversation(own) | Self::Widget(own) => own.tenant == of.tenant && own.number == of.number,
+            Self::Tenant(tenant) => tenant == of.tenant,
+            Self::Nothing => false,
+        }
+    }
+}
+
+impl fmt::Display for Expects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conversation(of) => write!(f, "parlor.1 client of {of}"),
+            Self::Widget(of) => write!(f, "widget of {of}"),
+            Self::Tenant(tenant) => write!(f, "agent of tenant {tenant}"),
+            Self::Nothing => f.write_str("REST client"),
+        }
+    }
+}
+
+impl fmt::Display for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tenant {} conversation {}", self.tenant, self.number)
+    }
+}
+
 fn length(drafts: &[Draft]) -> u32 {
-    u32::try_from(drafts.len()).unwrap_or(u32::MAX)
+    index(drafts.len())
+}
+
+/// A place in a list of drafts as a tag has it: a run has fewer than 2³².
+fn index(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }

@@ -4,7 +4,9 @@
 //! implementations.
 
 mod error;
+mod metrics;
 pub mod monitor;
+pub mod sqlite;
 
 use std::{fmt::Debug, time::Duration};
 
@@ -19,7 +21,7 @@ use parlor_common::{
     tenant::TenantId,
 };
 
-pub use self::error::LogError;
+pub use self::{error::LogError, metrics::Metrics};
 
 /// The group whose progress is the persister's, and so the persisted position of a shard.
 pub const PERSISTER: &str = "persister";
@@ -44,12 +46,7 @@ pub trait EventLog: Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     /// Not cancel safe: after a drop the record may be committed or not; append again with the same id.
-    async fn append(
-        &self,
-        conversation: &ConversationKey,
-        id: &EventId,
-        record: Bytes,
-    ) -> Result<Appended, LogError>;
+    async fn append(&self, conversation: &ConversationKey, id: &EventId, record: Bytes) -> Result<Appended, LogError>;
 
     /// Live reading of a shard from `start`: unacknowledged, in order, without holes.
     ///

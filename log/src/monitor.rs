@@ -97,7 +97,7 @@ impl Monitor {
 
     /// Whether the node's clock agrees with the log's.
     pub fn clock_right(&self) -> bool {
-        Duration::from_millis(self.skew().unsigned_abs()) <= MAX_CLOCK_SKEW
+        Duration::from_millis(self.skew_ms().unsigned_abs()) <= MAX_CLOCK_SKEW
     }
 
     /// Whether the node can do its work: every shard answers and the clock is right.
@@ -110,7 +110,7 @@ impl Monitor {
             return Err(NotWell::Unreachable(shard));
         }
         drop(samples);
-        if self.clock_right() { Ok(()) } else { Err(NotWell::Clock(self.skew())) }
+        if self.clock_right() { Ok(()) } else { Err(NotWell::Clock(self.skew_ms())) }
     }
 
     /// The oldest event that the store has not got, over all shards: its age by the log's clock, as last sampled.
@@ -143,7 +143,8 @@ impl Monitor {
         }
     }
 
-    fn skew(&self) -> i64 {
+    /// The node's clock less the log's, in milliseconds, as last sampled; 0 where they cannot be told apart.
+    pub fn skew_ms(&self) -> i64 {
         let samples = self.samples.read().unwrap_or_else(PoisonError::into_inner);
         samples.values().map(|sample| sample.skew_ms).max_by_key(|skew| skew.unsigned_abs()).unwrap_or(0)
     }

@@ -1,5 +1,7 @@
 //! The demo pages: a visitor and an agent side by side, in development mode only.
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
@@ -7,10 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use parlor_auth::{Agents, Role};
 use parlor_common::tenant::TenantId;
 use serde::{Deserialize, Serialize};
 
-use crate::token::Mint;
+/// How long a minted token lasts: a working day.
+pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3600);
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -19,10 +23,43 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 struct Asset(&'static str, &'static str, &'static str);
 
 macro_rules! asset {
-    ($address:literal, $kind:literal, $file:literal) => {
-        Asset($address, $kind, include_str!(concat!("../../web/", $file)))
+    ($file:literal, $kind:expr) => {
+        Asset($file, $kind, include_str!(concat!("../../web/", $file)))
     };
 }
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+const ASSETS: &[Asset] = &[
+    asset!("demo/agent-panel.js", JS),
+    asset!("demo/composer.js", JS),
+    asset!("demo/demo.css", CSS),
+    asset!("demo/demo.js", JS),
+    asset!("demo/find.js", JS),
+    asset!("demo/icon.svg", SVG),
+    asset!("demo/inbox.js", JS),
+    asset!("demo/index.html", HTML),
+    asset!("demo/message-log.js", JS),
+    asset!("demo/state-line.js", JS),
+    asset!("demo/visitor-panel.js", JS),
+    asset!("client/backoff.js", JS),
+    asset!("client/client.js", JS),
+    asset!("client/clock.js", JS),
+    asset!("client/drafts.js", JS),
+    asset!("client/errors.js", JS),
+    asset!("client/identity.js", JS),
+    asset!("client/link.js", JS),
+    asset!("client/parlor.js", JS),
+    asset!("client/rest.js", JS),
+    asset!("client/sender.js", JS),
+    asset!("client/timeline.js", JS),
+    asset!("client/timelines.js", JS),
+    asset!("client/uuid7.js", JS),
+    asset!("client/wake.js", JS),
+];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,12 +75,12 @@ struct TokenAnswer {
 }
 
 /// The pages, and the agent's token they need.
-pub(crate) fn pages(mint: Mint) -> Router {
+pub(crate) fn pages(agents: Agents) -> Router {
     let files = Router::new()
         .route("/", get(async || file("demo/index.html")))
         .route("/demo/{file}", get(async |Path(name): Path<String>| file(&format!("demo/{name}"))))
         .route("/client/{file}", get(async |Path(name): Path<String>| file(&format!("client/{name}"))));
-    Router::new().route("/demo/agent-token", get(agent_token)).with_state(mint).merge(files)
+    Router::new().route("/demo/agent-token", get(agent_token)).with_state(agents).merge(files)
 }
 
 fn file(address: &str) -> Response {
@@ -62,7 +99,7 @@ fn file(address: &str) -> Response {
 
 /// The page's agent token. A page of another site that has its own name point here must not get one: the Host is
 /// checked, and so is where a browser says the request comes from.
-async fn agent_token(State(mint): State<Mint>, headers: HeaderMap, Query(query): Query<TokenQuery>) -> Response {
+async fn agent_token(State(agents): State<Agents>, headers: HeaderMap, Query(query): Query<TokenQuery>) -> Response {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let from = headers.get("sec-fetch-site").and_then(|from| from.to_str().ok());
     if !is_loopback(host) || !matches!(from, None | Some("same-origin" | "none")) {
@@ -71,12 +108,12 @@ async fn agent_token(State(mint): State<Mint>, headers: HeaderMap, Query(query):
     let Ok(tenant) = TenantId::parse(&query.tenant_id) else {
         return (StatusCode::BAD_REQUEST, "tenantId is no tenant's name\n").into_response();
     };
-    match mint.agent(&tenant, "demo-agent", Some("Demo agent")) {
+    match agents.mint_development(&tenant, "demo-agent", Some("Demo agent"), Role::Agent, TOKEN_LIFE) {
         Ok((token, expires)) => {
             let answer = TokenAnswer { token, expires_at: expires.to_string() };
             ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
         }
-        Err(sentence) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{sentence}\n")).into_response(),
+        Err(refused) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{refused}\n")).into_response(),
     }
 }
 

@@ -1,2 +1,78 @@
-//! The binary.
-fn main() {}
+//! The binary: roles, composition, settings, demo pages.
+
+mod backends;
+mod cli;
+mod demo;
+mod exit;
+mod node;
+mod provision;
+mod roles;
+mod secrets;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use parlor_auth::{Agents, Role, Tenants};
+use parlor_common::{clock::Clock, keys::InstallationKeys, random::Random, tenant::TenantId};
+
+use crate::{
+    cli::{Cli, Command},
+    exit::Exit,
+    settings::InForce,
+};
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => exit.report(),
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Exit> {
+    let in_force = settings::read(cli.settings)?;
+    let role = match cli.command {
+        None => roles::Role::Alone,
+        Some(Command::Ingress) => roles::Role::Ingress,
+        Some(Command::Fanout) => roles::Role::Fanout,
+        Some(Command::Persister) => roles::Role::Persister,
+        Some(Command::Provision { renew }) => return block_on(&in_force, provision::run(&in_force.settings, renew)),
+        Some(Command::Config) => return print_settings(&in_force),
+        Some(Command::Token { tenant, agent }) => return print_token(&in_force, &tenant, &agent),
+    };
+    block_on(&in_force, roles::run(role, &in_force))
+}
+
+fn block_on(in_force: &InForce, work: impl Future<Output = Result<(), Exit>>) -> Result<(), Exit> {
+    in_force.settings.telemetry.start().map_err(Exit::usage)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(Exit::unavailable)?.block_on(work)
+}
+
+fn print_settings(in_force: &InForce) -> Result<(), Exit> {
+    let mode = if in_force.development { "development mode: no settings file" } else { "from a settings file" };
+    let settings = toml::to_string(&in_force.settings).map_err(Exit::internal)?;
+    print!("# {mode}\n{settings}");
+    Ok(())
+}
+
+fn print_token(in_force: &InForce, tenant: &str, agent: &str) -> Result<(), Exit> {
+    let settings = &in_force.settings;
+    if !in_force.development {
+        return Err(Exit::usage("token is for development mode: with a settings file, tenants have keys of their own"));
+    }
+    let tenant = TenantId::parse(tenant).map_err(Exit::usage)?;
+    // A missing folder would be made for a key that no running process has.
+    if settings.secrets.current_file.is_none() && !settings.data.is_dir() {
+        return Err(Exit::data(format_args!(
+            "there is no folder {}: run this where parlor was started, or set PARLOR_DATA",
+            settings.data.display()
+        )));
+    }
+    let keys: InstallationKeys = secrets::read(&settings.secrets, Some(&settings.data), &Random::system())?;
+    let agents = Agents::new(Tenants::development(&keys), Clock::system());
+    let minted = agents.mint_development(&tenant, agent, Some(agent), Role::Agent, demo::TOKEN_LIFE);
+    let (token, _) = minted.map_err(Exit::usage)?;
+    println!("{token}");
+    Ok(())
+}

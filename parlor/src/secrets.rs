@@ -11,9 +11,10 @@ use parlor_common::{
     keys::{InstallationKeys, Secret},
     random::Random,
 };
+use parlor_store::CqlSettings;
 use serde::{Deserialize, Serialize};
 
-use crate::exit::Exit;
+use crate::{exit::Exit, settings::Settings};
 
 /// Where the installation's secrets are. A file holds 32 bytes or more; white space around them does not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,10 @@ pub(crate) struct SecretSettings {
     pub(crate) current_file: Option<PathBuf>,
     /// `secrets.previous_file`: what still verifies while the current one replaces it. No default.
     pub(crate) previous_file: Option<PathBuf>,
+    /// `secrets.nats_password_file`: the password of `nats.user`. No default.
+    pub(crate) nats_password_file: Option<PathBuf>,
+    /// `secrets.cql_password_file`: the password of `cql.user`. No default.
+    pub(crate) cql_password_file: Option<PathBuf>,
 }
 
 /// Reads the secrets; makes one in `data`, where that is given, if no file is named.
@@ -39,8 +44,19 @@ pub(crate) fn read(settings: &SecretSettings, data: Option<&Path>, random: &Rand
     Ok(InstallationKeys::new(current, previous))
 }
 
-/// The secret in the data folder, as the running process made it.
-pub(crate) fn made_in(data: &Path, random: &Random) -> Result<Secret, Exit> {
+/// The settings of the database, with its password.
+pub(crate) fn with_cql_password(settings: &Settings) -> Result<CqlSettings, Exit> {
+    let password = settings.secrets.cql_password_file.as_deref().map(read_password).transpose()?;
+    Ok(CqlSettings { password, ..settings.cql.clone() })
+}
+
+fn read_password(file: &Path) -> Result<String, Exit> {
+    let failed = |error| Exit::usage(format_args!("{}: {error}", file.display()));
+    Ok(fs::read_to_string(file).map_err(failed)?.trim().to_owned())
+}
+
+/// The secret in the data folder; the first process that needs it makes it.
+fn made_in(data: &Path, random: &Random) -> Result<Secret, Exit> {
     let file = data.join("installation.key");
     let failed = |error| Exit::data(format_args!("{}: {error}", file.display()));
     let text: String = random.bytes::<32>().iter().map(|byte| format!("{byte:02x}")).collect();

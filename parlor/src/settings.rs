@@ -6,42 +6,86 @@ use figment::{
     Figment,
     providers::{Env, Format, Toml},
 };
-use parlor_common::{settings::duration, telemetry::TelemetrySettings};
+use parlor_auth::{CookieSettings, LimitSettings};
+use parlor_common::{http::HttpSettings, settings::duration, telemetry::TelemetrySettings};
+use parlor_fanout::{FeedSettings, SocketSettings};
+use parlor_ingress::{DoorSettings, RestSettings};
+use parlor_log::sqlite::SqliteLogSettings;
 use parlor_persister::PersisterSettings;
+use parlor_store::CqlSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::{exit::Exit, secrets::SecretSettings};
 
 /// The defaults, each with what it means: the documentation of the settings.
-pub(crate) const DEFAULTS: &str = include_str!("../defaults.toml");
+const DEFAULTS: &str = include_str!("../defaults.toml");
 
-/// Every setting of the binary.
+/// Every setting of the binary, as `defaults.toml` explains them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// `listen`: where clients are served. Default `127.0.0.1:8080`.
     pub(crate) listen: SocketAddr,
-    /// `admin`: where operators are served. Default `127.0.0.1:8081`.
     pub(crate) admin: SocketAddr,
-    /// `data`: the folder of the embedded log and store. Default `parlor-data`.
     pub(crate) data: PathBuf,
     pub(crate) telemetry: TelemetrySettings,
     pub(crate) secrets: SecretSettings,
-    pub(crate) drain: DrainSettings,
+    pub(crate) tenants: TenantSettings,
+    pub(crate) cookies: CookieSettings,
+    pub(crate) limits: LimitSettings,
+    pub(crate) http: HttpSettings,
+    pub(crate) rest: RestSettings,
+    pub(crate) door: DoorSettings,
+    pub(crate) feed: FeedSettings,
+    pub(crate) sockets: SocketSettings,
+    pub(crate) history: HistorySettings,
     pub(crate) persister: PersisterSettings,
+    pub(crate) monitor: MonitorSettings,
+    pub(crate) drain: DrainSettings,
+    pub(crate) embedded: EmbeddedSettings,
+    pub(crate) cql: CqlSettings,
 }
 
-/// How the process stops.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// `[tenants]`: where the registry is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TenantSettings {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<PathBuf>,
+    #[serde(with = "duration")]
+    pub(crate) reload_every: Duration,
+}
+
+/// `[history]`: how patient a read is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HistorySettings {
+    #[serde(with = "duration")]
+    pub(crate) store_deadline: Duration,
+}
+
+/// `[monitor]`: how often the log is asked how things stand.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MonitorSettings {
+    #[serde(with = "duration")]
+    pub(crate) every: Duration,
+}
+
+/// `[drain]`: how the process stops.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DrainSettings {
-    /// `drain.linger`: how long a tier keeps serving once it is no longer ready, so that the balancer has seen it; the
-    /// all-in-one has no balancer and skips it. Default 3 s.
     #[serde(with = "duration")]
     pub(crate) linger: Duration,
-    /// `drain.grace`: how long everything after that may take. Default 20 s.
     #[serde(with = "duration")]
     pub(crate) grace: Duration,
+}
+
+/// `[embedded]`: the log of the all-in-one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EmbeddedSettings {
+    pub(crate) log: SqliteLogSettings,
 }
 
 /// What is in force, and whether it is development mode.
@@ -64,22 +108,27 @@ pub(crate) fn read(file: Option<PathBuf>) -> Result<InForce, Exit> {
         figment = figment.merge(Toml::file_exact(file));
     }
     // PARLOR_TEST_… tell the tests where their servers are, and PARLOR_SETTINGS names the file.
-    let names = Env::prefixed("PARLOR_").filter(|name| !name.starts_with("TEST_") && name != "SETTINGS").split("__");
+    let ours = |name: &figment::value::UncasedStr| !name.starts_with("TEST_") && name != "SETTINGS";
     let settings: Settings = figment
-        .merge(names)
+        .merge(Env::prefixed("PARLOR_").filter(ours).split("__"))
         .extract()
         .map_err(|error| Exit::usage(format_args!("the settings cannot be used: {error}")))?;
     if development {
-        for (name, address) in [("listen", settings.listen), ("admin", settings.admin)] {
-            if !address.ip().is_loopback() {
-                return Err(Exit::usage(format_args!(
-                    "{name} = {address}: without a settings file Parlor is in development mode, which any page may \
-                     use, and listens on loopback alone; name a settings file with --settings"
-                )));
-            }
-        }
+        stays_on_loopback(&settings)?;
     }
     Ok(InForce { settings, development })
+}
+
+fn stays_on_loopback(settings: &Settings) -> Result<(), Exit> {
+    for (name, address) in [("listen", settings.listen), ("admin", settings.admin)] {
+        if !address.ip().is_loopback() {
+            return Err(Exit::usage(format_args!(
+                "{name} = {address}: without a settings file Parlor is in development mode, which takes any tenant, and \
+                 listens on loopback alone; name a settings file with --settings"
+            )));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -87,8 +136,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_are_whole() {
+    fn the_defaults_file_is_whole_and_agrees_with_the_parts_own_defaults() {
         let settings: Settings = Figment::from(Toml::string(DEFAULTS)).extract().unwrap();
         assert!(settings.listen.ip().is_loopback());
+        assert_eq!(settings.http, HttpSettings::default());
+        assert_eq!(settings.limits, LimitSettings::default());
+        assert_eq!(settings.cql, CqlSettings::default());
     }
 }

@@ -3,6 +3,12 @@
 //! A projection of the log, made again from it as far back as the log keeps; older history is the store's alone. The
 //! trait's documentation is its specification; `store/tests/suite` holds each obligation against both implementations.
 
+mod cql;
+mod flight;
+mod metrics;
+mod row;
+mod sqlite;
+
 use std::fmt::Debug;
 
 use async_trait::async_trait;
@@ -15,6 +21,12 @@ use parlor_common::{
     position::Position,
     shard::Shard,
     tenant::TenantId,
+};
+
+pub use self::{
+    cql::{CqlSettings, CqlStore},
+    metrics::Metrics,
+    sqlite::SqliteStore,
 };
 
 /// Keeps messages for good and finds them again. The tenant is part of every key.
@@ -35,12 +47,7 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn page(
-        &self,
-        conversation: &ConversationKey,
-        range: PageRange,
-        limit: usize,
-    ) -> Result<Page, StoreError>;
+    async fn page(&self, conversation: &ConversationKey, range: PageRange, limit: usize) -> Result<Page, StoreError>;
 
     /// The event with this id, if it was ever stored.
     ///
@@ -52,12 +59,7 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn inbox(
-        &self,
-        tenant: &TenantId,
-        before: Position,
-        limit: usize,
-    ) -> Result<InboxPage, StoreError>;
+    async fn inbox(&self, tenant: &TenantId, before: Position, limit: usize) -> Result<InboxPage, StoreError>;
 
     /// Remembers that the store has seen `position` of `shard`; a lower one changes nothing.
     ///
@@ -79,7 +81,7 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
 }
 
 /// Which part of a conversation a page is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PageRange {
     /// The last events strictly before this position; [`Position::MAX`] asks for the newest.
     Before(Position),

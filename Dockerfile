@@ -1,0 +1,15 @@
+# The one binary, and the load test beside it.
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
+    cargo build --release --locked --package parlor --package parlor-loadtest \
+    && install -D -t /out target/release/parlor target/release/parlor-loadtest
+
+FROM debian:bookworm-slim
+# A user of its own; nothing is written but through the log and the store.
+RUN useradd --system --no-create-home --uid 10001 parlor
+COPY --from=build /out/ /usr/local/bin/
+USER parlor
+EXPOSE 8080 8081
+ENTRYPOINT ["parlor"]

@@ -1,0 +1,225 @@
+//! The registry of tenants: from a file, or invented for any name in development.
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use parlor_common::{
+    drain::Drain,
+    keys::{DerivedKey, InstallationKeys},
+    tenant::TenantId,
+};
+use subtle::ConstantTimeEq;
+use tracing::{info, warn};
+
+use crate::{
+    agent_key::AgentKey,
+    limits::Rate,
+    origin::{Origin, OriginRule},
+    tenants_file::{BadTenants, Directory, TenantsFile},
+};
+
+const DEVELOPMENT_ISSUER: &str = "parlor-dev:";
+
+/// The tenants of the installation. Cheap to clone; clones see a reload.
+#[derive(Clone)]
+pub struct Tenants(Arc<Source>);
+
+/// A customer of the installation.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// Its name.
+    pub id: TenantId,
+    /// Where its pages may come from.
+    pub origins: Vec<OriginRule>,
+    /// The key its pages show, where it has one. It names the tenant to people, and is no secret.
+    pub publishable_key: Option<String>,
+    /// Whether a visitor's REST request must show it.
+    pub publishable_key_required: bool,
+    /// Whether it is served no more.
+    pub suspended: bool,
+    /// What differs from the installation's limits.
+    pub limits: TenantLimits,
+}
+
+/// A tenant's own limits; what is not here is the installation's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TenantLimits {
+    /// Messages of all its visitors and agents.
+    pub messages: Option<Rate>,
+    /// Messages of each of its visitors.
+    pub visitor_messages: Option<Rate>,
+}
+
+enum Source {
+    Development(Vec<DevelopmentKey>),
+    File { file: TenantsFile, directory: ArcSwap<Directory>, seen: Mutex<[u8; 32]> },
+}
+
+/// The signing one is the first.
+struct DevelopmentKey {
+    kid: String,
+    key: DerivedKey,
+}
+
+// === impl Tenants ===
+
+impl Tenants {
+    /// Any name is a tenant, whose pages come from this machine and whose agents' key is an HMAC of the installation's
+    /// key and the name. Never for an installation that others reach.
+    pub fn development(keys: &InstallationKeys) -> Self {
+        let keys = keys.derive("parlor 2026 development agent key").into_iter();
+        let named = keys.map(|key| {
+            let id = key.mac(&[b"key id"]);
+            DevelopmentKey { kid: format!("dev-{:02x}{:02x}{:02x}{:02x}", id[0], id[1], id[2], id[3]), key }
+        });
+        Self(Arc::new(Source::Development(named.collect())))
+    }
+
+    /// The tenants of a TOML file; files it names are relative to its folder. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`BadTenants`] says what is wrong with the file, or why it cannot be read.
+    pub fn from_file(path: &Path) -> Result<Self, BadTenants> {
+        let file = TenantsFile::new(path);
+        let read = file.read();
+        let directory = ArcSwap::from_pointee(read.parse()?);
+        Ok(Self(Arc::new(Source::File { file, directory, seen: Mutex::new(read.digest()) })))
+    }
+
+    /// The tenant of this name, suspended or not.
+    pub fn get(&self, id: &TenantId) -> Option<Arc<Tenant>> {
+        match &*self.0 {
+            Source::Development(_) => Some(Arc::new(Tenant::development(id.clone()))),
+            Source::File { directory, .. } => directory.load().tenant(id),
+        }
+    }
+
+    /// Whether some tenant's pages may come from `origin`: a preflight names no tenant.
+    pub fn any_origin(&self, origin: &str) -> bool {
+        let Ok(origin) = Origin::parse(origin) else { return false };
+        match &*self.0 {
+            Source::Development(_) => OriginRule::Loopback.allows(&origin),
+            Source::File { directory, .. } => directory.load().has_origin(origin),
+        }
+    }
+
+    /// Whether tenants are invented.
+    pub fn is_development(&self) -> bool {
+        matches!(&*self.0, Source::Development(_))
+    }
+
+    /// Reads the file again where it, or a key it names, has changed; tells whether it had. What was in force stays
+    /// where the new one is broken, which is reported once, and again when it changes. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`BadTenants`] of a changed file that is broken.
+    pub fn reload_if_changed(&self) -> Result<bool, BadTenants> {
+        let Source::File { file, directory, seen } = &*self.0 else { return Ok(false) };
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = file.read();
+        if read.digest() == *seen {
+            return Ok(false);
+        }
+        *seen = read.digest();
+        directory.store(Arc::new(read.parse()?));
+        Ok(true)
+    }
+
+    /// Looks for changes each `interval` until the drain begins. Does nothing in development mode.
+    pub async fn run(self, interval: Duration, drain: Drain) {
+        if self.is_development() {
+            return;
+        }
+        loop {
+            tokio::select! {
+                () = drain.draining() => return,
+                () = tokio::time::sleep(interval) => {}
+            }
+            let tenants = self.clone();
+            match tokio::task::spawn_blocking(move || tenants.reload_if_changed()).await {
+                Ok(Ok(true)) => info!("the tenants' file has changed and is in force"),
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => {
+                    warn!(%error, "the tenants' file has changed and is broken: the old one stays in force")
+                }
+                Err(error) => warn!(%error, "the tenants' file could not be looked at"),
+            }
+        }
+    }
+
+    /// The key that this issuer calls `kid`, and whose agents it verifies.
+    pub(crate) fn agent_key(&self, issuer: &str, kid: &str) -> Option<(Arc<Tenant>, AgentKey)> {
+        match &*self.0 {
+            Source::Development(keys) => {
+                let name = issuer.strip_prefix(DEVELOPMENT_ISSUER)?;
+                let id = TenantId::parse(name).ok().filter(|id| id.as_str() == name)?;
+                let key = keys.iter().find(|key| key.kid == kid)?;
+                let secret = key.secret(&id);
+                Some((Arc::new(Tenant::development(id)), AgentKey::secret(&secret).ok()?))
+            }
+            Source::File { directory, .. } => directory.load().agent_key(issuer, kid),
+        }
+    }
+
+    /// What signs agents' tokens of `tenant` in development mode: issuer, key id, secret.
+    pub(crate) fn development_signer(&self, tenant: &TenantId) -> Option<(String, String, [u8; 32])> {
+        let Source::Development(keys) = &*self.0 else { return None };
+        let key = keys.first()?;
+        Some((format!("{DEVELOPMENT_ISSUER}{tenant}"), key.kid.clone(), key.secret(tenant)))
+    }
+}
+
+impl fmt::Debug for Tenants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Source::Development(_) => f.write_str("Tenants(development)"),
+            Source::File { file, directory, .. } => {
+                f.debug_struct("Tenants").field("file", file).field("count", &directory.load().len()).finish()
+            }
+        }
+    }
+}
+
+// === impl DevelopmentKey ===
+
+impl DevelopmentKey {
+    fn secret(&self, tenant: &TenantId) -> [u8; 32] {
+        self.key.mac(&[b"agents of", tenant.as_str().as_bytes()])
+    }
+}
+
+// === impl Tenant ===
+
+impl Tenant {
+    fn development(id: TenantId) -> Self {
+        Self {
+            id,
+            origins: vec![OriginRule::Loopback],
+            publishable_key: None,
+            publishable_key_required: false,
+            suspended: false,
+            limits: TenantLimits::default(),
+        }
+    }
+
+    /// Whether `shown` is the tenant's publishable key. In constant time, though the key is public: whoever has to ask
+    /// does not know which page it is on.
+    pub fn has_publishable_key(&self, shown: &str) -> bool {
+        self.publishable_key.as_ref().is_some_and(|key| bool::from(key.as_bytes().ct_eq(shown.as_bytes())))
+    }
+}
+
+impl fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tenant").field("id", &self.id).field("suspended", &self.suspended).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

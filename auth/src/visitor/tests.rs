@@ -1,0 +1,215 @@
+use http::{HeaderMap, header};
+use parlor_common::keys::Secret;
+use proptest::prelude::*;
+
+use super::*;
+
+fn keys(current: u8, previous: Option<u8>) -> InstallationKeys {
+    let secret = |byte| Secret::new(vec![byte; 32]).unwrap();
+    InstallationKeys::new(secret(current), previous.map(secret))
+}
+
+fn at(millis: i64) -> Clock {
+    Clock::new(move || Timestamp::from_millis(millis))
+}
+
+fn tokens_with(keys: &InstallationKeys, seed: u64, millis: i64) -> VisitorTokens {
+    VisitorTokens::new(keys, at(millis), Random::seeded(seed), CookieSettings::default())
+}
+
+fn tokens(seed: u64, millis: i64) -> VisitorTokens {
+    tokens_with(&keys(1, None), seed, millis)
+}
+
+fn cookies(lines: &[&str]) -> HeaderMap {
+    lines.iter().map(|line| (header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect()
+}
+
+fn cookie(name: &str, tokens: &VisitorTokens, token: &VisitorToken) -> String {
+    format!("__Host-parlor_v_{name}={}", tokens.write(token))
+}
+
+#[test]
+fn a_token_is_read_as_it_was_issued() {
+    let tokens = tokens(7, 1_700_000_000_123);
+    let token = tokens.issue();
+    let text = tokens.write(&token);
+    assert!(text.starts_with("vt_") && text.len() == 57, "{}", text.len());
+    assert_eq!(tokens.read(&text), Ok(token.clone()));
+    assert_eq!(token.issued(), Timestamp::from_millis(1_700_000_000_123));
+    assert_eq!(token.visitor(), VisitorId::derive(&token.secret));
+}
+
+#[test]
+fn a_token_outlives_one_rotation_of_the_keys_and_keeps_its_visitor() {
+    let old = tokens_with(&keys(1, None), 1, 0);
+    let token = old.issue();
+    let text = old.write(&token);
+    let rotated = tokens_with(&keys(2, Some(1)), 2, 0);
+    assert_eq!(rotated.read(&text), Ok(token.clone()));
+    let renewed = rotated.write(&token);
+    assert_ne!(renewed, text, "it is signed with the current key");
+    let done = tokens_with(&keys(2, None), 3, 0);
+    assert_eq!(done.read(&text), Err(BadToken), "the retired key verifies nothing");
+    assert_eq!(done.read(&renewed).unwrap().visitor(), token.visitor());
+}
+
+#[test]
+fn no_changed_byte_is_accepted() {
+    let tokens = tokens(3, 1_700_000_000_000);
+    let token = tokens.issue().absorbing([&tokens.issue()]);
+    let bytes = URL_SAFE_NO_PAD.decode(&tokens.write(&token)[3..]).unwrap();
+    for index in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut changed = bytes.clone();
+            changed[index] ^= 1 << bit;
+            assert_eq!(tokens.read(&format!("vt_{}", URL_SAFE_NO_PAD.encode(changed))), Err(BadToken));
+        }
+    }
+    for length in 0..bytes.len() {
+        assert_eq!(tokens.read(&format!("vt_{}", URL_SAFE_NO_PAD.encode(&bytes[..length]))), Err(BadToken));
+    }
+    let longer = [bytes.as_slice(), &[0; 16]].concat();
+    assert_eq!(tokens.read(&format!("vt_{}", URL_SAFE_NO_PAD.encode(longer))), Err(BadToken));
+}
+
+#[test]
+fn a_genuine_signature_over_another_shape_is_refused() {
+    let tokens = tokens(3, 0);
+    let sign = |mut bytes: Vec<u8>| {
+        bytes[1] = tokens.keys[0].id;
+        let tag = tokens.keys[0].key.mac(&[&bytes]);
+        bytes.extend_from_slice(&tag[..MAC_BYTES]);
+        tokens.read(&format!("vt_{}", URL_SAFE_NO_PAD.encode(bytes)))
+    };
+    assert!(sign([vec![1], vec![0; 23]].concat()).is_ok());
+    assert_eq!(sign([vec![2], vec![0; 23]].concat()), Err(BadToken), "another version");
+    assert_eq!(sign([vec![1], vec![0; 31]].concat()), Err(BadToken), "half an absorbed visitor");
+    assert_eq!(sign([vec![1], vec![0; 22]].concat()), Err(BadToken), "too short");
+    assert_eq!(sign([vec![1], vec![0; 23 + 16 * 5]].concat()), Err(BadToken), "five absorbed visitors");
+}
+
+#[test]
+fn a_foreign_installation_and_junk_are_refused() {
+    let foreign = tokens_with(&keys(9, None), 1, 0);
+    assert_eq!(tokens(1, 0).read(&foreign.write(&foreign.issue())), Err(BadToken));
+    let long = format!("vt_{}", "A".repeat(100_000));
+    for text in ["", "vt_", "vt_=", "vt_§", "pk_x", "AQAA", &long, "vt_AAAA AAAA"] {
+        assert_eq!(tokens(1, 0).read(text), Err(BadToken));
+    }
+}
+
+#[test]
+fn a_token_stands_for_up_to_four_others() {
+    let tokens = tokens(5, 0);
+    let (primary, others): (_, Vec<_>) = (tokens.issue(), (0..6).map(|_| tokens.issue()).collect());
+    let merged = primary.absorbing(&others);
+    assert_eq!(merged.visitor(), primary.visitor());
+    assert_eq!(merged.absorbed(), others[..4].iter().map(VisitorToken::visitor).collect::<Vec<_>>());
+    assert_eq!(primary.absorbing([&primary]).absorbed(), []);
+    assert_eq!(merged.absorbing(&others).absorbed().len(), 4);
+    assert_eq!(tokens.read(&tokens.write(&merged)), Ok(merged.clone()));
+    let tenant = TenantId::parse("a").unwrap();
+    assert_eq!(merged.conversations(&tenant).keys().count(), 5);
+}
+
+#[test]
+fn a_cookie_has_the_attributes_a_third_party_frame_needs_and_a_fresh_name() {
+    let tokens = tokens(1, 0);
+    let token = tokens.issue();
+    let set = || tokens.set_cookie(&token).to_str().unwrap().to_owned();
+    let (first, second) = (set(), set());
+    let (name, rest) = first.split_once('=').unwrap();
+    assert!(name.starts_with("__Host-parlor_v_") && name.len() == 32, "{name}");
+    assert_ne!(second.split_once('=').unwrap().0, name);
+    let attributes = "Path=/; HttpOnly; Max-Age=31536000; SameSite=None; Secure; Partitioned";
+    assert_eq!(rest.split_once("; ").unwrap(), (tokens.write(&token).as_str(), attributes));
+    let expired = tokens.expire_cookie(name).unwrap();
+    assert_eq!(expired, format!("{name}=; Path=/; HttpOnly; Max-Age=0; SameSite=None; Secure; Partitioned"));
+    assert_eq!(tokens.expire_cookie("session"), None);
+    assert_eq!(tokens.expire_cookie("__Host-parlor_v_a; b"), None);
+}
+
+#[test]
+fn the_lax_variant_is_for_plain_http() {
+    let settings = CookieSettings { secure: false, max_age: Duration::from_secs(60) };
+    let tokens = VisitorTokens::new(&keys(1, None), at(0), Random::seeded(1), settings);
+    let cookie = tokens.set_cookie(&tokens.issue());
+    let text = cookie.to_str().unwrap();
+    assert!(text.starts_with("parlor_v_") && text.ends_with("; Path=/; HttpOnly; Max-Age=60; SameSite=Lax"), "{text}");
+    let read = tokens.from_cookies(&cookies(&[text.split(';').next().unwrap()]));
+    assert!(read.is_some());
+}
+
+#[test]
+fn of_several_cookies_the_oldest_is_the_visitor() {
+    let (young, old) = (tokens(1, 2_000), tokens(2, 1_000));
+    let (a, b, c) = (young.issue(), old.issue(), young.issue());
+    let line = format!("theme=dark; {}; x; {}", cookie("a", &young, &a), cookie("b", &old, &b));
+    let jar = young.jar(&cookies(&[&line, &cookie("c", &young, &c)]));
+    assert_eq!(jar.primary(), Some(&b));
+    assert_eq!(jar.others().len(), 2);
+    assert_eq!(jar.names(), ["__Host-parlor_v_a", "__Host-parlor_v_b", "__Host-parlor_v_c"]);
+    let merged = jar.merged().unwrap();
+    assert_eq!(merged.visitor(), b.visitor());
+    assert!(merged.absorbed().contains(&a.visitor()) && merged.absorbed().contains(&c.visitor()));
+    assert_eq!(young.from_cookies(&cookies(&[&line])), Some(b));
+}
+
+#[test]
+fn tokens_of_one_instant_are_told_apart_alike_in_any_order() {
+    let tokens = tokens(1, 0);
+    let (a, b) = (cookie("a", &tokens, &tokens.issue()), cookie("b", &tokens, &tokens.issue()));
+    let read = |first: &str, second: &str| tokens.from_cookies(&cookies(&[&format!("{first}; {second}")])).unwrap();
+    assert_eq!(read(&a, &b), read(&b, &a));
+}
+
+#[test]
+fn one_visitor_in_two_cookies_is_one() {
+    let tokens = tokens(1, 0);
+    let (token, other) = (tokens.issue(), tokens.issue());
+    let merged = token.absorbing([&other]);
+    let line = format!("{}; {}", cookie("a", &tokens, &token), cookie("b", &tokens, &merged));
+    let jar = tokens.jar(&cookies(&[&line]));
+    assert_eq!((jar.primary(), jar.others().len(), jar.names().len()), (Some(&merged), 0, 2));
+}
+
+#[test]
+fn a_cookie_that_does_not_verify_is_named_and_otherwise_passed_over() {
+    let tokens = tokens(1, 0);
+    let token = tokens.issue();
+    let line = format!("__Host-parlor_v_old=vt_junk; {}", cookie("a", &tokens, &token));
+    let jar = tokens.jar(&cookies(&[&line]));
+    assert_eq!(jar.primary(), Some(&token));
+    assert_eq!(jar.names().len(), 2);
+    let plain = format!("parlor_v_a={}", tokens.write(&token));
+    assert_eq!(
+        tokens.from_cookies(&cookies(&[&plain])),
+        None,
+        "without the prefix any host of the domain could set it"
+    );
+}
+
+#[test]
+fn the_number_of_cookies_looked_at_is_bounded() {
+    let tokens = tokens(1, 0);
+    let many: Vec<_> = (0..500).map(|number| cookie(&number.to_string(), &tokens, &tokens.issue())).collect();
+    let jar = tokens.jar(&cookies(&[&many.join("; ")]));
+    assert_eq!(jar.names().len(), 64);
+    let far = format!("{}{}", "a=b;".repeat(300), cookie("a", &tokens, &tokens.issue()));
+    assert_eq!(tokens.from_cookies(&cookies(&[&far])), None);
+}
+
+proptest! {
+    #[test]
+    fn no_cookie_header_panics(lines in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..80), 0..4)) {
+        let values = lines.iter().filter_map(|line| HeaderValue::from_bytes(line).ok());
+        let headers = values.map(|value| (header::COOKIE, value)).collect();
+        prop_assert_eq!(tokens(1, 0).from_cookies(&headers), None);
+    }
+
+    #[test]
+    fn no_text_panics(text in "(vt_)?\\PC{0,200}") {
+        prop_assert_eq!(tokens(1, 0).read(&text), Err(BadToken));
+    }
+}

@@ -1,0 +1,229 @@
+//! The HTTP accept loop: hyper's HTTP/1.1 behind deadlines, caps and a drain.
+//!
+//! `axum::serve` sets no timer, so that a client who dribbles its head holds a connection for ever; and it neither
+//! counts connections nor ends them in order. This loop does, for REST and sockets alike.
+
+use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt;
+use tracing::{debug, warn};
+
+use crate::{drain::Drain, random::Random};
+
+mod address;
+mod body;
+mod caps;
+mod framing;
+mod metrics;
+mod patience;
+mod refusal;
+mod reply;
+mod request;
+mod settings;
+mod stream;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    address::{BadNetwork, ClientAddr, Network, address_group},
+    body::read_body,
+    caps::Place,
+    metrics::Metrics,
+    reply::problem_response,
+    request::RequestId,
+    settings::HttpSettings,
+    stream::{Socket, Stream, socket},
+};
+
+use self::{
+    caps::Caps,
+    framing::Verdict,
+    patience::{Activity, Patience},
+    request::Preparation,
+};
+
+/// How long to wait after an accept that failed for want of something: files, memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many headers hyper takes where it is told nothing.
+const HYPER_HEADERS: usize = 100;
+
+/// The most connections that the kernel keeps for a listener of tokio's; who comes later is not one of them.
+const BACKLOG: usize = 1024;
+
+/// How long a connection without a request is kept when the drain begins.
+const FIRST_REQUEST: Duration = Duration::from_millis(500);
+
+/// Serves `app` on `listener` until the drain begins, then lets requests in flight finish.
+///
+/// Returns when it has stopped accepting; the connections are tasks of `drain`. Each request's extensions hold a
+/// [`ClientAddr`] and a [`RequestId`]. An upgraded connection is no longer a task of this loop, but keeps its
+/// [`Place`] until that is dropped: see [`socket`].
+pub async fn serve(
+    listener: TcpListener,
+    app: Router,
+    settings: HttpSettings,
+    random: Random,
+    metrics: Metrics,
+    drain: Drain,
+) {
+    let server = Arc::new(Server {
+        preparation: Preparation::new(settings.trusted_proxies.clone(), random, metrics.clone()),
+        caps: Caps::new(settings.max_connections, settings.max_connections_per_address),
+        app,
+        settings,
+        metrics,
+        drain,
+    });
+    let mut failing = false;
+    loop {
+        let accepted = tokio::select! {
+            () = server.drain.draining() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                failing = false;
+                server.take(stream, peer.ip());
+            }
+            // The peer gave up before it was accepted: its own affair.
+            Err(error) if is_peers(&error) => debug!(%error, "a connection ended before it was accepted"),
+            Err(error) => {
+                if !failing {
+                    warn!(%error, "cannot accept connections; trying again");
+                }
+                failing = true;
+                server.metrics.accept_failures.inc();
+                tokio::select! {
+                    () = server.drain.draining() => break,
+                    () = tokio::time::sleep(ACCEPT_PAUSE) => {}
+                }
+            }
+        }
+    }
+    server.take_waiting(listener);
+}
+
+/// What every connection shares.
+#[derive(Debug)]
+struct Server {
+    app: Router,
+    settings: HttpSettings,
+    preparation: Preparation,
+    caps: Caps,
+    metrics: Metrics,
+    drain: Drain,
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Gives the connection a place and a task, or says that there is none.
+    fn take(self: &Arc<Self>, tcp: TcpStream, peer: IpAddr) {
+        let peer = peer.to_canonical();
+        // What comes through a proxy is counted by the proxy.
+        let counted = (!self.preparation.is_trusted(peer)).then(|| address_group(peer));
+        match self.caps.take(counted, &self.metrics) {
+            Ok(place) => {
+                let server = self.clone();
+                self.drain.spawn(async move { server.run(tcp, peer, place).await });
+            }
+            Err(full) => {
+                debug!(%peer, %full, "a connection is refused");
+                refusal::answer(tcp, &self.preparation.request_id(), &self.caps, &self.drain);
+            }
+        }
+    }
+
+    /// Serves whoever connected before the end of accepting: closing the listener would reset them. Asks the kernel
+    /// itself, since the runtime may not have heard of them yet.
+    fn take_waiting(self: &Arc<Self>, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        for _ in 0..BACKLOG {
+            let Ok((stream, peer)) = listener.accept() else { return };
+            match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                Ok(stream) => self.take(stream, peer.ip()),
+                Err(error) => debug!(%error, "a connection ended before it was served"),
+            }
+        }
+    }
+
+    async fn run(self: Arc<Self>, tcp: TcpStream, peer: IpAddr, place: Place) {
+        if let Err(error) = tcp.set_nodelay(true) {
+            debug!(%error, "a connection ended before it was served");
+            return;
+        }
+        let HttpSettings { first_byte, head, idle, write_stall, max_head_bytes, max_headers, .. } = self.settings;
+        let (patience, activity) = Patience::new(first_byte, head, idle);
+        let stream = Stream::new(tcp, place, activity.clone(), write_stall);
+        let service = {
+            let (server, activity) = (self.clone(), activity.clone());
+            service_fn(move |request: Request<Incoming>| server.clone().answer(request, peer, activity.clone()))
+        };
+        let mut builder = http1::Builder::new();
+        builder.timer(patience).header_read_timeout(first_byte).half_close(false).keep_alive(true);
+        builder.max_buf_size(max_head_bytes.max(8192)).max_header_size(max_head_bytes);
+        // hyper keeps its own number of headers on the stack, and any other on the heap.
+        if max_headers != HYPER_HEADERS {
+            builder.max_headers(max_headers);
+        }
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = self.end_of_patience(&activity) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            self.metrics.broken.inc();
+            debug!(%error, "a connection ended early");
+        }
+    }
+
+    /// Waits for the drain. A connection that has asked for nothing yet has its first request on the way, it may be,
+    /// and hyper would close it at once: it gets a little longer. Cancel safe.
+    async fn end_of_patience(&self, activity: &Activity) {
+        self.drain.draining().await;
+        if activity.requests() == 0 {
+            tokio::time::sleep(FIRST_REQUEST.min(self.settings.first_byte)).await;
+        }
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        activity: Activity,
+    ) -> Result<Response<Body>, Infallible> {
+        let verdict = activity.next_request();
+        let watch = self.metrics.watch(request.method());
+        let mut response = match self.preparation.prepare(request, peer, verdict == Verdict::Ambiguous) {
+            Ok((request, id)) => {
+                let Ok(response) = self.app.clone().oneshot(request).await;
+                request::finish(response, &id)
+            }
+            Err(response) => *response,
+        };
+        let last = verdict != Verdict::Plain || self.drain.is_draining();
+        if last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        watch.answered(response.status());
+        Ok(response)
+    }
+}
+
+fn is_peers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

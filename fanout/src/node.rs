@@ -1,0 +1,108 @@
+//! What the sockets of a node share, and how many there are.
+
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use parlor_auth::{Limits, Tenants};
+use parlor_common::{clock::Clock, cursor::Cursors, door::Door, drain::Drain, random::Random};
+use parlor_history::History;
+use tokio::sync::Semaphore;
+
+use crate::{Feeds, Hub, Metrics, SocketSettings};
+
+/// What a node's sockets need; the composition makes it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Who is shown what.
+    pub hub: Arc<Hub>,
+    /// What brings the hub its events.
+    pub feeds: Feeds,
+    /// What a resume reads.
+    pub history: History,
+    /// Under the installation's keys.
+    pub cursors: Cursors,
+    /// The registry of tenants, for their origins.
+    pub tenants: Tenants,
+    /// The limits of upgrades.
+    pub limits: Limits,
+    /// The time.
+    pub clock: Clock,
+    /// For session ids, jitter, and ids of drafts that came without one.
+    pub random: Random,
+    /// Bounds and deadlines.
+    pub settings: SocketSettings,
+    /// Shared with the hub's.
+    pub metrics: Metrics,
+    /// The sessions' stage; the feeds' stage comes after it.
+    pub drain: Drain,
+}
+
+/// What the sockets of one kind share.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) parts: Parts,
+    /// Where drafts go; agents' sockets have none.
+    pub(crate) door: Option<Arc<dyn Door>>,
+    /// Turns to read a page.
+    pub(crate) pages: Semaphore,
+    open: AtomicUsize,
+    leaving: AtomicUsize,
+}
+
+/// One socket's place among the open ones; given back on drop.
+#[derive(Debug)]
+pub(crate) struct Seat(Arc<Node>);
+
+// === impl Node ===
+
+impl Node {
+    pub(crate) fn new(parts: Parts, door: Option<Arc<dyn Door>>) -> Arc<Self> {
+        let pages = Semaphore::new(parts.settings.resume.parallel);
+        Arc::new(Self { parts, door, pages, open: AtomicUsize::new(0), leaving: AtomicUsize::new(0) })
+    }
+
+    /// A place for one more socket; `None` where there are as many as the settings allow.
+    pub(crate) fn seat(self: &Arc<Self>) -> Option<Seat> {
+        let one_more = |open: usize| (open < self.settings.max).then_some(open + 1);
+        self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Seat(self.clone()))
+    }
+
+    /// How many sockets are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// How long the next socket waits until it is told that the node stops: they are told in batches.
+    pub(crate) fn turn_to_leave(&self) -> Duration {
+        let before = self.leaving.fetch_add(1, Ordering::Relaxed) / self.settings.drain.batch.max(1);
+        self.settings.drain.every.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX))
+    }
+
+    /// How long a client that is told to leave should wait before it comes back: anywhere between the two bounds.
+    pub(crate) fn back_after(&self) -> Duration {
+        let (least, most) = (self.settings.drain.back_after, self.settings.drain.back_within);
+        let spread = u64::try_from(most.saturating_sub(least).as_millis()).unwrap_or(u64::MAX);
+        least + Duration::from_millis(self.random.below(spread.saturating_add(1)))
+    }
+}
+
+impl Deref for Node {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}

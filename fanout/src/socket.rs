@@ -1,0 +1,451 @@
+//! The socket: messages in, checked and bounded; frames out, many with one write. The only file that knows how frames
+//! are read.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::body::Body;
+use bytes::{Buf, Bytes};
+use fastwebsockets::{Frame, OpCode, Payload, Role, WebSocketError, WebSocketRead, after_handshake_split, upgrade};
+use http::{Request, Response};
+use parlor_common::{
+    frame::{CloseCode, MAX_MESSAGE_BYTES},
+    http::{Place, socket},
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::TcpStream,
+    time::Instant,
+};
+use tokio_util::sync::ReusableBoxFuture;
+use tracing::error;
+
+use crate::wire::MAX_CONTROL_BYTES;
+
+/// What a peer sent: a complete text, or a control frame.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// A message, its fragments put together.
+    Text(String),
+    /// To be answered with a pong of the same payload.
+    Ping(Bytes),
+    /// The answer to a ping, or one that nobody asked for.
+    Pong(Bytes),
+    /// The peer is done; with its code, where it gave one.
+    Close(Option<u16>),
+}
+
+/// Why nothing more can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadEnd {
+    /// The connection is gone.
+    Gone,
+    /// The peer broke RFC 6455 or a bound of ours.
+    Violation(CloseCode),
+}
+
+/// A connection that has been upgraded.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: Stream,
+    place: Place,
+}
+
+/// The reading side. Keeps the future that reads across calls, for reading a frame is not cancel safe.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    next: ReusableBoxFuture<'static, (Messages, Result<Incoming, ReadEnd>)>,
+    ended: bool,
+}
+
+/// Frames put together to messages.
+struct Messages {
+    frames: WebSocketRead<Stream>,
+    /// The fragments of a message so far.
+    partial: Option<Vec<u8>>,
+    controls: Controls,
+}
+
+/// The writing side: frames that wait their turn behind the one that is being written.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    stream: Stream,
+    batch: Batch,
+    within: Duration,
+    /// When the batch must have been written.
+    until: Option<Instant>,
+    /// Given back with the connection.
+    _place: Place,
+}
+
+/// Both directions of one connection, which are polled by one task.
+struct Stream {
+    tcp: Arc<Mutex<TcpStream>>,
+    /// What was read beyond the upgrade request.
+    ahead: Bytes,
+}
+
+/// Counts control frames in windows of a second.
+#[derive(Debug)]
+struct Controls {
+    bound: u32,
+    since: Instant,
+    count: u32,
+}
+
+#[derive(Debug, Default)]
+struct Batch {
+    frames: VecDeque<Bytes>,
+    /// The first frame has been written in part.
+    begun: bool,
+}
+
+// === impl Socket ===
+
+impl Socket {
+    /// The 101 that answers `request`, and the socket it becomes once that has been sent.
+    ///
+    /// Whether the request may be upgraded has been checked; `None` where its key or version is missing.
+    pub(crate) fn accept(
+        request: &mut Request<Body>,
+    ) -> Option<(Response<Body>, impl Future<Output = Option<Self>> + Send + 'static)> {
+        let (response, upgraded) = upgrade::upgrade(request).ok()?;
+        let socket = async move {
+            let upgraded = upgraded.await.ok()?.into_inner().into_inner();
+            let Ok(socket) = socket(upgraded) else {
+                error!("an upgraded connection is not one of the accept loop's");
+                return None;
+            };
+            let stream = Stream { tcp: Arc::new(Mutex::new(socket.stream)), ahead: socket.read_ahead };
+            Some(Self { stream, place: socket.place })
+        };
+        Some((response.map(Body::new), socket))
+    }
+
+    /// Its two sides; a write may take as long as `write_within`, and a peer send so many control frames a second.
+    pub(crate) fn split(self, controls_per_second: u32, write_within: Duration) -> (Reader, Writer) {
+        let stream = Stream { tcp: self.stream.tcp.clone(), ahead: Bytes::new() };
+        let (mut frames, _) = after_handshake_split(self.stream, tokio::io::sink(), Role::Server);
+        frames.set_auto_close(false);
+        frames.set_auto_pong(false);
+        // It refuses a frame of exactly this length.
+        frames.set_max_message_size(MAX_MESSAGE_BYTES + 1);
+        let controls = Controls { bound: controls_per_second, since: Instant::now(), count: 0 };
+        let messages = Messages { frames, partial: None, controls };
+        let reader = Reader { next: ReusableBoxFuture::new(messages.next()), ended: false };
+        let writer =
+            Writer { stream, batch: Batch::default(), within: write_within, until: None, _place: self.place };
+        (reader, writer)
+    }
+}
+
+// === impl Reader ===
+
+impl Reader {
+    /// The next message or control frame; after an error, for ever. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Result<Incoming, ReadEnd> {
+        if self.ended {
+            return std::future::pending().await;
+        }
+        let (messages, incoming) = std::future::poll_fn(|cx| self.next.poll(cx)).await;
+        if incoming.is_err() {
+            self.ended = true;
+        } else {
+            self.next.set(messages.next());
+        }
+        incoming
+    }
+}
+
+// === impl Messages ===
+
+impl Messages {
+    /// The next message or control frame. Not cancel safe.
+    async fn next(mut self) -> (Self, Result<Incoming, ReadEnd>) {
+        let incoming = loop {
+            match self.frame().await {
+                Ok(Some(incoming)) => break Ok(incoming),
+                Ok(None) => {}
+                Err(end) => break Err(end),
+            }
+        };
+        (self, incoming)
+    }
+
+    /// Reads one frame; a fragment that completes nothing yet is `None`.
+    async fn frame(&mut self) -> Result<Option<Incoming>, ReadEnd> {
+        // Nothing is sent from here: answering pings and closes is turned off.
+        let mut never = |_: Frame<'static>| std::future::ready(Ok::<(), io::Error>(()));
+        let mut frame = self.frames.read_frame(&mut never).await.map_err(|error| read_end(&error))?;
+        let (fin, opcode) = (frame.fin, frame.opcode);
+        if !is_masked(&mut frame) {
+            return Err(ReadEnd::Violation(CloseCode::ProtocolError));
+        }
+        let payload = match frame.payload {
+            Payload::Bytes(bytes) => bytes.freeze(),
+            other => Bytes::copy_from_slice(&other),
+        };
+        match opcode {
+            OpCode::Text | OpCode::Continuation => self.text(fin, opcode, &payload),
+            OpCode::Binary => Err(ReadEnd::Violation(CloseCode::Unsupported)),
+            OpCode::Ping | OpCode::Pong | OpCode::Close => self.control(opcode, &payload).map(Some),
+        }
+    }
+
+    fn text(&mut self, fin: bool, opcode: OpCode, payload: &[u8]) -> Result<Option<Incoming>, ReadEnd> {
+        if (opcode == OpCode::Continuation) != self.partial.is_some() {
+            return Err(ReadEnd::Violation(CloseCode::ProtocolError));
+        }
+        let mut message = self.partial.take().unwrap_or_default();
+        if message.len() + payload.len() > MAX_MESSAGE_BYTES {
+            return Err(ReadEnd::Violation(CloseCode::TooBig));
+        }
+        message.extend_from_slice(payload);
+        if !fin {
+            self.partial = Some(message);
+            return Ok(None);
+        }
+        match String::from_utf8(message) {
+            Ok(text) => Ok(Some(Incoming::Text(text))),
+            Err(_) => Err(ReadEnd::Violation(CloseCode::BadPayload)),
+        }
+    }
+
+    fn control(&mut self, opcode: OpCode, payload: &[u8]) -> Result<Incoming, ReadEnd> {
+        if payload.len() > MAX_CONTROL_BYTES {
+            return Err(ReadEnd::Violation(CloseCode::ProtocolError));
+        }
+        if opcode == OpCode::Close {
+            return closed(payload).map(Incoming::Close);
+        }
+        if !self.controls.allow(Instant::now()) {
+            return Err(ReadEnd::Violation(CloseCode::Policy));
+        }
+        let payload = Bytes::copy_from_slice(payload);
+        Ok(if opcode == OpCode::Ping { Incoming::Ping(payload) } else { Incoming::Pong(payload) })
+    }
+}
+
+/// Whether the peer masked the frame. The frame keeps that to itself, but writes it into a header.
+fn is_masked(frame: &mut Frame<'_>) -> bool {
+    let mut head = [0; 16];
+    frame.fmt_head(&mut head);
+    head[1] & 0x80 != 0
+}
+
+/// The code within a close frame (RFC 6455 §7.4).
+fn closed(payload: &[u8]) -> Result<Option<u16>, ReadEnd> {
+    let Some((code, reason)) = payload.split_first_chunk::<2>() else {
+        return if payload.is_empty() { Ok(None) } else { Err(ReadEnd::Violation(CloseCode::ProtocolError)) };
+    };
+    match u16::from_be_bytes(*code) {
+        code @ (1000..=1003 | 1007..=1014 | 3000..=4999) if std::str::from_utf8(reason).is_ok() => Ok(Some(code)),
+        1000..=1003 | 1007..=1014 | 3000..=4999 => Err(ReadEnd::Violation(CloseCode::BadPayload)),
+        _ => Err(ReadEnd::Violation(CloseCode::ProtocolError)),
+    }
+}
+
+fn read_end(error: &WebSocketError) -> ReadEnd {
+    use WebSocketError as E;
+    match error {
+        E::FrameTooLarge => ReadEnd::Violation(CloseCode::TooBig),
+        E::InvalidUTF8 => ReadEnd::Violation(CloseCode::BadPayload),
+        E::IoError(_) | E::UnexpectedEOF | E::ConnectionClosed => ReadEnd::Gone,
+        _ => ReadEnd::Violation(CloseCode::ProtocolError),
+    }
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Whether nothing waits to be written.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.batch.frames.is_empty()
+    }
+
+    /// Adds frames; the deadline is that of the first write since it was idle.
+    pub(crate) fn load(&mut self, frames: VecDeque<Bytes>) {
+        if frames.is_empty() {
+            return;
+        }
+        self.until.get_or_insert_with(|| Instant::now() + self.within);
+        if self.batch.frames.is_empty() {
+            self.batch.frames = frames;
+        } else {
+            self.batch.frames.extend(frames);
+        }
+    }
+
+    /// When what waits must have been written; `None` where nothing does.
+    pub(crate) const fn deadline(&self) -> Option<Instant> {
+        self.until
+    }
+
+    /// Writes what waits, as much of it as fits with each call of the system. Cancel safe.
+    pub(crate) async fn write(&mut self) -> io::Result<()> {
+        self.stream.write_all_buf(&mut self.batch).await?;
+        self.stream.flush().await?;
+        self.batch.frames = VecDeque::new();
+        self.until = None;
+        Ok(())
+    }
+
+    /// Lets go of every frame that has not been begun.
+    pub(crate) fn discard(&mut self) {
+        self.batch.frames.truncate(usize::from(self.batch.begun));
+    }
+
+    /// Says that nothing more will be written, then reads what the peer still sends, so that what was written reaches it
+    /// and no reset overtakes it; until the peer is done, or for as long as `within`.
+    pub(crate) async fn shut(mut self, within: Duration) {
+        let shut = async {
+            if self.stream.shutdown().await.is_err() {
+                return;
+            }
+            let mut scrap = [0; 512];
+            while self.stream.read(&mut scrap).await.is_ok_and(|read| read > 0) {}
+        };
+        // A peer that is not done by then is cut off.
+        drop(tokio::time::timeout(within, shut).await);
+    }
+}
+
+// === impl Batch ===
+
+impl Buf for Batch {
+    fn remaining(&self) -> usize {
+        self.frames.iter().map(Bytes::len).sum()
+    }
+
+    fn has_remaining(&self) -> bool {
+        !self.frames.is_empty()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.frames.front().map_or(&[], |frame| frame)
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let filled = slices.iter_mut().zip(&self.frames).map(|(slice, frame)| *slice = IoSlice::new(frame));
+        filled.count()
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        while let Some(frame) = self.frames.front_mut() {
+            if count < frame.len() {
+                frame.advance(count);
+                self.begun |= count > 0;
+                return;
+            }
+            count -= frame.len();
+            self.frames.pop_front();
+            self.begun = false;
+        }
+    }
+}
+
+// === impl Stream ===
+
+impl Stream {
+    fn lock(&self) -> MutexGuard<'_, TcpStream> {
+        self.tcp.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            return Pin::new(&mut *self.lock()).poll_read(cx, buf);
+        }
+        let count = self.ahead.len().min(buf.remaining());
+        buf.put_slice(&self.ahead.split_to(count));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.lock()).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.lock()).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.lock().is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_shutdown(cx)
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stream")
+    }
+}
+
+// === impl Controls ===
+
+impl Controls {
+    fn allow(&mut self, now: Instant) -> bool {
+        if now.duration_since(self.since) >= Duration::from_secs(1) {
+            (self.since, self.count) = (now, 0);
+        }
+        self.count += 1;
+        self.count <= self.bound
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_that_is_discarded_keeps_the_frame_that_has_been_begun() {
+        let frames = || VecDeque::from([Bytes::from_static(b"abc"), Bytes::from_static(b"def")]);
+        let mut batch = Batch { frames: frames(), begun: false };
+        batch.advance(1);
+        assert!(batch.begun);
+        assert_eq!(batch.chunk(), b"bc");
+        batch.advance(2);
+        assert!(!batch.begun);
+        assert_eq!((batch.chunk(), batch.remaining()), (&b"def"[..], 3));
+        batch.advance(3);
+        assert!(!batch.has_remaining());
+    }
+
+    #[test]
+    fn a_close_frame_is_checked() {
+        assert_eq!(closed(b""), Ok(None));
+        assert_eq!(closed(&1000_u16.to_be_bytes()), Ok(Some(1000)));
+        assert_eq!(closed(b"\x0f"), Err(ReadEnd::Violation(CloseCode::ProtocolError)));
+        assert_eq!(closed(&1005_u16.to_be_bytes()), Err(ReadEnd::Violation(CloseCode::ProtocolError)));
+        assert_eq!(closed(b"\x03\xe8\xff"), Err(ReadEnd::Violation(CloseCode::BadPayload)));
+    }
+
+    #[test]
+    fn control_frames_are_counted_each_second() {
+        let now = Instant::now();
+        let mut controls = Controls { bound: 2, since: now, count: 0 };
+        assert!(controls.allow(now) && controls.allow(now) && !controls.allow(now));
+        assert!(controls.allow(now + Duration::from_secs(1)));
+    }
+}

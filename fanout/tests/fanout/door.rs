@@ -1,0 +1,118 @@
+//! Doors of the tests' own. Ingress is no dependency of this crate: this one appends to the real log, without limits
+//! and look-ups; and it can be told to fail or to wait, which a real one does only when something is broken.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use parlor_common::{
+    clock::Clock,
+    conversation::ConversationSet,
+    door::{Door, Receipt, Submission},
+    event::{Author, Body, Event, MessageBody, Record, Way},
+    id::{ClientMessageId, EventId},
+    message::Draft,
+    problem::Problem,
+    random::Random,
+};
+use parlor_log::EventLog;
+use tokio::sync::Semaphore;
+
+#[derive(Debug)]
+pub struct TestDoor {
+    log: Arc<dyn EventLog>,
+    clock: Clock,
+    random: Random,
+    /// Each is the answer to one call, before the log is asked.
+    failures: Mutex<VecDeque<Problem>>,
+    /// A call waits for one permit, which it does not give back.
+    gate: Option<Semaphore>,
+    /// The client's ids in the order in which they came.
+    calls: Mutex<Vec<(String, ClientMessageId)>>,
+}
+
+impl TestDoor {
+    pub fn open(log: Arc<dyn EventLog>) -> Arc<Self> {
+        Arc::new(Self::new(log, None))
+    }
+
+    /// Lets nobody through until [`let_through`](Self::let_through).
+    pub fn shut(log: Arc<dyn EventLog>) -> Arc<Self> {
+        Arc::new(Self::new(log, Some(Semaphore::new(0))))
+    }
+
+    fn new(log: Arc<dyn EventLog>, gate: Option<Semaphore>) -> Self {
+        let (failures, calls) = (Mutex::default(), Mutex::default());
+        Self { log, clock: Clock::system(), random: Random::system(), failures, gate, calls }
+    }
+
+    pub fn let_through(&self, calls: usize) {
+        self.gate.as_ref().expect("the door is shut").add_permits(calls);
+    }
+
+    pub fn fail_next(&self, problem: Problem, times: usize) {
+        self.failures.lock().unwrap().extend(std::iter::repeat_n(problem, times));
+    }
+
+    /// The text and id of every call so far.
+    pub fn calls(&self) -> Vec<(String, ClientMessageId)> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// A message as a REST request brings it.
+    pub async fn post(&self, conversations: &ConversationSet, author: Author, text: &str) -> Event {
+        let draft = Draft {
+            text: parlor_common::message::Text::parse(text.to_owned()).unwrap(),
+            client_message_id: None,
+        };
+        let submission = Submission {
+            conversations: conversations.clone(),
+            author,
+            session: None,
+            way: Way::Rest,
+            arrived: self.clock.now(),
+            draft,
+        };
+        self.append(submission).await.unwrap().event
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it stands for the door, the one place that appends")]
+    async fn append(&self, mut submission: Submission) -> Result<Receipt, Problem> {
+        let client_message_id = submission.draft.keep_id(self.clock.now(), &self.random);
+        let conversation = submission.conversations.primary();
+        let id = EventId::derive(&conversation.tenant, conversation.id, &submission.author, &client_message_id);
+        let record = Record {
+            id,
+            author: submission.author,
+            session: submission.session,
+            way: submission.way,
+            at: self.clock.now(),
+            arrived: submission.arrived,
+            acceptance: self.random.number(),
+            body: Body::Message(MessageBody { text: submission.draft.text.into_string(), client_message_id }),
+        };
+        let raw = record.encode().unwrap();
+        let appended = self.log.append(&conversation, &id, raw.clone()).await;
+        let appended = appended.map_err(|error| Problem::unavailable(error.to_string()))?;
+        let event = Event { conversation, position: appended.position, record, raw };
+        Ok(Receipt { event, duplicate: appended.duplicate })
+    }
+}
+
+#[async_trait]
+impl Door for TestDoor {
+    async fn accept(&self, mut submission: Submission) -> Result<Receipt, Problem> {
+        let id = submission.draft.keep_id(self.clock.now(), &self.random);
+        self.calls.lock().unwrap().push((submission.draft.text.clone().into_string(), id));
+        if let Some(gate) = &self.gate {
+            gate.acquire().await.expect("the gate is never closed").forget();
+        }
+        let failure = self.failures.lock().unwrap().pop_front();
+        match failure {
+            Some(problem) => Err(problem),
+            None => self.append(submission).await,
+        }
+    }
+}

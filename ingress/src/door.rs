@@ -1,0 +1,203 @@
+//! The door: the one place that appends. Limits, pressure, the age rule, append, receipt.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use parlor_auth::Limits;
+use parlor_common::{
+    clock::{Clock, Timestamp},
+    conversation::ConversationKey,
+    door::{Door, Receipt, Submission},
+    event::{Author, AuthorKind, Body, Event, MessageBody, Record},
+    id::{ClientMessageId, EventId, VisitorId},
+    position::Position,
+    problem::{Code, Problem},
+    random::Random,
+};
+use parlor_history::{History, HistoryError};
+use parlor_log::{Appended, EventLog, LogError, monitor::Monitor};
+use tracing::{debug, error};
+
+use crate::{
+    DoorSettings, Metrics,
+    gate::{Full, Gate},
+    idempotency::{Age, judge},
+    metrics::Outcome,
+};
+
+/// Accepts drafts into the log. Cheap to share; holds nothing that another node could not rebuild.
+#[derive(Clone, Debug)]
+pub struct LogDoor {
+    log: Arc<dyn EventLog>,
+    history: History,
+    monitor: Monitor,
+    limits: Limits,
+    gate: Gate,
+    clock: Clock,
+    random: Random,
+    append_within: Duration,
+    lookup_within: Duration,
+    retry_after: Duration,
+    metrics: Metrics,
+}
+
+// === impl LogDoor ===
+
+impl LogDoor {
+    /// A door to `log`. `history` must read the same log, and `monitor` watch it.
+    #[expect(clippy::too_many_arguments, reason = "everything a part needs is an argument")]
+    pub fn new(
+        log: Arc<dyn EventLog>,
+        history: History,
+        monitor: Monitor,
+        limits: Limits,
+        clock: Clock,
+        random: Random,
+        settings: &DoorSettings,
+        metrics: Metrics,
+    ) -> Self {
+        let &DoorSettings { in_flight, in_flight_per_tenant, append_within, lookup_within, retry_after } = settings;
+        let gate = Gate::new(in_flight, in_flight_per_tenant);
+        Self { log, history, monitor, limits, gate, clock, random, append_within, lookup_within, retry_after, metrics }
+    }
+
+    async fn take(&self, submission: Submission) -> Result<Receipt, Problem> {
+        let Submission { conversations, author, session, way, arrived, mut draft } = submission;
+        let key = conversations.primary();
+        self.check_limits(&key, &author)?;
+        if self.monitor.overdue(self.log.shards().of(&key.tenant)) {
+            return Err(self.busy("what was accepted waits too long to be stored"));
+        }
+        let _pass = self.gate.pass(&key.tenant).map_err(|full| match full {
+            Full::Whole => self.busy("too many messages are being accepted"),
+            Full::Tenant => self.busy("too many messages of this tenant are being accepted"),
+        })?;
+
+        let given = draft.client_message_id.is_some();
+        let client_message_id = draft.keep_id(self.clock.now(), &self.random);
+        let ids = conversations.event_ids(&author, &client_message_id);
+        let (_, id) = ids[0];
+        if given && let Some(event) = self.earlier(&client_message_id, &ids).await? {
+            return Ok(Receipt { event, duplicate: true });
+        }
+
+        let acceptance = self.random.number();
+        let text = draft.text.into_string();
+        let body = Body::Message(MessageBody { text, client_message_id });
+        let record = Record { id, author, session, way, at: self.clock.now(), arrived, acceptance, body };
+        let raw = record.encode().map_err(|error| {
+            error!(%error, "a draft could not be encoded");
+            Problem::new(Code::Internal, "the message could not be written")
+        })?;
+        let Appended { position, duplicate } = self.append(&key, &id, raw.clone()).await?;
+        if duplicate {
+            let first = self.first(&key, id, position).await?;
+            // Otherwise only the log's own retry met its first attempt.
+            if first.record.acceptance != acceptance {
+                return Ok(Receipt { event: first, duplicate: true });
+            }
+        }
+        Ok(Receipt { event: Event { conversation: key, position, record, raw }, duplicate: false })
+    }
+
+    fn check_limits(&self, key: &ConversationKey, author: &Author) -> Result<(), Problem> {
+        // The visitor first: who is over its own rate must not use up the tenant's.
+        if author.kind == AuthorKind::Visitor
+            && let Ok(visitor) = VisitorId::parse(&author.id)
+        {
+            self.limits.check_visitor(&key.tenant, visitor)?;
+        }
+        self.limits.check_tenant(&key.tenant)?;
+        Ok(())
+    }
+
+    /// What an earlier request had accepted under this id, where the log's duplicate window may not cover it.
+    async fn earlier(
+        &self,
+        client_message_id: &ClientMessageId,
+        ids: &[(ConversationKey, EventId)],
+    ) -> Result<Option<Event>, Problem> {
+        let clock_right = self.monitor.clock_right();
+        let now = self.log_time(clock_right);
+        let unproven = match judge(client_message_id, now, clock_right) {
+            Age::FromFuture => {
+                let problem = Problem::new(Code::IdFromFuture, "the client message id is more than 30 s ahead");
+                let problem = problem.detail("clientMessageId", "from_future");
+                return Err(Problem { server_time: Some(now), ..problem });
+            }
+            Age::Young => &ids[1..],
+            Age::Old => ids,
+        };
+        if unproven.is_empty() {
+            return Ok(None);
+        }
+        self.metrics.lookups.inc();
+        self.within(self.history.find(unproven)).await
+    }
+
+    /// The log's time as well as is known: a wrong clock is corrected by what the monitor saw.
+    fn log_time(&self, clock_right: bool) -> Timestamp {
+        let now = self.clock.now();
+        if clock_right { now } else { Timestamp::from_millis(now.as_millis() - self.monitor.skew_ms()) }
+    }
+
+    async fn append(&self, key: &ConversationKey, id: &EventId, raw: bytes::Bytes) -> Result<Appended, Problem> {
+        #[expect(clippy::disallowed_methods, reason = "the door is the one place that appends")]
+        let append = self.log.append(key, id, raw);
+        let answer = tokio::time::timeout(self.append_within, append).await;
+        let error = match answer {
+            Ok(Ok(appended)) => return Ok(appended),
+            Ok(Err(error)) => error,
+            Err(_) => LogError::Unavailable("no answer in time".to_owned()),
+        };
+        let problem = match &error {
+            LogError::Unavailable(_) => Problem::unavailable("the message could not be accepted just now"),
+            LogError::Full(_) => self.busy("there is no room for messages just now"),
+            LogError::Rejected(_) => Problem::new(Code::Internal, "the message was not taken"),
+        };
+        // REST and sessions tell the operator; this line tells which draft and why.
+        debug!(tenant.id = %key.tenant, conversation.id = %key.id, event.id = %id, %error, "a draft is not appended");
+        Err(problem)
+    }
+
+    /// The first record that has this id: in the log at `position`, or in the store once the log has let it go.
+    async fn first(&self, key: &ConversationKey, id: EventId, position: Position) -> Result<Event, Problem> {
+        if let Some(event) = self.within(self.history.at(key, position)).await?.filter(|event| event.record.id == id) {
+            return Ok(event);
+        }
+        let found = self.within(self.history.find(&[(key.clone(), id)])).await?;
+        found.ok_or_else(|| Problem::unavailable("the first message of this id cannot be read just now"))
+    }
+
+    /// An answer that does not come in time, or cannot be proven, is worth another try and never a guess.
+    async fn within<T>(&self, answer: impl Future<Output = Result<T, HistoryError>>) -> Result<T, Problem> {
+        let answer = tokio::time::timeout(self.lookup_within, answer).await;
+        answer.unwrap_or_else(|_| Err(HistoryError::Unavailable("no answer in time".to_owned()))).map_err(|error| {
+            debug!(%error, "an earlier message cannot be looked up");
+            Problem::unavailable("whether this id was accepted before cannot be told just now")
+        })
+    }
+
+    fn busy(&self, why: &'static str) -> Problem {
+        Problem::busy(self.retry_after, why)
+    }
+}
+
+#[async_trait]
+impl Door for LogDoor {
+    async fn accept(&self, submission: Submission) -> Result<Receipt, Problem> {
+        let watch = self.metrics.watch();
+        let answer = self.take(submission).await;
+        watch.ended(match &answer {
+            Ok(Receipt { duplicate: false, .. }) => Outcome::Accepted,
+            Ok(Receipt { duplicate: true, .. }) => Outcome::Duplicate,
+            Err(problem) => match problem.code {
+                Code::RateLimited => Outcome::Limited,
+                Code::Busy => Outcome::Busy,
+                code if code.retryable() => Outcome::Unavailable,
+                _ => Outcome::Refused,
+            },
+        });
+        answer
+    }
+}

@@ -1,0 +1,121 @@
+//! What the door and REST tell the operator.
+
+use std::time::Instant;
+
+use http::StatusCode;
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use crate::rest::Route;
+
+/// Figures of the door and of REST.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub(crate) lookups: IntCounter,
+    accept_seconds: Histogram,
+    in_flight: IntGauge,
+    outcomes: [IntCounter; OUTCOMES.len()],
+    requests: [[IntCounter; STATUSES.len()]; Route::ALL.len()],
+}
+
+/// What became of a draft at the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The log has it.
+    Accepted,
+    /// The log had it before.
+    Duplicate,
+    /// Over a rate.
+    Limited,
+    /// The gate or the log is full, or the store lags too far.
+    Busy,
+    /// The log or the history did not answer.
+    Unavailable,
+    /// It will never be taken.
+    Refused,
+    /// The client went away first; the log may have it.
+    Abandoned,
+}
+
+/// One draft at the door. Dropped without an outcome it was abandoned.
+pub(crate) struct Watch<'a> {
+    metrics: &'a Metrics,
+    started: Instant,
+    outcome: Outcome,
+}
+
+const OUTCOMES: [(Outcome, &str); 7] = [
+    (Outcome::Accepted, "accepted"),
+    (Outcome::Duplicate, "duplicate"),
+    (Outcome::Limited, "limited"),
+    (Outcome::Busy, "busy"),
+    (Outcome::Unavailable, "unavailable"),
+    (Outcome::Refused, "refused"),
+    (Outcome::Abandoned, "abandoned"),
+];
+const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Registers them.
+    ///
+    /// # Errors
+    /// Where one is registered already.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        // From an append without fsync to the longest wait for an election.
+        let accept_seconds = Histogram::with_opts(
+            HistogramOpts::new("parlor_door_accept_seconds", "From a draft at the door to its receipt.").buckets(vec![
+                0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0,
+            ]),
+        )?;
+        let in_flight = IntGauge::new("parlor_door_in_flight_drafts", "Drafts between arrival and receipt.")?;
+        let lookups = IntCounter::new("parlor_door_lookups_total", "Drafts whose id had to be looked up first.")?;
+        let drafts =
+            IntCounterVec::new(Opts::new("parlor_door_drafts_total", "Drafts, by what became of them."), &["outcome"])?;
+        let requests = IntCounterVec::new(
+            Opts::new("parlor_rest_requests_total", "REST requests answered, by route and class of status."),
+            &["route", "status"],
+        )?;
+        registry.register(Box::new(accept_seconds.clone()))?;
+        registry.register(Box::new(in_flight.clone()))?;
+        registry.register(Box::new(lookups.clone()))?;
+        registry.register(Box::new(drafts.clone()))?;
+        registry.register(Box::new(requests.clone()))?;
+        Ok(Self {
+            accept_seconds,
+            in_flight,
+            lookups,
+            outcomes: OUTCOMES.map(|(_, name)| drafts.with_label_values(&[name])),
+            requests: Route::ALL
+                .map(|route| STATUSES.map(|status| requests.with_label_values(&[route.name(), status]))),
+        })
+    }
+
+    /// A draft is at the door.
+    pub(crate) fn watch(&self) -> Watch<'_> {
+        self.in_flight.inc();
+        Watch { metrics: self, started: Instant::now(), outcome: Outcome::Abandoned }
+    }
+
+    pub(crate) fn answered(&self, route: Route, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, STATUSES.len()) - 1;
+        self.requests[route as usize][class].inc();
+    }
+}
+
+// === impl Watch ===
+
+impl Watch<'_> {
+    /// It has its answer.
+    pub(crate) fn ended(mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.metrics.in_flight.dec();
+        self.metrics.outcomes[self.outcome as usize].inc();
+        self.metrics.accept_seconds.observe(self.started.elapsed().as_secs_f64());
+    }
+}

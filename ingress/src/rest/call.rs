@@ -1,0 +1,149 @@
+//! A call: one request while it is answered, and what becomes known of it on the way.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Instant,
+};
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use parlor_auth::{AllowedOrigin, Credential, Kind, Tenant, visit};
+use parlor_common::{
+    clock::{Clock, Timestamp},
+    http::{ClientAddr, RequestId, problem_response},
+    problem::{Code, Problem},
+    random::Random,
+};
+use serde::Serialize;
+use tracing::{debug, warn};
+
+use super::{Deps, cors, route::Route};
+
+/// One request while it is answered.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) route: Route,
+    pub(super) address: IpAddr,
+    /// When the request's head had arrived.
+    pub(super) arrived: Timestamp,
+    /// To be set whatever the answer is.
+    pub(super) cookie: Option<HeaderValue>,
+    id: RequestId,
+    parts: Parts,
+    readers: Readers,
+    started: Instant,
+}
+
+/// Which page may read the answer.
+#[derive(Debug)]
+enum Readers {
+    /// The tenant is not known: any tenant's.
+    OfAnyTenant,
+    /// The tenant has decided.
+    Decided(Option<AllowedOrigin>),
+}
+
+// === impl Call ===
+
+impl Call {
+    pub(super) fn new(route: Route, parts: Parts, clock: &Clock, random: &Random) -> Self {
+        let address = parts.extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |&ClientAddr(address)| address);
+        let id = parts.extensions.get::<RequestId>().cloned();
+        Self {
+            route,
+            address,
+            arrived: clock.now(),
+            cookie: None,
+            id: id.unwrap_or_else(|| RequestId::random(random)),
+            parts,
+            readers: Readers::OfAnyTenant,
+            started: Instant::now(),
+        }
+    }
+
+    pub(super) const fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    pub(super) const fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    pub(super) fn query(&self) -> Option<&str> {
+        self.parts.uri.query()
+    }
+
+    /// What a router noted on the request.
+    pub(super) fn extension<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.parts.extensions.get()
+    }
+
+    /// Whether a page of the request's Origin may do this with `tenant`; the answer is for that page from now on.
+    pub(super) fn check_origin(
+        &mut self,
+        tenant: &Arc<Tenant>,
+        kind: Kind,
+        credential: Credential,
+    ) -> Result<(), Problem> {
+        let checked = visit::check_origin(tenant, self.headers(), kind, credential);
+        let (readers, outcome) = match checked {
+            Ok(allowed) => (allowed, Ok(())),
+            Err(problem) => (None, Err(problem)),
+        };
+        self.readers = Readers::Decided(readers);
+        outcome
+    }
+
+    /// The answer, with all that the call has come to know.
+    pub(super) fn finish(self, answer: Result<Response, Problem>, rest: &Deps) -> Response {
+        let mut response = answer.unwrap_or_else(|problem| self.refuse(&problem));
+        let status = response.status();
+        let headers = response.headers_mut();
+        if let Some(cookie) = self.cookie {
+            headers.append(header::SET_COOKIE, cookie);
+        }
+        let origin = match self.readers {
+            Readers::OfAnyTenant => visit::any_allowed_origin(&rest.tenants, &self.parts.headers),
+            Readers::Decided(allowed) => allowed.map(AllowedOrigin::into_header),
+        };
+        cors::allow(headers, status, origin);
+        rest.metrics.answered(self.route, status);
+        debug!(
+            request.id = %self.id,
+            route = self.route.name(),
+            method = %self.parts.method,
+            status = status.as_u16(),
+            duration_ms = self.started.elapsed().as_millis(),
+            "answered"
+        );
+        response
+    }
+
+    fn refuse(&self, problem: &Problem) -> Response {
+        if problem.code.status().is_server_error() {
+            warn!(request.id = %self.id, route = self.route.name(), code = problem.code.as_str(), %problem, "a request failed");
+        }
+        let mut response = problem_response(problem, &self.id);
+        match problem.code {
+            Code::Unauthorized => {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Code::MethodNotAllowed => {
+                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(self.route.methods()));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// An answer of JSON that no cache keeps.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Result<Response, Problem> {
+    let body = serde_json::to_vec(body).map_err(|error| {
+        warn!(%error, "an answer could not be encoded");
+        Problem::new(Code::Internal, "the answer could not be written")
+    })?;
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    Ok((status, headers, body).into_response())
+}

@@ -1,0 +1,22 @@
+//! The door and REST over real sockets, on the real embedded log and store.
+
+#[path = "ingress/agents.rs"]
+mod agents;
+#[path = "ingress/client.rs"]
+mod client;
+#[path = "ingress/cors.rs"]
+mod cors;
+#[path = "ingress/idempotency.rs"]
+mod idempotency;
+#[path = "ingress/identity.rs"]
+mod identity;
+#[path = "ingress/node.rs"]
+mod node;
+#[path = "ingress/outages.rs"]
+mod outages;
+#[path = "ingress/pages.rs"]
+mod pages;
+#[path = "ingress/pressure.rs"]
+mod pressure;
+#[path = "ingress/statuses.rs"]
+mod statuses;

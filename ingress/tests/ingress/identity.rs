@@ -1,0 +1,177 @@
+//! Who a visitor is: cookies, tokens, sessions; tenants and visitors apart from each other.
+
+use parlor_common::{clock::Timestamp, id::ConversationId};
+
+use crate::{
+    client::Ask,
+    node::{Node, tenant},
+};
+
+#[tokio::test]
+async fn a_page_view_creates_no_record_and_sets_no_cookie() {
+    let node = Node::start().await;
+    let answer = Ask::messages().send(&node).await.expect(200);
+    assert_eq!(answer.json()["messages"], serde_json::json!([]));
+    assert_eq!(answer.json()["hasMore"], false);
+    assert!(answer.json()["cursor"].is_string());
+    assert_eq!(answer.json().get("incomplete"), None);
+    assert_eq!(answer.header("set-cookie"), None);
+    Ask::messages().cookie("__Host-parlor_v_0011223344556677=vt_forged").send(&node).await.expect(200);
+    assert_eq!(node.metric("parlor_log_appends_total", None), 0.0);
+}
+
+#[tokio::test]
+async fn the_first_post_makes_a_visitor_who_is_known_again_by_the_cookie() {
+    let node = Node::start().await;
+    let first = Ask::say("one").send(&node).await.expect(201);
+    let set = first.header("set-cookie").unwrap();
+    assert!(set.starts_with("__Host-parlor_v_"), "{set}");
+    for attribute in ["Path=/", "HttpOnly", "Max-Age=86400", "SameSite=None", "Secure", "Partitioned"] {
+        assert!(set.split("; ").any(|found| found == attribute), "{set}");
+    }
+    let cookie = first.cookie().unwrap();
+    let second = Ask::say("two").cookie(&cookie).send(&node).await.expect(201);
+    assert_eq!(second.header("set-cookie"), None, "a valid cookie is not set again");
+    assert_eq!(first.json()["message"]["conversationId"], second.json()["message"]["conversationId"]);
+    let page = Ask::messages().cookie(&cookie).send(&node).await.expect(200);
+    assert_eq!(page.texts(), ["one", "two"]);
+    assert_eq!(page.header("set-cookie"), None);
+}
+
+#[tokio::test]
+async fn a_message_has_the_shape_of_the_protocol() {
+    let node = Node::start().await;
+    let body = Ask::draft("hello", "m-1").send(&node).await.expect(201).json();
+    let message = &body["message"];
+    assert_eq!(body["duplicate"], false);
+    assert_eq!(message["text"], "hello");
+    assert_eq!(message["sender"], "user");
+    assert_eq!(message["clientMessageId"], "m-1");
+    assert_eq!(message["timestamp"], node.clock.now().to_string());
+    assert!(Timestamp::parse(message["timestamp"].as_str().unwrap()).is_some());
+    assert!(ConversationId::parse(message["conversationId"].as_str().unwrap()).is_ok());
+    for field in ["id", "cursor"] {
+        assert!(message[field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
+    }
+    assert!(message["author"]["id"].is_string());
+}
+
+#[tokio::test]
+async fn a_forged_or_foreign_cookie_counts_as_none() {
+    let node = Node::start().await;
+    let cookie = Ask::say("mine").send(&node).await.cookie().unwrap();
+    let mut forged = cookie.clone();
+    let last = forged.pop().unwrap();
+    forged.push(if last == 'A' { 'B' } else { 'A' });
+    assert!(Ask::messages().cookie(&forged).send(&node).await.expect(200).texts().is_empty());
+    let answer = Ask::say("another").cookie(&forged).send(&node).await.expect(201);
+    assert!(answer.cookie().is_some(), "a new visitor");
+    assert_eq!(Ask::messages().cookie(&cookie).send(&node).await.texts(), ["mine"]);
+}
+
+#[tokio::test]
+async fn a_visitor_token_is_an_identity_without_cookies() {
+    let node = Node::start().await;
+    let session = Ask::session().without("Origin").json(&serde_json::json!({ "credential": "token" }));
+    let answer = session.send(&node).await.expect(200);
+    assert_eq!(answer.header("set-cookie"), None);
+    let token = answer.json()["token"].as_str().unwrap().to_owned();
+    assert!(token.starts_with("vt_"));
+    let said = Ask::say("by an app").without("Origin").bearer(&token).send(&node).await.expect(201);
+    assert_eq!(said.header("set-cookie"), None);
+    assert_eq!(said.json()["message"]["conversationId"], answer.json()["conversationId"]);
+    assert_eq!(Ask::messages().without("Origin").bearer(&token).send(&node).await.texts(), ["by an app"]);
+    let again = session.bearer(&token).send(&node).await.expect(200);
+    assert_eq!(again.json()["sessionId"], answer.json()["sessionId"]);
+    // A token counts before a cookie.
+    let cookie = Ask::say("by cookie").send(&node).await.cookie().unwrap();
+    assert_eq!(Ask::messages().bearer(&token).cookie(&cookie).send(&node).await.texts(), ["by an app"]);
+}
+
+#[tokio::test]
+async fn a_cookie_is_never_handed_to_a_page_as_a_token() {
+    let node = Node::start().await;
+    let said = Ask::say("to tenant a").send(&node).await;
+    let cookie = said.cookie().unwrap();
+    let session = Ask::session().tenant("b").cookie(&cookie).json(&serde_json::json!({ "credential": "token" }));
+    let token = session.send(&node).await.expect(200).json()["token"].as_str().unwrap().to_owned();
+    assert!(Ask::messages().bearer(&token).send(&node).await.texts().is_empty());
+}
+
+#[tokio::test]
+async fn a_session_says_who_where_and_from_when() {
+    let node = Node::start().await;
+    let first = Ask::session().body(r#"{"tenantId":"b"}"#).send(&node).await.expect(200);
+    let cookie = first.cookie().expect("the session sets the cookie");
+    let body = first.json();
+    assert_eq!(body["protocol"], 1);
+    assert_eq!(body["socketUrl"], "ws://chat.test:8080/ws/chat?tenantId=a");
+    assert_eq!(body["serverTime"], node.clock.now().to_string());
+    assert_eq!(body.get("token"), None);
+    let again = Ask::session().cookie(&cookie).send(&node).await.expect(200);
+    assert_eq!(again.header("set-cookie"), None);
+    for field in ["sessionId", "conversationId"] {
+        assert!(body[field].is_string());
+        assert_eq!(body[field], again.json()[field], "{field}");
+    }
+    let said = Ask::say("hello").cookie(&cookie).send(&node).await.expect(201).json();
+    assert_eq!(said["message"]["conversationId"], body["conversationId"]);
+    // What comes after the cursor is what came after the session; the next session is past it.
+    let after = |cursor: &serde_json::Value| {
+        Ask::of_page("GET", &format!("/api/chat/messages?after={}", cursor.as_str().unwrap())).cookie(&cookie)
+    };
+    assert_eq!(after(&body["cursor"]).send(&node).await.texts(), ["hello"]);
+    let later = Ask::session().cookie(&cookie).send(&node).await.json();
+    assert!(after(&later["cursor"]).send(&node).await.texts().is_empty());
+    let secure = Ask::session().cookie(&cookie).header("X-Forwarded-Proto", "https").send(&node).await.json();
+    assert_eq!(secure["socketUrl"], "wss://chat.test:8080/ws/chat?tenantId=a");
+}
+
+#[tokio::test]
+async fn tenants_and_visitors_are_apart_from_each_other() {
+    let node = Node::start().await;
+    let cookie = Ask::say("for a").send(&node).await.cookie().unwrap();
+    assert!(Ask::messages().tenant("b").cookie(&cookie).send(&node).await.texts().is_empty());
+    let other = Ask::say("for b").tenant("b").cookie(&cookie).send(&node).await.expect(201);
+    assert_eq!(other.header("set-cookie"), None, "one cookie serves every tenant");
+    assert_eq!(Ask::messages().cookie(&cookie).send(&node).await.texts(), ["for a"]);
+    assert_eq!(Ask::messages().tenant(" B ").cookie(&cookie).send(&node).await.texts(), ["for b"]);
+    let stranger = Ask::say("a stranger's").send(&node).await.cookie().unwrap();
+    assert_eq!(Ask::messages().cookie(&stranger).send(&node).await.texts(), ["a stranger's"]);
+}
+
+#[tokio::test]
+async fn the_bodys_tenant_decides_nothing() {
+    let node = Node::start().await;
+    let ask = Ask::of_page("POST", "/api/chat/messages").body(r#"{"text":"hello","tenantId":"b"}"#);
+    let cookie = ask.send(&node).await.expect(201).cookie().unwrap();
+    assert_eq!(Ask::messages().cookie(&cookie).send(&node).await.texts(), ["hello"]);
+    assert!(Ask::messages().tenant("b").cookie(&cookie).send(&node).await.texts().is_empty());
+}
+
+#[tokio::test]
+async fn a_cursor_is_its_tenants_alone() {
+    let node = Node::start().await;
+    let answer = Ask::say("hello").send(&node).await;
+    let (cookie, cursor) = (answer.cookie().unwrap(), answer.json()["message"]["cursor"].as_str().unwrap().to_owned());
+    for parameter in ["before", "after"] {
+        let ask = Ask::of_page("GET", &format!("/api/chat/messages?{parameter}={cursor}")).cookie(&cookie);
+        ask.send(&node).await.expect(200);
+        assert_eq!(ask.tenant("b").send(&node).await.expect(400).problem(), "bad_cursor");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_ahead_of_the_end_is_refused() {
+    let node = Node::start().await;
+    let cookie = Ask::say("hello").send(&node).await.cookie().unwrap();
+    let end = node.end().await;
+    for (ahead, status) in [(0, 200), (1, 400), (1000, 400)] {
+        let position = parlor_common::position::Position::from_u64(end.as_u64() + ahead).unwrap();
+        let cursor = node.cursors.write(&tenant("a"), position);
+        for parameter in ["before", "after"] {
+            let ask = Ask::of_page("GET", &format!("/api/chat/messages?{parameter}={cursor}"));
+            ask.cookie(&cookie).send(&node).await.expect(status);
+        }
+    }
+}

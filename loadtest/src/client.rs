@@ -1,0 +1,137 @@
+//! Virtual visitors and agents, and what they share.
+
+pub(crate) mod pen;
+pub(crate) mod tab;
+pub(crate) mod widget;
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicI64, Ordering},
+};
+
+use parlor_common::{
+    clock::{Clock, Timestamp},
+    drain::Drain,
+    id::ConversationId,
+    random::Random,
+};
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::{
+    address::Address,
+    jar::Jar,
+    ledger::{Client, Conversation, Ledger},
+    plan::Kind,
+    scores::Scores,
+    tokens::Tokens,
+};
+
+/// What every client of the run shares.
+#[derive(Debug)]
+pub(crate) struct World {
+    /// Where visitors go.
+    pub(crate) rest: Vec<Address>,
+    /// Where agents' sockets go.
+    pub(crate) agents: Vec<Address>,
+    /// The origin that pages name.
+    pub(crate) origin: String,
+    pub(crate) ledger: Ledger,
+    pub(crate) scores: Scores,
+    pub(crate) tokens: Tokens,
+    pub(crate) random: Random,
+    pub(crate) time: ServerTime,
+    pub(crate) drain: Drain,
+}
+
+/// A visitor: an identity, its conversation, and the way it writes; its tabs share it.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    pub(crate) conversation: Conversation,
+    /// The tenant's name.
+    pub(crate) tenant: String,
+    pub(crate) kind: Kind,
+    /// Who it is to the contract.
+    pub(crate) jar: Jar,
+    /// Who it is to protocol 1.
+    pub(crate) token: OnceLock<String>,
+    /// As the server calls the conversation, once somebody was told.
+    pub(crate) id: OnceLock<ConversationId>,
+}
+
+/// A draft that is to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Intent {
+    pub(crate) visitor: Arc<Visitor>,
+    /// When it should be sent.
+    pub(crate) intended: Instant,
+}
+
+/// The server's time, as its answers tell it.
+#[derive(Debug)]
+pub(crate) struct ServerTime {
+    clock: Clock,
+    /// Milliseconds that the server is ahead.
+    ahead: AtomicI64,
+}
+
+/// A connection of a client: counted while it lives, however it ends.
+#[derive(Debug)]
+pub(crate) struct Connected<'a> {
+    world: &'a World,
+    client: Client,
+    is_wanted: bool,
+}
+
+/// Told once, when a client is connected for the first time.
+pub(crate) type Ready = oneshot::Sender<()>;
+
+/// A client holds so many drafts that it cannot send yet; more are not taken.
+pub(crate) const QUEUE: usize = 256;
+
+// === impl World ===
+
+impl World {
+    /// Counts a connection from now on, `since` so long after the last was lost, until what is returned is dropped.
+    pub(crate) fn connected(&self, client: Client, since: Option<Instant>) -> Connected<'_> {
+        self.scores.connected(since.map(|since| since.elapsed()));
+        Connected { world: self, client, is_wanted: false }
+    }
+}
+
+// === impl Connected ===
+
+impl Connected<'_> {
+    /// The client itself ends it.
+    pub(crate) fn ends(mut self) {
+        self.is_wanted = true;
+    }
+}
+
+impl Drop for Connected<'_> {
+    fn drop(&mut self) {
+        if !self.is_wanted {
+            self.world.ledger.lost(self.client);
+        }
+        self.world.scores.disconnected(!self.is_wanted);
+    }
+}
+
+// === impl ServerTime ===
+
+impl ServerTime {
+    pub(crate) const fn new(clock: Clock) -> Self {
+        Self { clock, ahead: AtomicI64::new(0) }
+    }
+
+    /// The server's time now.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.now().as_millis() + self.ahead.load(Ordering::Relaxed))
+    }
+
+    /// The server said that it is `text`.
+    pub(crate) fn told(&self, text: &str) {
+        if let Some(time) = Timestamp::parse(text) {
+            self.ahead.store(time.as_millis() - self.clock.now().as_millis(), Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! A tab with the seed's widget: frames without ids or answers, cookies, and its own way of coming back.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{Connected, Intent, Ready, Visitor, World, pen::Pen};
+use crate::{
+    backoff,
+    frame::Frame,
+    http::{Call, Http},
+    ledger::{Client, Sending, Way},
+    socket::{self, Socket},
+};
+
+/// One tab over all its connections.
+#[derive(Debug)]
+pub(crate) struct Widget {
+    pub(crate) world: Arc<World>,
+    pub(crate) visitor: Arc<Visitor>,
+    pub(crate) client: Client,
+    pub(crate) intents: mpsc::Receiver<Intent>,
+    pub(crate) ready: Option<Ready>,
+    /// Which of the addresses it asks next.
+    pub(crate) at: usize,
+}
+
+/// How a connection ended.
+enum End {
+    Over,
+    Lost,
+}
+
+const SILENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(15);
+
+// === impl Widget ===
+
+impl Widget {
+    /// Loads the page, then listens and writes until the run is over.
+    pub(crate) async fn run(mut self) {
+        let world = self.world.clone();
+        let mut tries = 0;
+        let mut losses = 0;
+        let mut lost = None;
+        let mut page = Some(());
+        loop {
+            let opened = tokio::select! {
+                opened = self.open(page.take().is_some()) => opened,
+                () = world.drain.draining() => return,
+            };
+            self.at += 1;
+            if let Ok(socket) = opened {
+                tries = 0;
+                world.ledger.subscribed(self.client, true);
+                if let Some(ready) = self.ready.take() {
+                    // Whoever waited may have stopped waiting.
+                    ready.send(()).ok();
+                }
+                let connected = world.connected(self.client, lost);
+                // What went wrong is seen as a lost connection, and counted there.
+                if let Ok(End::Over) = self.connection(socket, losses).await {
+                    return Connected::ends(connected);
+                }
+                losses += 1;
+                lost = Some(Instant::now());
+            }
+            let Some(delay) = backoff::widget(tries) else { break };
+            tries += 1;
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = world.drain.draining() => return,
+            }
+        }
+        // It has given up until a reload, and goes on by POST.
+        world.scores.gone();
+        let Self { client, intents, at, .. } = self;
+        Box::pin(Pen::of_page(world, client, intents, at).run()).await;
+    }
+
+    /// The upgrade; on a page load beside the GET of the history, as the page does both at once.
+    async fn open(&self, is_load: bool) -> anyhow::Result<Socket> {
+        let Visitor { tenant, jar, .. } = &*self.visitor;
+        let address = &self.world.rest[self.at % self.world.rest.len()];
+        let mut headers = vec![("origin", self.world.origin.clone())];
+        headers.extend(jar.header().map(|cookie| ("cookie", cookie)));
+        let path = format!("/ws/chat?tenantId={tenant}");
+        let upgrade = socket::open(address, &path, &headers);
+        let load = async {
+            if is_load {
+                let mut headers = headers.clone();
+                headers.push(("x-tenant-id", tenant.clone()));
+                let path = "/api/chat/messages";
+                let call = Call { method: "GET", path, headers: &headers, body: None, deadline: DEADLINE };
+                // A page shows an empty chat where this fails.
+                Http::new(&self.world.rest, self.at).call(call).await.ok();
+            }
+        };
+        let (opened, ()) = tokio::join!(upgrade, load);
+        let (socket, cookies) = opened?;
+        jar.keep(&cookies);
+        Ok(socket)
+    }
+
+    async fn connection(&mut self, mut socket: Socket, losses: u32) -> anyhow::Result<End> {
+        let world = self.world.clone();
+        let mut draining = pin!(world.drain.draining());
+        loop {
+            tokio::select! {
+                () = &mut draining => {
+                    // Nobody is left to be told of a failure to say goodbye.
+                    timeout(Duration::from_secs(1), socket.close(None)).await.ok();
+                    return Ok(End::Over);
+                }
+                frame = timeout(SILENCE, socket.next()) => {
+                    match frame.context("silence")?.context("the connection ended")?? {
+                        Message::Text(text) => self.said(&text)?,
+                        Message::Close(_) => return Ok(End::Lost),
+                        Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                    }
+                }
+                Some(intent) = self.intents.recv() => {
+                    let frame = self.written(&intent, losses);
+                    timeout(DEADLINE, socket.send(Message::text(frame))).await.context("a frame could not be sent")??;
+                }
+            }
+        }
+    }
+
+    fn said(&self, text: &str) -> anyhow::Result<()> {
+        let frame: Frame<'_> = serde_json::from_str(text)?;
+        if frame.kind == "message" {
+            let message = frame.message.context("a message frame without a message")?;
+            let shown = self.world.ledger.shown(self.client, &message.text);
+            self.world.scores.shown(shown.map(|shown| shown.intended.elapsed()));
+        }
+        Ok(())
+    }
+
+    fn written(&self, intent: &Intent, losses: u32) -> String {
+        let sending = Sending {
+            author: self.client,
+            conversation: self.visitor.conversation,
+            way: Way::Frame,
+            session: losses,
+            intended: intent.intended,
+        };
+        let text = self.world.ledger.texts().write(self.world.ledger.sends(sending));
+        let timestamp = self.world.time.now().to_string();
+        json!({ "type": "message", "text": text, "tenantId": self.visitor.tenant, "timestamp": timestamp }).to_string()
+    }
+}

@@ -1,0 +1,213 @@
+//! The stage: makes the visitors and agents of a run and connects them.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, timeout_at},
+};
+
+use crate::{
+    cli::Steady,
+    client::{
+        Intent, QUEUE, Ready, Visitor, World,
+        pen::Pen,
+        tab::{Person, Tab},
+        widget::Widget,
+    },
+    frame::{SessionAnswer, TroubleAnswer},
+    http::{Call, Http},
+    jar::Jar,
+    ledger::{Conversation, Expects},
+};
+
+/// Who plays, once everyone is connected.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// In order of the conversations' numbers.
+    pub(crate) lines: Vec<Line>,
+    /// Each tenant's answering agent.
+    pub(crate) agents: Vec<mpsc::Sender<Intent>>,
+    /// How many sockets there should be.
+    pub(crate) sockets: u32,
+}
+
+/// A conversation and who writes into it.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) visitor: Arc<Visitor>,
+    pub(crate) writers: Vec<mpsc::Sender<Intent>>,
+}
+
+/// So many visitors arrive at once.
+const ARRIVING: usize = 32;
+const DEADLINE: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(500);
+
+// === impl Stage ===
+
+impl Stage {
+    /// Connects everyone, within the plan's time.
+    ///
+    /// # Errors
+    /// Who could not be connected, and why: without everyone there is nothing to judge.
+    pub(crate) async fn set(world: &Arc<World>, plan: &Steady) -> anyhow::Result<Self> {
+        let sockets = plan.sockets.max(plan.conversations) + plan.tenants * plan.dashboards;
+        let end = Instant::now() + plan.connect;
+        let arriving = async {
+            let visitors: Vec<_> = (0..plan.conversations).map(|number| Arc::new(visitor(plan, number))).collect();
+            let agents = arrive_agents(world, plan, &visitors).await?;
+            let arrivals = visitors.into_iter().map(|visitor| async move {
+                let writers = arrive(world, &visitor, tabs(plan, visitor.conversation.number)).await?;
+                Ok::<_, anyhow::Error>(Line { visitor, writers })
+            });
+            let lines = stream::iter(arrivals).buffered(ARRIVING).try_collect().await?;
+            Ok(Self { lines, agents, sockets })
+        };
+        timeout_at(end, arriving).await.unwrap_or_else(|_| {
+            let connected = world.scores.sockets();
+            bail!("{connected} of {sockets} sockets were connected in time; --connect allows more of it")
+        })
+    }
+}
+
+/// Brings in each tenant's agents: who answers, and the dashboards. Gives those who answer.
+async fn arrive_agents(
+    world: &Arc<World>,
+    plan: &Steady,
+    visitors: &[Arc<Visitor>],
+) -> anyhow::Result<Vec<mpsc::Sender<Intent>>> {
+    let mut writers = Vec::new();
+    let mut dashboards = Vec::new();
+    for tenant in 0..plan.tenants {
+        let (writer, intents) = mpsc::channel(QUEUE);
+        writers.push(writer);
+        let client = world.ledger.client(Expects::Nothing, 0);
+        let at = tenant as usize;
+        world.drain.spawn(Pen::of_agent(world.clone(), plan.tenant(tenant), client, intents, at).run());
+        let own = || visitors.iter().filter(|visitor| visitor.conversation.tenant == tenant).cloned().collect();
+        for tab in 0..plan.dashboards {
+            let person = Person::Agent { tenant: plan.tenant(tenant), visitors: own() };
+            dashboards.push(async move {
+                // The other end is dropped: an agent writes nothing through its socket.
+                let (_, ready) = subscriber(world, person, Expects::Tenant(tenant), tab, tenant + tab);
+                ready.await.context("an agent's task ended")
+            });
+        }
+    }
+    let mut arrivals = stream::iter(dashboards).buffer_unordered(ARRIVING);
+    while let Some(arrived) = arrivals.next().await {
+        arrived?;
+    }
+    Ok(writers)
+}
+
+fn visitor(plan: &Steady, number: u32) -> Visitor {
+    let tenant = number % plan.tenants;
+    Visitor {
+        conversation: Conversation { tenant, number },
+        tenant: plan.tenant(tenant),
+        kind: plan.kinds.of(number),
+        jar: Jar::default(),
+        token: OnceLock::new(),
+        id: OnceLock::new(),
+    }
+}
+
+/// How many sockets a conversation has.
+const fn tabs(plan: &Steady, number: u32) -> u32 {
+    let each = plan.sockets / plan.conversations;
+    let more = if number < plan.sockets % plan.conversations { 1 } else { 0 };
+    if each + more == 0 { 1 } else { each + more }
+}
+
+/// Brings a visitor in with all its tabs, one after the other, so that they share the first one's identity; gives those
+/// who write.
+async fn arrive(world: &Arc<World>, visitor: &Arc<Visitor>, tabs: u32) -> anyhow::Result<Vec<mpsc::Sender<Intent>>> {
+    if !visitor.kind.is_contract() {
+        obtain_token(world, visitor).await?;
+    }
+    let number = visitor.conversation.number;
+    let mut writers = Vec::new();
+    for tab in 0..tabs {
+        let (writer, ready) = if visitor.kind.is_contract() {
+            widget(world, visitor, tab, number + tab)
+        } else {
+            let expects = Expects::Conversation(visitor.conversation);
+            subscriber(world, Person::Visitor(visitor.clone()), expects, tab, number + tab)
+        };
+        ready.await.context("a visitor's task ended")?;
+        writers.push(writer);
+    }
+    if visitor.kind.is_rest() {
+        let (writer, intents) = mpsc::channel(QUEUE);
+        let client = world.ledger.client(Expects::Nothing, 0);
+        let (world, at) = (world.clone(), number as usize);
+        let pen = match visitor.kind.is_contract() {
+            true => Pen::of_page(world.clone(), client, intents, at),
+            false => Pen::of_visitor(world.clone(), client, intents, at),
+        };
+        world.drain.spawn(pen.run());
+        writers = vec![writer];
+    }
+    Ok(writers)
+}
+
+fn subscriber(
+    world: &Arc<World>,
+    person: Person,
+    expects: Expects,
+    tab: u32,
+    at: u32,
+) -> (mpsc::Sender<Intent>, oneshot::Receiver<()>) {
+    let (writer, intents) = mpsc::channel(QUEUE);
+    let (ready, is_ready): (Ready, _) = oneshot::channel();
+    let client = world.ledger.client(expects, tab);
+    world.drain.spawn(Tab::new(world.clone(), person, client, intents, ready, at as usize).run());
+    (writer, is_ready)
+}
+
+fn widget(
+    world: &Arc<World>,
+    visitor: &Arc<Visitor>,
+    tab: u32,
+    at: u32,
+) -> (mpsc::Sender<Intent>, oneshot::Receiver<()>) {
+    let (writer, intents) = mpsc::channel(QUEUE);
+    let (ready, is_ready): (Ready, _) = oneshot::channel();
+    let client = world.ledger.client(Expects::Widget(visitor.conversation), tab);
+    let (visitor, at) = (visitor.clone(), at as usize);
+    let widget = Widget { world: world.clone(), visitor, client, intents, ready: Some(ready), at };
+    world.drain.spawn(widget.run());
+    (writer, is_ready)
+}
+
+/// A visitor's token and conversation, as a client without cookies gets them; tried until the stage is given up.
+async fn obtain_token(world: &World, visitor: &Visitor) -> anyhow::Result<()> {
+    let headers = [("X-Tenant-ID", visitor.tenant.clone())];
+    let mut http = Http::new(&world.rest, visitor.conversation.number as usize);
+    loop {
+        let body = Some(r#"{"credential":"token"}"#.to_owned());
+        let call = Call { method: "POST", path: "/api/chat/session", headers: &headers, body, deadline: DEADLINE };
+        match http.call(call).await {
+            Ok(answer) if answer.is_success() => {
+                let answer: SessionAnswer = serde_json::from_slice(&answer.body).context("the answer to a session")?;
+                world.time.told(&answer.server_time);
+                visitor.id.get_or_init(|| answer.conversation_id);
+                visitor.token.get_or_init(|| answer.token);
+                return Ok(());
+            }
+            Ok(answer) if answer.status < 500 && answer.status != 429 => {
+                let trouble = serde_json::from_slice::<TroubleAnswer>(&answer.body).map(|answer| answer.error.code);
+                bail!("a session was answered with {} {}", answer.status, trouble.unwrap_or_default());
+            }
+            // Overloaded or not there yet.
+            Ok(_) | Err(_) => sleep(PAUSE).await,
+        }
+    }
+}

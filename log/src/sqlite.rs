@@ -1,0 +1,216 @@
+//! The embedded log: one shard in one SQLite file, for an installation of one process.
+//!
+//! A commit that returned survives `kill -9` and a power cut (WAL, `synchronous=FULL`). One writer thread commits
+//! whatever has gathered while the last commit was on its way to the disk; readers read snapshots beside it, and are woken
+//! when the committed end has moved. In three things it promises more than its trait: an id is known for as long as its
+//! entry is kept, an entry is forgotten for its age only once [`PERSISTER`](crate::PERSISTER) has acknowledged it, and a
+//! file that has lost its end moves to a new epoch by itself.
+
+mod commit;
+mod group;
+mod readers;
+mod schema;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parlor_common::{
+    clock::Clock,
+    conversation::ConversationKey,
+    id::EventId,
+    position::Position,
+    settings::duration,
+    shard::{Shard, Shards},
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+pub use self::schema::OpenError;
+use self::{
+    commit::Extent,
+    group::{Group, SqliteDeliveries},
+    readers::Readers,
+    tail::SqliteTail,
+    writer::WriterHandle,
+};
+use crate::{Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, PERSISTER, ShardState, Start, Tail};
+
+/// The largest record that is taken, as a NATS server's default for a payload.
+const MAX_RECORD: usize = 1 << 20;
+
+/// How large the embedded log becomes, how long it keeps, how patient it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqliteLogSettings {
+    /// `embedded.log.max_bytes`: what the file may hold, its indexes included; beyond that nothing is accepted until
+    /// something is old enough to be forgotten. Default 1 GiB.
+    pub max_bytes: u64,
+    /// `embedded.log.max_age`: how long an event is kept that the store has. Default 7 d.
+    #[serde(with = "duration")]
+    pub max_age: Duration,
+    /// `embedded.log.ack_wait`: how long a delivery may stay unacknowledged before it comes again. Default 5 s.
+    #[serde(with = "duration")]
+    pub ack_wait: Duration,
+}
+
+/// The embedded log. Cheap to clone; clones are the same log.
+///
+/// Dropping the last of it, its tails and its deliveries lets the writer finish what it was given and end by itself;
+/// [`close`](Self::close) waits for that.
+#[derive(Clone, Debug)]
+pub struct SqliteLog {
+    writer: WriterHandle,
+    readers: Readers,
+    end: watch::Receiver<Position>,
+    group: Arc<Group>,
+    max_age: Duration,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+/// The log was closed, or its writer has ended.
+fn closed() -> LogError {
+    LogError::Unavailable("it is closed".to_owned())
+}
+
+/// What SQLite's error means to the log's caller.
+fn failed(error: &rusqlite::Error) -> LogError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => LogError::Full("there is no space left on its disk".to_owned()),
+        _ => LogError::Unavailable(error.to_string()),
+    }
+}
+
+// === impl SqliteLog ===
+
+impl SqliteLog {
+    /// Opens `log.db` in `folder`, makes both where they are missing, and takes the folder for this process. Blocks.
+    ///
+    /// `seen` is the highest position that the store has noted: a new file begins in the epoch after it, and a file that
+    /// ends before it has lost something and goes on in a new epoch, in which the older entries are still delivered but no
+    /// longer read.
+    ///
+    /// # Errors
+    /// [`OpenError`], a sentence for the operator.
+    pub fn open(
+        folder: &Path,
+        settings: SqliteLogSettings,
+        clock: Clock,
+        seen: Option<Position>,
+        metrics: Metrics,
+    ) -> Result<Self, OpenError> {
+        let held = schema::hold(folder)?;
+        let path = folder.join("log.db");
+        let connection = schema::open(&path, seen)?;
+        let readers = Readers::open(&path)?;
+        let refused = |reason: String| OpenError::File { path: path.clone(), reason };
+        let standing = Extent::read(&connection).map_err(|error| refused(error.to_string()))?;
+        let group = Arc::new(Group::new(standing.persisted, settings.ack_wait));
+        let max_age = settings.max_age;
+        let (writer, end) = writer::start(connection, held, settings, clock.clone(), metrics.clone())
+            .map_err(|error| refused(error.to_string()))?;
+        Ok(Self { writer, readers, end, group, max_age, clock, metrics })
+    }
+
+    /// Commits what was given so far, then ends the writer and frees the folder. Appends that come later are
+    /// [`LogError::Unavailable`], and tails and deliveries end.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] where it is closed already, or its disk does not answer.
+    pub async fn close(&self) -> Result<(), LogError> {
+        self.writer.close().await
+    }
+
+    /// Whether the writer lives: without it, what the file says is true but no longer of use.
+    fn check(&self, shard: Shard) -> Result<(), LogError> {
+        if shard != Shard::ONLY {
+            return Err(LogError::Rejected(format!("it has no shard {shard}")));
+        }
+        self.end.has_changed().map(drop).map_err(|_| closed())
+    }
+}
+
+#[async_trait]
+impl EventLog for SqliteLog {
+    fn shards(&self) -> Shards {
+        Shards::ONE
+    }
+
+    async fn append(&self, conversation: &ConversationKey, id: &EventId, record: Bytes) -> Result<Appended, LogError> {
+        let began = Instant::now();
+        let result = if record.len() > MAX_RECORD {
+            Err(LogError::Rejected(format!("a record has at most {MAX_RECORD} bytes")))
+        } else {
+            self.writer.append(conversation.clone(), *id, record).await
+        };
+        self.metrics.appended(&result, began.elapsed());
+        result
+    }
+
+    async fn tail(&self, shard: Shard, start: Start) -> Result<Box<dyn Tail>, LogError> {
+        self.check(shard)?;
+        let after = match start {
+            Start::End => *self.end.borrow(),
+            Start::After(after) => {
+                let extent = self.readers.read(|snapshot| snapshot.extent()).await?;
+                if after < extent.start || after > extent.end {
+                    let Extent { start, end, .. } = extent;
+                    return Err(LogError::Rejected(format!(
+                        "{after} is not between its start {start} and its end {end}"
+                    )));
+                }
+                after
+            }
+        };
+        Ok(Box::new(SqliteTail::new(after, self.readers.clone(), self.end.clone())))
+    }
+
+    async fn read(&self, filter: &Filter, after: Position, limit: usize) -> Result<LogPage, LogError> {
+        let filter = filter.clone();
+        self.readers
+            .read(move |snapshot| {
+                let Extent { start, end, .. } = snapshot.extent()?;
+                if after > end {
+                    return Err(LogError::Rejected(format!("{after} is ahead of its end {end}")));
+                }
+                let from = after.max(start);
+                let entries = snapshot.page(&filter, from, limit)?;
+                let through = match entries.last() {
+                    Some(last) if entries.len() >= limit => last.position,
+                    _ => end,
+                };
+                Ok(LogPage { entries, from, through })
+            })
+            .await
+    }
+
+    async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {
+        self.check(shard)?;
+        if group != PERSISTER {
+            return Err(LogError::Rejected(format!("the group {group:?} was not provisioned")));
+        }
+        let (group, readers) = (self.group.clone(), self.readers.clone());
+        Ok(Box::new(SqliteDeliveries::new(group, readers, self.writer.clone(), self.end.clone())))
+    }
+
+    async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {
+        self.check(shard)?;
+        let (max_age, time) = (Some(self.max_age), self.clock.now());
+        self.readers
+            .read(move |snapshot| {
+                let Extent { start, end, persisted } = snapshot.extent()?;
+                let oldest_unpersisted = snapshot.stored_after(persisted)?;
+                Ok(ShardState { start, end, persisted, oldest_unpersisted, max_age, time })
+            })
+            .await
+    }
+}

@@ -1,0 +1,257 @@
+//! The group's deliveries: what is in flight is kept in memory, what is acknowledged in the file.
+//!
+//! ```text
+//! waiting ──take──► in flight ──ack──► acknowledged
+//!                    ▲      │
+//!                    └ due ─┘   the acknowledgement wait is over: taken again, by whoever asks first
+//! ```
+//! After a restart nothing is in flight, so everything unacknowledged is delivered at once, with attempts counted anew.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use parlor_common::position::Position;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    closed,
+    readers::{Readers, Snapshot},
+    writer::{MarkKind, WriterHandle},
+};
+use crate::{BatchLimit, Deliveries, Delivery, Entry, LogError};
+
+/// Deliveries in flight at most, over all readers: what the memory is worth, and many batches.
+const MAX_IN_FLIGHT: usize = 20_000;
+/// How long `next` waits for a first delivery before it returns nothing.
+const IDLE: Duration = Duration::from_secs(5);
+/// How often `next` looks for room while too much is in flight.
+const CROWDED: Duration = Duration::from_millis(100);
+
+/// What the group's readers share.
+#[derive(Debug)]
+pub(super) struct Group {
+    ack_wait: Duration,
+    flights: Mutex<Flights>,
+}
+
+#[derive(Debug)]
+struct Flights {
+    /// Everything up to here was taken at least once, or is acknowledged.
+    next: Position,
+    in_flight: BTreeMap<Position, Flight>,
+}
+
+#[derive(Debug)]
+struct Flight {
+    due: Instant,
+    attempt: u64,
+}
+
+/// One reader.
+#[derive(Debug)]
+pub(super) struct SqliteDeliveries {
+    group: Arc<Group>,
+    readers: Readers,
+    writer: WriterHandle,
+    end: watch::Receiver<Position>,
+}
+
+/// A batch in the making.
+#[derive(Debug)]
+struct Batch {
+    limit: BatchLimit,
+    deliveries: Vec<Delivery>,
+    /// Deliveries and bytes that room was made for.
+    count: usize,
+    bytes: usize,
+    /// Nothing fits any more, or what comes next does not.
+    full: bool,
+}
+
+/// What a take leaves behind.
+#[derive(Debug)]
+struct Left {
+    /// From here on there may be more.
+    next: Position,
+    /// When something comes again.
+    due: Option<Instant>,
+    crowded: bool,
+}
+
+// === impl Group ===
+
+impl Group {
+    pub(super) fn new(persisted: Position, ack_wait: Duration) -> Self {
+        Self { ack_wait, flights: Mutex::new(Flights { next: persisted, in_flight: BTreeMap::new() }) }
+    }
+
+    /// Adds to `batch` what is due again, then what was never taken.
+    fn take(&self, snapshot: &Snapshot<'_>, batch: &mut Batch, now: Instant) -> Result<Left, LogError> {
+        let mut flights = self.flights();
+        let due: Vec<_> =
+            flights.in_flight.iter().filter(|(_, flight)| flight.due <= now).map(|(position, _)| *position).collect();
+        for position in due {
+            let Some(entry) = snapshot.unacked_at(position)? else {
+                flights.in_flight.remove(&position);
+                continue;
+            };
+            if !batch.reserve(entry.record.len()) {
+                break;
+            }
+            let attempt = flights.launch(position, now + self.ack_wait);
+            batch.add(entry, attempt);
+        }
+        let mut crowded = false;
+        if !batch.full {
+            let mut room = MAX_IN_FLIGHT.saturating_sub(flights.in_flight.len());
+            let (entries, all) = snapshot.unacked_after(flights.next, |record| {
+                crowded = room == 0;
+                room = room.saturating_sub(1);
+                !crowded && batch.reserve(record)
+            })?;
+            for entry in entries {
+                flights.next = entry.position;
+                let attempt = flights.launch(entry.position, now + self.ack_wait);
+                batch.add(entry, attempt);
+            }
+            if all {
+                flights.next = flights.next.max(snapshot.extent()?.end);
+            }
+        }
+        let due = flights.in_flight.values().map(|flight| flight.due).min();
+        Ok(Left { next: flights.next, due, crowded })
+    }
+
+    fn land(&self, positions: &[Position]) {
+        let mut flights = self.flights();
+        for position in positions {
+            flights.in_flight.remove(position);
+        }
+    }
+
+    fn flights(&self) -> MutexGuard<'_, Flights> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flights {
+    /// Puts an entry in flight, once more perhaps; returns how often it was.
+    fn launch(&mut self, position: Position, due: Instant) -> u64 {
+        let flight = self.in_flight.entry(position).or_insert(Flight { due, attempt: 0 });
+        flight.due = due;
+        flight.attempt += 1;
+        flight.attempt
+    }
+}
+
+// === impl Batch ===
+
+impl Batch {
+    const fn new(limit: BatchLimit) -> Self {
+        Self { limit, deliveries: Vec::new(), count: 0, bytes: 0, full: false }
+    }
+
+    /// Makes room for one more, unless that would exceed the limit.
+    fn reserve(&mut self, record: usize) -> bool {
+        let fits = self.count < self.limit.count && (self.count == 0 || self.bytes + record <= self.limit.bytes);
+        if fits {
+            self.count += 1;
+            self.bytes += record;
+        }
+        self.full = !fits || self.count == self.limit.count;
+        fits
+    }
+
+    /// Adds what room was made for.
+    fn add(&mut self, entry: Entry, attempt: u64) {
+        let token = entry.position.to_string();
+        self.deliveries.push(Delivery { entry, token, attempt });
+    }
+}
+
+// === impl SqliteDeliveries ===
+
+impl SqliteDeliveries {
+    pub(super) fn new(
+        group: Arc<Group>,
+        readers: Readers,
+        writer: WriterHandle,
+        end: watch::Receiver<Position>,
+    ) -> Self {
+        Self { group, readers, writer, end }
+    }
+
+    /// Takes what is there into `batch`.
+    async fn take(&self, mut batch: Batch) -> Result<(Batch, Left), LogError> {
+        let (group, now) = (self.group.clone(), Instant::now());
+        self.readers
+            .read(move |snapshot| {
+                let left = group.take(snapshot, &mut batch, now)?;
+                Ok((batch, left))
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Deliveries for SqliteDeliveries {
+    async fn next(&mut self, limit: BatchLimit, linger: Duration) -> Result<Vec<Delivery>, LogError> {
+        let mut batch = Batch::new(limit);
+        let mut until = Instant::now() + IDLE;
+        let mut lingers = false;
+        loop {
+            let last = Instant::now() >= until;
+            let left;
+            (batch, left) = self.take(batch).await?;
+            if batch.full || last {
+                return Ok(batch.deliveries);
+            }
+            if !batch.deliveries.is_empty() && !std::mem::replace(&mut lingers, true) {
+                until = Instant::now() + linger;
+            }
+            // Company is worth a look only when it would fill the batch, or when the linger is over.
+            let wanted = if lingers { (limit.count - batch.count) as u64 } else { 1 };
+            let wake = left.due.map_or(until, |due| due.min(until));
+            if left.crowded {
+                tokio::time::sleep_until(wake.min(Instant::now() + CROWDED)).await;
+                continue;
+            }
+            let more = self.end.wait_for(|end| end.as_u64() >= left.next.as_u64().saturating_add(wanted));
+            if let Ok(Err(_)) = timeout_at(wake, more).await {
+                return if lingers { Ok(batch.deliveries) } else { Err(closed()) };
+            }
+        }
+    }
+
+    async fn ack(&mut self, deliveries: &[Delivery]) -> Result<(), LogError> {
+        let positions: Vec<_> = deliveries.iter().map(|delivery| delivery.entry.position).collect();
+        self.writer.mark(MarkKind::Ack(positions.clone())).await?;
+        self.group.land(&positions);
+        Ok(())
+    }
+
+    async fn progress(&mut self, deliveries: &[Delivery]) -> Result<(), LogError> {
+        let due = Instant::now() + self.group.ack_wait;
+        let mut flights = self.group.flights();
+        for delivery in deliveries {
+            if let Some(flight) = flights.in_flight.get_mut(&delivery.entry.position) {
+                flight.due = due;
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_aside(&mut self, delivery: &Delivery, reason: &str) -> Result<(), LogError> {
+        let position = delivery.entry.position;
+        self.writer.mark(MarkKind::SetAside(position, reason.to_owned())).await?;
+        self.group.land(&[position]);
+        Ok(())
+    }
+}

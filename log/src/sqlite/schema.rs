@@ -1,0 +1,197 @@
+//! The file: how it is opened, made, and moved to a new epoch.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use parlor_common::position::{Epoch, Position};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tracing::warn;
+
+use super::commit;
+
+/// The layout that this code reads and writes.
+const LAYOUT: i64 = 1;
+/// Marks a SQLite file as an embedded log: `PLog`.
+const APPLICATION: i64 = 0x504c_6f67;
+/// How long a connection waits for a lock that only a visiting tool can hold.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// The last column is the largest, so that the others are read without it. `position` is the rowid, which every index
+/// ends with: each is ordered by position.
+const TABLES: &str = "
+    CREATE TABLE entries (
+        position INTEGER PRIMARY KEY,
+        id BLOB NOT NULL UNIQUE,
+        tenant TEXT NOT NULL,
+        conversation BLOB NOT NULL,
+        stored_at INTEGER NOT NULL,
+        record BLOB NOT NULL
+    );
+    CREATE INDEX entries_by_tenant ON entries (tenant);
+    CREATE INDEX entries_by_conversation ON entries (tenant, conversation);
+    -- Acknowledged, but something before is not: what lies at or before `persisted` is not in here.
+    CREATE TABLE acked (position INTEGER PRIMARY KEY);
+    CREATE TABLE set_aside (
+        position INTEGER PRIMARY KEY,
+        id BLOB NOT NULL,
+        tenant TEXT NOT NULL,
+        conversation BLOB NOT NULL,
+        stored_at INTEGER NOT NULL,
+        set_aside_at INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        record BLOB NOT NULL
+    );
+    CREATE TABLE standing (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        epoch_start INTEGER NOT NULL,
+        persisted INTEGER NOT NULL
+    );
+";
+
+/// Why the embedded log could not be opened; each is a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder cannot be made, read or written.
+    #[error("the folder {} of the embedded log cannot be used: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Another process has it.
+    #[error("the embedded log in {} is open in another process", .0.display())]
+    Held(PathBuf),
+    /// The file is something else.
+    #[error("{} is not an embedded log of Parlor", .0.display())]
+    Foreign(PathBuf),
+    /// A later version wrote it.
+    #[error("{} has layout {found}, which is newer than this program's layout {LAYOUT}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its layout.
+        found: i64,
+    },
+    /// SQLite refuses the file.
+    #[error("{} cannot be opened: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        reason: String,
+    },
+    /// There is no epoch after the one that the store has seen.
+    #[error("the epochs are used up")]
+    NoEpoch,
+}
+
+/// The lock on a folder; it ends with the value, or the process.
+#[derive(Debug)]
+pub(super) struct Held(#[expect(dead_code, reason = "the lock lasts as long as the open file")] File);
+
+/// Makes the folder where it is missing, and takes it for this process.
+pub(super) fn hold(folder: &Path) -> Result<Held, OpenError> {
+    let failed = |source| OpenError::Folder { path: folder.to_owned(), source };
+    fs::create_dir_all(folder).map_err(failed)?;
+    // The entry of a new folder must survive a power cut as well as what is put into it.
+    if let Some(parent) = folder.canonicalize().map_err(failed)?.parent() {
+        File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
+    }
+    let lock =
+        File::options().create(true).truncate(false).write(true).open(folder.join("log.lock")).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Held(lock)),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Held(folder.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Opens the file for writing, makes it where it is missing, and moves it to a new epoch where it has lost what the store
+/// has `seen`.
+pub(super) fn open(path: &Path, seen: Option<Position>) -> Result<Connection, OpenError> {
+    let refused = |error: rusqlite::Error| OpenError::File { path: path.to_owned(), reason: error.to_string() };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(refused)?;
+    connection.busy_timeout(BUSY).map_err(refused)?;
+    // Looked at before anything is changed: the file may be somebody else's.
+    let new = check(&connection, path)?;
+    prepare(&connection).map_err(refused)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(refused)?;
+    if new {
+        let epoch = match seen {
+            Some(seen) => seen.epoch().next().ok_or(OpenError::NoEpoch)?,
+            None => Epoch::FIRST,
+        };
+        make(&transaction, epoch).map_err(refused)?;
+    } else if let Some(seen) = seen {
+        let end = commit::Extent::read(&transaction).map_err(refused)?.end;
+        if seen > end {
+            let epoch = seen.epoch().max(end.epoch()).next().ok_or(OpenError::NoEpoch)?;
+            warn!(%end, %seen, %epoch, "the log ends before what the store has seen: it was restored, or lost its end, and goes on in a new epoch");
+            transaction
+                .execute("UPDATE standing SET epoch_start = ?1", [epoch.start().as_i64()])
+                .and_then(|_| commit::raise_persisted(&transaction))
+                .map_err(refused)?;
+        }
+    }
+    transaction.commit().map_err(refused)?;
+    Ok(connection)
+}
+
+/// Opens the file for reading. It must be there, and the writer's connection open.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    // Even a reader writes the index of the WAL; `query_only` keeps it from the rest.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
+        .and_then(|connection| {
+            connection.busy_timeout(BUSY)?;
+            connection.pragma_update(None, "query_only", true)?;
+            Ok(connection)
+        })
+        .map_err(|error| OpenError::File { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// Whether the file is new; an error where it is not one of ours.
+fn check(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let looked = number("application_id").and_then(|application| {
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        Ok((application, tables, number("user_version")?))
+    });
+    match looked {
+        Ok((0, 0, 0)) => Ok(true),
+        Ok((APPLICATION, _, LAYOUT)) => Ok(false),
+        Ok((APPLICATION, _, found)) if found > LAYOUT => Err(OpenError::Newer { path: path.to_owned(), found }),
+        Ok(_) => Err(OpenError::Foreign(path.to_owned())),
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
+            Err(OpenError::Foreign(path.to_owned()))
+        }
+        Err(error) => Err(OpenError::File { path: path.to_owned(), reason: error.to_string() }),
+    }
+}
+
+/// With these a commit that returned survives a power cut.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(rusqlite::Error::ToSqlConversionFailure(
+            "its file system has no room for a shared WAL index".into(),
+        ));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // After a long read has kept the WAL from being used again, it is cut back to 16 MiB.
+    connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    connection.pragma_update(None, "cache_size", -(16 << 10))
+}
+
+fn make(transaction: &rusqlite::Transaction<'_>, epoch: Epoch) -> rusqlite::Result<()> {
+    transaction.execute_batch(TABLES)?;
+    let start = epoch.start().as_i64();
+    transaction.execute("INSERT INTO standing (only, epoch_start, persisted) VALUES (1, ?1, ?1)", [start])?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", LAYOUT)
+}

@@ -1,0 +1,72 @@
+//! A tail of the file: pages, and between them a wait for the committed end to move.
+
+use std::{collections::VecDeque, fmt};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use parlor_common::position::Position;
+use tokio::sync::watch;
+
+use super::{
+    closed,
+    readers::{Readers, Stretch},
+};
+use crate::{Entry, LogError, Tail};
+
+/// Entries and bytes that a tail reads ahead; one entry may exceed the bytes alone.
+const AHEAD: (usize, usize) = (256, 1 << 20);
+
+/// Live reading of the embedded log.
+pub(super) struct SqliteTail {
+    after: Position,
+    readers: Readers,
+    end: watch::Receiver<Position>,
+    ahead: VecDeque<Entry>,
+    /// Everything up to here was read.
+    through: Position,
+    /// A read on its way, kept here so that a dropped `next` neither loses it nor starts another.
+    reading: Option<BoxFuture<'static, Result<Stretch, LogError>>>,
+}
+
+impl SqliteTail {
+    pub(super) fn new(after: Position, readers: Readers, end: watch::Receiver<Position>) -> Self {
+        Self { after, readers, end, ahead: VecDeque::new(), through: after, reading: None }
+    }
+}
+
+#[async_trait]
+impl Tail for SqliteTail {
+    fn after(&self) -> Position {
+        self.after
+    }
+
+    async fn next(&mut self) -> Result<Entry, LogError> {
+        loop {
+            if let Some(entry) = self.ahead.pop_front() {
+                return Ok(entry);
+            }
+            let through = self.through;
+            if self.reading.is_none() {
+                self.end.wait_for(|end| *end > through).await.map_err(|_| closed())?;
+            }
+            let reading = self.reading.get_or_insert_with(|| {
+                let readers = self.readers.clone();
+                Box::pin(async move { readers.read(move |snapshot| snapshot.stretch(through, AHEAD.0, AHEAD.1)).await })
+            });
+            let stretch = reading.await;
+            self.reading = None;
+            let stretch = stretch?;
+            if stretch.start > through {
+                return Err(LogError::Rejected(format!("what follows {through} was forgotten before it was read")));
+            }
+            self.through = stretch.through;
+            self.ahead = stretch.entries.into();
+        }
+    }
+}
+
+impl fmt::Debug for SqliteTail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteTail").field("after", &self.after).field("through", &self.through).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,277 @@
+//! What only the file can show: durability's settings, epochs, what is kept, what cannot be opened.
+
+#![expect(clippy::disallowed_methods, reason = "the tests are the log's own caller")]
+
+use std::{
+    fs,
+    sync::atomic::{AtomicI64, Ordering},
+};
+
+use parlor_common::{clock::Timestamp, id::ConversationId, position::Epoch, tenant::TenantId};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+use crate::BatchLimit;
+
+const MAX_AGE: Duration = Duration::from_secs(60);
+const ANY: BatchLimit = BatchLimit { count: 100, bytes: 1 << 20 };
+
+fn key() -> ConversationKey {
+    ConversationKey { tenant: TenantId::parse("a").unwrap(), id: ConversationId::from_bytes([1; 16]) }
+}
+
+fn at(epoch: u32, sequence: u64) -> Position {
+    Position::new(Epoch::new(epoch).unwrap(), sequence).unwrap()
+}
+
+fn open(folder: &Path, seen: Option<Position>) -> Result<SqliteLog, OpenError> {
+    open_with(folder, seen, 1 << 30, Clock::system())
+}
+
+fn open_with(folder: &Path, seen: Option<Position>, max_bytes: u64, clock: Clock) -> Result<SqliteLog, OpenError> {
+    let settings = SqliteLogSettings { max_bytes, max_age: MAX_AGE, ack_wait: Duration::from_secs(5) };
+    SqliteLog::open(folder, settings, clock, seen, Metrics::unregistered())
+}
+
+async fn append(log: &SqliteLog, number: u8) -> Position {
+    log.append(&key(), &EventId::from_bytes([number; 16]), Bytes::from(vec![number])).await.unwrap().position
+}
+
+async fn all_deliveries(log: &SqliteLog) -> (Box<dyn Deliveries>, Vec<crate::Delivery>) {
+    let mut deliveries = log.deliveries(Shard::ONLY, PERSISTER).await.unwrap();
+    let taken = deliveries.next(ANY, Duration::ZERO).await.unwrap();
+    (deliveries, taken)
+}
+
+async fn positions_after(log: &SqliteLog, after: Position) -> Vec<Position> {
+    let page = log.read(&Filter::Tenant(key().tenant), after, 100).await.unwrap();
+    page.entries.iter().map(|entry| entry.position).collect()
+}
+
+// === durability ===
+
+#[test]
+fn a_commit_is_fsynced_before_it_returns() {
+    let folder = TempDir::new().unwrap();
+    let connection = schema::open(&folder.path().join("log.db"), None).unwrap();
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+    assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
+    assert_eq!(pragma("synchronous").unwrap(), 2.into(), "2 is FULL");
+}
+
+#[test]
+fn a_page_is_found_by_an_index_and_not_by_looking_at_everything() {
+    let folder = TempDir::new().unwrap();
+    let connection = schema::open(&folder.path().join("log.db"), None).unwrap();
+    for (index, filter) in [
+        ("entries_by_conversation (tenant=? AND conversation=? AND rowid>?)", "tenant = 'a' AND conversation = x'00'"),
+        ("entries_by_tenant (tenant=? AND rowid>?)", "tenant = 'a'"),
+    ] {
+        let query =
+            format!("EXPLAIN QUERY PLAN SELECT * FROM entries WHERE {filter} AND position > 1 ORDER BY position");
+        let plan: Vec<String> =
+            connection.prepare(&query).unwrap().query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(plan, [format!("SEARCH entries USING INDEX {index}")]);
+    }
+}
+
+#[tokio::test]
+async fn while_another_tool_holds_the_file_it_is_unavailable_and_then_goes_on() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path(), None).unwrap();
+    let first = append(&log, 1).await;
+    let tool = Connection::open(folder.path().join("log.db")).unwrap();
+    tool.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = log.append(&key(), &EventId::from_bytes([2; 16]), Bytes::new()).await;
+    assert!(matches!(refused, Err(LogError::Unavailable(_))), "{refused:?}");
+    assert_eq!(positions_after(&log, Position::ZERO).await, [first], "reading goes on");
+    tool.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(append(&log, 2).await, at(1, 2));
+}
+
+#[test]
+fn a_full_disk_is_full_and_other_failures_are_unavailable() {
+    let of = |code| failed(&rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+    assert!(matches!(of(rusqlite::ffi::SQLITE_FULL), LogError::Full(_)));
+    for code in [rusqlite::ffi::SQLITE_IOERR_FSYNC, rusqlite::ffi::SQLITE_BUSY, rusqlite::ffi::SQLITE_CORRUPT] {
+        assert!(matches!(of(code), LogError::Unavailable(_)));
+    }
+}
+
+// === epochs ===
+
+#[tokio::test]
+async fn a_new_file_begins_in_the_epoch_after_what_the_store_has_seen() {
+    let folders = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    assert_eq!(append(&open(folders[0].path(), None).unwrap(), 1).await, at(1, 1));
+    assert_eq!(append(&open(folders[1].path(), Some(at(4, 17))).unwrap(), 1).await, at(5, 1));
+}
+
+#[tokio::test]
+async fn a_file_that_has_all_the_store_has_seen_stays_in_its_epoch() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path(), None).unwrap();
+    append(&log, 1).await;
+    log.close().await.unwrap();
+    let log = open(folder.path(), Some(at(1, 1))).unwrap();
+    assert_eq!(append(&log, 2).await, at(1, 2));
+}
+
+#[tokio::test]
+async fn a_file_that_has_lost_its_end_goes_on_in_a_new_epoch() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path(), None).unwrap();
+    for number in 1..=3 {
+        append(&log, number).await;
+    }
+    let (mut deliveries, taken) = all_deliveries(&log).await;
+    deliveries.ack(&taken[..1]).await.unwrap();
+    log.close().await.unwrap();
+
+    // The store has seen ten, the file has three.
+    let log = open(folder.path(), Some(at(1, 10))).unwrap();
+    let state = log.state(Shard::ONLY).await.unwrap();
+    assert_eq!((state.start, state.end, state.persisted), (at(2, 0), at(2, 0), at(1, 1)));
+    assert_eq!(append(&log, 4).await, at(2, 1));
+    // What was lost cannot be read around: the log starts with the epoch.
+    let page = log.read(&Filter::Tenant(key().tenant), at(1, 2), 100).await.unwrap();
+    assert_eq!((page.from, page.through, page.entries.len()), (at(2, 0), at(2, 1), 1));
+    assert!(matches!(log.tail(Shard::ONLY, Start::After(at(1, 2))).await.err(), Some(LogError::Rejected(_))));
+    // But what the store may not have is still delivered, where it was.
+    let (mut deliveries, taken) = all_deliveries(&log).await;
+    let positions: Vec<_> = taken.iter().map(|delivery| delivery.entry.position).collect();
+    assert_eq!(positions, [at(1, 2), at(1, 3), at(2, 1)]);
+    deliveries.ack(&taken[..2]).await.unwrap();
+    assert_eq!(log.state(Shard::ONLY).await.unwrap().persisted, at(2, 0));
+    deliveries.ack(&taken[2..]).await.unwrap();
+    assert_eq!(log.state(Shard::ONLY).await.unwrap().persisted, at(2, 1));
+    // And an id that is kept is known, whatever its epoch.
+    let again = log.append(&key(), &EventId::from_bytes([3; 16]), Bytes::new()).await.unwrap();
+    assert_eq!((again.position, again.duplicate), (at(1, 3), true));
+}
+
+#[tokio::test]
+async fn a_file_whose_epoch_is_empty_and_persisted_stands_at_its_start() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path(), None).unwrap();
+    append(&log, 1).await;
+    let (mut deliveries, taken) = all_deliveries(&log).await;
+    deliveries.ack(&taken).await.unwrap();
+    log.close().await.unwrap();
+    let log = open(folder.path(), Some(at(3, 1))).unwrap();
+    let state = log.state(Shard::ONLY).await.unwrap();
+    assert_eq!((state.start, state.end, state.persisted), (at(4, 0), at(4, 0), at(4, 0)));
+    assert_eq!(state.oldest_unpersisted, None);
+}
+
+// === what is kept ===
+
+#[tokio::test]
+async fn what_is_old_is_kept_until_it_is_acknowledged() {
+    let folder = TempDir::new().unwrap();
+    let now = Arc::new(AtomicI64::new(1_790_000_000_000));
+    let told = now.clone();
+    let clock = Clock::new(move || Timestamp::from_millis(told.load(Ordering::Relaxed)));
+    let log = open_with(folder.path(), None, 256 << 10, clock).unwrap();
+    let big = |number: u8| {
+        let log = log.clone();
+        async move { log.append(&key(), &EventId::from_bytes([number; 16]), Bytes::from(vec![number; 20_000])).await }
+    };
+    let mut count = 0;
+    while big(count).await.is_ok() {
+        count += 1;
+    }
+    assert!(matches!(big(count).await, Err(LogError::Full(_))));
+    now.fetch_add(10 * i64::try_from(MAX_AGE.as_millis()).unwrap(), Ordering::Relaxed);
+    assert!(matches!(big(count).await, Err(LogError::Full(_))), "all of it is old, and the store has none of it");
+
+    let (mut deliveries, taken) = all_deliveries(&log).await;
+    assert_eq!(taken.len(), usize::from(count));
+    deliveries.ack(&taken[..4]).await.unwrap();
+    // The same append that finds no room makes it.
+    big(count).await.unwrap();
+    assert_eq!(log.state(Shard::ONLY).await.unwrap().start, taken[3].entry.position);
+}
+
+#[tokio::test]
+async fn what_is_set_aside_is_kept_with_its_reason() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path(), None).unwrap();
+    append(&log, 7).await;
+    let (mut deliveries, taken) = all_deliveries(&log).await;
+    deliveries.set_aside(&taken[0], "it is no record").await.unwrap();
+    log.close().await.unwrap();
+    let file = Connection::open(folder.path().join("log.db")).unwrap();
+    let kept: (i64, String, Vec<u8>) = file
+        .query_row("SELECT position, reason, record FROM set_aside", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .unwrap();
+    assert_eq!(kept, (at(1, 1).as_i64(), "it is no record".to_owned(), vec![7]));
+}
+
+// === opening and closing ===
+
+#[tokio::test]
+async fn a_closed_log_is_unavailable_and_its_readers_end() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path(), None).unwrap();
+    let mut tail = log.tail(Shard::ONLY, Start::End).await.unwrap();
+    let mut deliveries = log.deliveries(Shard::ONLY, PERSISTER).await.unwrap();
+    let position = append(&log, 1).await;
+    log.close().await.unwrap();
+    let wal = fs::metadata(folder.path().join("log.db-wal"));
+    assert_eq!(wal.map_or(0, |wal| wal.len()), 0, "the WAL was moved into the file");
+    // What was committed before is still told.
+    assert_eq!(tail.next().await.unwrap().position, position);
+    assert!(matches!(tail.next().await, Err(LogError::Unavailable(_))));
+    assert_eq!(deliveries.next(ANY, Duration::ZERO).await.unwrap().len(), 1);
+    assert!(matches!(deliveries.next(ANY, Duration::ZERO).await, Err(LogError::Unavailable(_))));
+    assert!(matches!(log.state(Shard::ONLY).await, Err(LogError::Unavailable(_))));
+    let refused = log.append(&key(), &EventId::from_bytes([2; 16]), Bytes::new()).await;
+    assert!(matches!(refused, Err(LogError::Unavailable(_))));
+    assert_eq!(positions_after(&open(folder.path(), None).unwrap(), Position::ZERO).await, [position]);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_open_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path(), None).unwrap();
+    let error = open(folder.path(), None).unwrap_err();
+    assert!(error.to_string().contains("is open in another process"), "{error}");
+    drop(log);
+}
+
+#[test]
+fn what_is_no_log_is_refused_with_a_sentence_and_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("log.db");
+    let refusal = || open(folder.path(), None).unwrap_err().to_string();
+
+    fs::write(&path, "not a database, but long enough to be looked at as one ".repeat(40)).unwrap();
+    assert!(refusal().ends_with("log.db is not an embedded log of Parlor"), "{}", refusal());
+    assert!(fs::read(&path).unwrap().starts_with(b"not a database"));
+
+    fs::remove_file(&path).unwrap();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE entries (a); PRAGMA user_version = 1").unwrap();
+    assert!(refusal().ends_with("log.db is not an embedded log of Parlor"), "{}", refusal());
+
+    fs::remove_file(&path).unwrap();
+    drop(schema::open(&path, None).unwrap());
+    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 9").unwrap();
+    assert!(refusal().ends_with("log.db has layout 9, which is newer than this program's layout 1"), "{}", refusal());
+
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(refusal().contains("log.db cannot be opened"), "{}", refusal());
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_refused_with_a_sentence() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = open(&file.join("log"), None).unwrap_err().to_string();
+    assert!(error.contains("of the embedded log cannot be used: "), "{error}");
+}

@@ -1,0 +1,307 @@
+//! The writer: one thread that commits whatever has gathered while the last commit was on its way to the disk.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use parlor_common::{clock::Clock, conversation::ConversationKey, id::EventId, position::Position};
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tracing::{info, warn};
+
+use super::{SqliteLogSettings, closed, commit, failed, schema::Held};
+use crate::{Appended, LogError, Metrics};
+
+/// How long anybody waits for the writer: the trait's limit of an append.
+const DEADLINE: Duration = Duration::from_secs(12);
+/// Bytes that may wait for the writer, each command counted as its records and [`COMMAND_BYTES`].
+const QUEUE_BYTES: usize = 16 << 20;
+/// What a command counts for beside its records, so that the bytes bound the items too.
+const COMMAND_BYTES: usize = 1 << 10;
+const QUEUE_ITEMS: usize = QUEUE_BYTES / COMMAND_BYTES;
+/// Commands of one commit, so that the first of them need not wait long for the last.
+const COMMIT_ITEMS: usize = 1_024;
+/// How often the writer looks for what is old enough to be forgotten.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
+
+type Reply<T> = oneshot::Sender<Result<T, LogError>>;
+
+/// The way to the writer. Cheap to clone; the writer ends when it is told to, or when every clone is gone.
+#[derive(Clone, Debug)]
+pub(super) struct WriterHandle {
+    queue: SyncSender<Queued>,
+    room: Arc<Semaphore>,
+}
+
+/// A record that is to be appended.
+#[derive(Debug)]
+pub(super) struct Append {
+    pub(super) conversation: ConversationKey,
+    pub(super) id: EventId,
+    pub(super) record: Bytes,
+    reply: Reply<Appended>,
+}
+
+/// Deliveries that are done with.
+#[derive(Debug)]
+pub(super) struct Mark {
+    pub(super) kind: MarkKind,
+    reply: Reply<()>,
+}
+
+/// How they are done with.
+#[derive(Debug)]
+pub(super) enum MarkKind {
+    /// They are stored.
+    Ack(Vec<Position>),
+    /// This one cannot be stored, for this reason.
+    SetAside(Position, String),
+}
+
+#[derive(Debug)]
+struct Queued {
+    command: Command,
+    /// The command's part of the queue's bound, given back when it has been answered.
+    room: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+enum Command {
+    Append(Append),
+    Mark(Mark),
+    Close(Reply<()>),
+}
+
+/// What gathered for one commit.
+#[derive(Debug, Default)]
+struct Gathered {
+    appends: Vec<Append>,
+    marks: Vec<Mark>,
+    closes: Vec<Reply<()>>,
+    rooms: Vec<OwnedSemaphorePermit>,
+}
+
+struct Writer {
+    connection: Connection,
+    queue: Receiver<Queued>,
+    /// The committed end: raised after the commit and before anybody is told of it.
+    end: watch::Sender<Position>,
+    settings: SqliteLogSettings,
+    clock: Clock,
+    metrics: Metrics,
+    /// The last commit failed.
+    failing: bool,
+    tidied: Instant,
+}
+
+/// Starts the writer's thread; returns the way to it, and the committed end as it moves.
+pub(super) fn start(
+    connection: Connection,
+    held: Held,
+    settings: SqliteLogSettings,
+    clock: Clock,
+    metrics: Metrics,
+) -> std::io::Result<(WriterHandle, watch::Receiver<Position>)> {
+    let standing = commit::Extent::read(&connection).map_err(std::io::Error::other)?;
+    let (sender, queue) = sync_channel(QUEUE_ITEMS);
+    let (end, watched) = watch::channel(standing.end);
+    let writer = Writer { connection, queue, end, settings, clock, metrics, failing: false, tidied: Instant::now() };
+    thread::Builder::new().name("parlor-log".to_owned()).spawn(move || {
+        let closes = writer.run();
+        // The folder is free before anybody is told that the log is closed.
+        drop(held);
+        for reply in closes {
+            answer(reply, Ok(()));
+        }
+    })?;
+    Ok((WriterHandle { queue: sender, room: Arc::new(Semaphore::new(QUEUE_BYTES)) }, watched))
+}
+
+/// Whoever gave up waiting learns by asking again.
+fn answer<T>(reply: Reply<T>, result: Result<T, LogError>) {
+    drop(reply.send(result));
+}
+
+// === impl WriterHandle ===
+
+impl WriterHandle {
+    pub(super) async fn append(
+        &self,
+        conversation: ConversationKey,
+        id: EventId,
+        record: Bytes,
+    ) -> Result<Appended, LogError> {
+        let bytes = record.len();
+        self.ask(bytes, |reply| Command::Append(Append { conversation, id, record, reply })).await
+    }
+
+    pub(super) async fn mark(&self, kind: MarkKind) -> Result<(), LogError> {
+        self.ask(0, |reply| Command::Mark(Mark { kind, reply })).await
+    }
+
+    pub(super) async fn close(&self) -> Result<(), LogError> {
+        self.ask(0, Command::Close).await
+    }
+
+    async fn ask<T>(&self, bytes: usize, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LogError> {
+        let asked = async {
+            let bytes = u32::try_from(bytes + COMMAND_BYTES).unwrap_or(u32::MAX);
+            let room = self.room.clone().acquire_many_owned(bytes).await.map_err(|_| closed())?;
+            let (reply, answer) = oneshot::channel();
+            // Never full: the room that was acquired is a place in it, too.
+            self.queue.try_send(Queued { command: command(reply), room }).map_err(|_| closed())?;
+            answer.await.map_err(|_| closed())?
+        };
+        match tokio::time::timeout(DEADLINE, asked).await {
+            Ok(answer) => answer,
+            Err(_) => Err(LogError::Unavailable(format!("its disk has not answered within {DEADLINE:?}"))),
+        }
+    }
+}
+
+// === impl Gathered ===
+
+impl Gathered {
+    fn add(&mut self, queued: Queued) {
+        self.rooms.push(queued.room);
+        match queued.command {
+            Command::Append(append) => self.appends.push(append),
+            Command::Mark(mark) => self.marks.push(mark),
+            Command::Close(reply) => self.closes.push(reply),
+        }
+    }
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Commits until it is told to close or nobody can ask any more; returns whom to tell that it has ended.
+    fn run(mut self) -> Vec<Reply<()>> {
+        let mut closes = Vec::new();
+        loop {
+            let mut gathered = Gathered::default();
+            // Once it is to close, it commits what is there and waits for nothing.
+            let wait = if closes.is_empty() { TIDY_EVERY } else { Duration::ZERO };
+            match self.queue.recv_timeout(wait) {
+                Ok(first) => gathered.add(first),
+                Err(RecvTimeoutError::Timeout) if closes.is_empty() => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+            while gathered.rooms.len() < COMMIT_ITEMS {
+                let Ok(next) = self.queue.try_recv() else { break };
+                gathered.add(next);
+            }
+            closes.append(&mut gathered.closes);
+            self.commit(gathered);
+            self.tidy_when_due();
+        }
+        // Best effort: what is not moved into the file now is found in its WAL at the next start.
+        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+            warn!(%error, "the log's WAL was not moved into its file; the next start does it");
+        }
+        closes
+    }
+
+    fn commit(&mut self, gathered: Gathered) {
+        let Gathered { appends, marks, closes: _, rooms } = gathered;
+        if appends.is_empty() && marks.is_empty() {
+            return;
+        }
+        match self.transact(&appends, &marks) {
+            Ok((outcomes, end)) => {
+                self.succeeded();
+                self.end.send_if_modified(|known| std::mem::replace(known, end) != end);
+                for (append, outcome) in appends.into_iter().zip(outcomes) {
+                    answer(append.reply, outcome);
+                }
+                for mark in marks {
+                    answer(mark.reply, Ok(()));
+                }
+            }
+            Err(error) => {
+                self.failed(&error);
+                for append in appends {
+                    answer(append.reply, Err(failed(&error)));
+                }
+                for mark in marks {
+                    answer(mark.reply, Err(failed(&error)));
+                }
+            }
+        }
+        drop(rooms);
+    }
+
+    /// One transaction; what it says holds once it has returned.
+    fn transact(
+        &mut self,
+        appends: &[Append],
+        marks: &[Mark],
+    ) -> rusqlite::Result<(Vec<Result<Appended, LogError>>, Position)> {
+        let now = self.clock.now();
+        let max_bytes = self.settings.max_bytes;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        commit::mark_all(&transaction, marks, now)?;
+        let mut outcomes = commit::append_all(&transaction, appends, max_bytes, now)?;
+        if outcomes.iter().any(|outcome| matches!(outcome, Err(LogError::Full(_)))) {
+            // What was committed a line above is now a duplicate of itself: only the refused are tried again.
+            let forgotten = commit::forget(&transaction, now.minus(self.settings.max_age))?;
+            if forgotten > 0 {
+                self.metrics.forgotten.inc_by(forgotten as u64);
+                let again = commit::append_all(&transaction, appends, max_bytes, now)?;
+                for (outcome, again) in outcomes.iter_mut().zip(again).filter(|(outcome, _)| outcome.is_err()) {
+                    *outcome = again;
+                }
+            }
+        }
+        let end = commit::Extent::read(&transaction)?.end;
+        transaction.commit()?;
+        if !appends.is_empty() {
+            self.metrics.commit_appends.observe(appends.len() as f64);
+        }
+        Ok((outcomes, end))
+    }
+
+    /// Forgets what is old and acknowledged, a part at a time.
+    fn tidy_when_due(&mut self) {
+        if self.tidied.elapsed() < TIDY_EVERY {
+            return;
+        }
+        self.tidied = Instant::now();
+        match self.tidy() {
+            Ok(forgotten) => self.metrics.forgotten.inc_by(forgotten as u64),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn tidy(&mut self) -> rusqlite::Result<usize> {
+        let used = commit::used_bytes(&self.connection)?;
+        self.metrics.used_bytes.set(i64::try_from(used).unwrap_or(i64::MAX));
+        let before = self.clock.now().minus(self.settings.max_age);
+        if !commit::has_aged(&self.connection, before)? {
+            return Ok(0);
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let forgotten = commit::forget(&transaction, before)?;
+        transaction.commit()?;
+        Ok(forgotten)
+    }
+
+    /// Whoever asked gets the error; the operator is told once.
+    fn failed(&mut self, error: &rusqlite::Error) {
+        if !std::mem::replace(&mut self.failing, true) {
+            warn!(%error, "the log cannot commit: appends are refused until it can");
+        }
+    }
+
+    fn succeeded(&mut self) {
+        if std::mem::replace(&mut self.failing, false) {
+            info!("the log commits again");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Roles: which parts a node is made of. The parts know nothing of roles.
+
+use std::sync::Arc;
+
+use axum::{Extension, Router, response::Response};
+use parlor_auth::{Agents, Limits, Tenants, VisitorTokens};
+use parlor_common::{
+    clock::Clock,
+    cursor::Cursors,
+    door::Door,
+    http::{self, RequestId, problem_response},
+    keys::InstallationKeys,
+    problem::Problem,
+    random::Random,
+    telemetry::{self, Readiness},
+};
+use parlor_fanout::{Feeds, Hub, Sockets};
+use parlor_history::History;
+use parlor_ingress::LogDoor;
+use parlor_log::monitor::Monitor;
+use prometheus::Registry;
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+use crate::{
+    backends::{Backends, metrics},
+    demo,
+    exit::Exit,
+    node::{Signals, Stages, bind},
+    secrets,
+    settings::{InForce, Settings},
+};
+
+/// What a node is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Everything, on the embedded log and store.
+    Alone,
+    Ingress,
+    Fanout,
+    Persister,
+}
+
+/// What the parts of a node share.
+struct Shared<'a> {
+    settings: &'a Settings,
+    development: bool,
+    stages: Stages,
+    clock: Clock,
+    random: Random,
+    registry: Registry,
+    keys: InstallationKeys,
+    tenants: Tenants,
+    limits: Limits,
+    backends: Backends,
+    monitor: Monitor,
+    history: History,
+}
+
+/// A check of readiness with the name of its part.
+type NamedCheck = (&'static str, Box<dyn Fn() -> Result<(), String> + Send + Sync>);
+
+/// Runs a node until it is told to stop.
+pub(crate) async fn run(role: Role, in_force: &InForce) -> Result<(), Exit> {
+    let settings = &in_force.settings;
+    let mut signals = Signals::new()?;
+    let listener = match role {
+        Role::Persister => None,
+        Role::Alone | Role::Ingress | Role::Fanout => Some(bind("listen", settings.listen).await?),
+    };
+    let admin = bind("admin", settings.admin).await?;
+    let shared = Shared::build(role, in_force).await?;
+    let mut checks = shared.checks();
+    let app = match role {
+        Role::Alone => {
+            checks.push(shared.persister()?);
+            let sockets = shared.sockets(&mut checks)?;
+            let (door, rest) = shared.ingress()?;
+            let agents = Sockets::agents(sockets.clone(), shared.agents());
+            let visitors = Sockets::visitors(sockets, door, shared.visitor_tokens());
+            agents.wrap(visitors.wrap(rest))
+        }
+        Role::Ingress => {
+            let sockets = shared.sockets(&mut checks)?;
+            let (door, rest) = shared.ingress()?;
+            Sockets::visitors(sockets, door, shared.visitor_tokens()).wrap(rest)
+        }
+        Role::Fanout => {
+            let sockets = shared.sockets(&mut checks)?;
+            Sockets::agents(sockets, shared.agents()).wrap(Router::new().fallback(nothing))
+        }
+        Role::Persister => {
+            checks.push(shared.persister()?);
+            Router::new()
+        }
+    };
+    let readiness = Readiness::new(checks);
+    shared.serve(listener, app, admin, &readiness)?;
+    shared.announce(role);
+    signals.next().await;
+    let lingers = role != Role::Alone && role != Role::Persister;
+    shared.stages.stop(&readiness, &settings.drain, lingers, &mut signals).await;
+    shared.backends.close().await;
+    info!("stopped");
+    Ok(())
+}
+
+impl<'a> Shared<'a> {
+    async fn build(role: Role, in_force: &'a InForce) -> Result<Self, Exit> {
+        let InForce { settings, development } = in_force;
+        let (clock, random, stages) = (Clock::system(), Random::system(), Stages::default());
+        let registry = metrics(telemetry::registry())?;
+        let data = (role == Role::Alone).then_some(settings.data.as_path());
+        if let Some(data) = data {
+            let made = std::fs::create_dir_all(data);
+            made.map_err(|error| Exit::data(format_args!("the data folder {}: {error}", data.display())))?;
+        }
+        let backends = match role {
+            Role::Alone => Backends::embedded(settings, &clock, &registry).await?,
+            Role::Ingress | Role::Fanout | Role::Persister => {
+                Backends::cluster(settings, &clock, &random, &registry, &stages.base).await?
+            }
+        };
+        let keys = secrets::read(&settings.secrets, data, &random)?;
+        let tenants = tenants(settings, *development, &keys)?;
+        let monitor = Monitor::start(backends.log.clone(), clock.clone()).await.map_err(Exit::unavailable)?;
+        let history = History::new(
+            backends.log.clone(),
+            backends.store.clone(),
+            monitor.clone(),
+            settings.history.store_deadline,
+            metrics(parlor_history::Metrics::new(&registry))?,
+        );
+        let limits = Limits::new(settings.limits.clone(), tenants.clone(), clock.clone());
+        stages.base.spawn(monitor.clone().run(settings.monitor.every, stages.base.clone()));
+        stages.base.spawn(tenants.clone().run(settings.tenants.reload_every, stages.base.clone()));
+        let development = *development;
+        Ok(Self {
+            settings,
+            development,
+            stages,
+            clock,
+            random,
+            registry,
+            keys,
+            tenants,
+            limits,
+            backends,
+            monitor,
+            history,
+        })
+    }
+
+    /// What every node depends on.
+    fn checks(&self) -> Vec<NamedCheck> {
+        let monitor = self.monitor.clone();
+        vec![("log", Box::new(move || monitor.check().map_err(|trouble| trouble.to_string())))]
+    }
+
+    fn persister(&self) -> Result<NamedCheck, Exit> {
+        let Backends { log, store, .. } = &self.backends;
+        let metrics = metrics(parlor_persister::Metrics::new(&self.registry))?;
+        let health = parlor_persister::run(log, store, &self.settings.persister, &metrics, &self.stages.middle);
+        Ok(("persister", Box::new(move || health.check().map_err(str::to_owned))))
+    }
+
+    /// What the sockets of a node share: one hub and its feeds, whoever looks.
+    fn sockets(&self, checks: &mut Vec<NamedCheck>) -> Result<parlor_fanout::Parts, Exit> {
+        let Backends { log, .. } = &self.backends;
+        let metrics = metrics(parlor_fanout::Metrics::new(&self.registry))?;
+        let cursors = Cursors::new(&self.keys);
+        let settings = self.settings;
+        let hub = Hub::new(log.shards(), &settings.feed, cursors.clone(), metrics.clone());
+        let feeds = Feeds::new(
+            log.clone(),
+            hub.clone(),
+            settings.feed.clone(),
+            self.random.clone(),
+            metrics.clone(),
+            self.stages.middle.clone(),
+        );
+        let asked = feeds.clone();
+        checks.push(("feed", Box::new(move || asked.check().map_err(|trouble| trouble.to_string()))));
+        Ok(parlor_fanout::Parts {
+            hub,
+            feeds,
+            history: self.history.clone(),
+            cursors,
+            tenants: self.tenants.clone(),
+            limits: self.limits.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            settings: settings.sockets.clone(),
+            metrics,
+            drain: self.stages.edge.clone(),
+        })
+    }
+
+    /// The door, and REST with it; in development mode the pages too.
+    fn ingress(&self) -> Result<(Arc<dyn Door>, Router), Exit> {
+        let metrics = metrics(parlor_ingress::Metrics::new(&self.registry))?;
+        let door: Arc<dyn Door> = Arc::new(LogDoor::new(
+            self.backends.log.clone(),
+            self.history.clone(),
+            self.monitor.clone(),
+            self.limits.clone(),
+            self.clock.clone(),
+            self.random.clone(),
+            &self.settings.door,
+            metrics.clone(),
+        ));
+        let rest = parlor_ingress::router(parlor_ingress::Deps {
+            door: door.clone(),
+            log: self.backends.log.clone(),
+            store: self.backends.store.clone(),
+            history: self.history.clone(),
+            monitor: self.monitor.clone(),
+            tenants: self.tenants.clone(),
+            visitors: self.visitor_tokens(),
+            agents: self.agents(),
+            limits: self.limits.clone(),
+            cursors: Cursors::new(&self.keys),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            settings: self.settings.rest.clone(),
+            metrics,
+        });
+        Ok((door, if self.development { rest.merge(demo::pages(self.agents())) } else { rest }))
+    }
+
+    fn visitor_tokens(&self) -> VisitorTokens {
+        VisitorTokens::new(&self.keys, self.clock.clone(), self.random.clone(), self.settings.cookies.clone())
+    }
+
+    fn agents(&self) -> Agents {
+        Agents::new(self.tenants.clone(), self.clock.clone())
+    }
+
+    fn serve(
+        &self,
+        listener: Option<TcpListener>,
+        app: Router,
+        admin: TcpListener,
+        readiness: &Readiness,
+    ) -> Result<(), Exit> {
+        let metrics = metrics(http::Metrics::new(&self.registry))?;
+        let operators = telemetry::admin(self.registry.clone(), readiness.clone());
+        // The admin port stays until the end, to tell that the node drains.
+        let (settings, random) = (self.settings.http.clone(), self.random.clone());
+        let base = self.stages.base.clone();
+        base.spawn(http::serve(admin, operators, settings, random, metrics.clone(), base.clone()));
+        if let Some(listener) = listener {
+            self.stages.serve(listener, app, &self.settings.http, &self.random, &metrics);
+        }
+        Ok(())
+    }
+
+    fn announce(&self, role: Role) {
+        let Settings { listen, admin, data, .. } = self.settings;
+        if self.development {
+            warn!("development mode: no settings file, so any tenant's name is taken, from pages on localhost alone");
+        }
+        match role {
+            Role::Alone => info!(
+                "Parlor is on http://localhost:{} ({listen}); its data is in {}; operators are on {admin}",
+                listen.port(),
+                data.display()
+            ),
+            Role::Ingress | Role::Fanout => info!("{role:?} is on {listen}; operators are on {admin}"),
+            Role::Persister => info!("{role:?} works; operators are on {admin}"),
+        }
+    }
+}
+
+/// What a node without REST answers where it has no sockets.
+async fn nothing(Extension(id): Extension<RequestId>) -> Response {
+    problem_response(&Problem::not_found(), &id)
+}
+
+fn tenants(settings: &Settings, development: bool, keys: &InstallationKeys) -> Result<Tenants, Exit> {
+    match &settings.tenants.file {
+        Some(file) => Tenants::from_file(file).map_err(Exit::usage),
+        None if development => Ok(Tenants::development(keys)),
+        None => Err(Exit::usage("tenants.file is not set: with a settings file, the tenants are named in one")),
+    }
+}

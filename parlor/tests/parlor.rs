@@ -1,0 +1,16 @@
+//! The binary, as its users start it: alone, as tiers on real NATS and CQL, and with everything that can be wrong.
+
+#![expect(clippy::disallowed_methods, reason = "tests read where their servers are from the environment")]
+
+#[path = "parlor/alone.rs"]
+mod alone;
+#[path = "parlor/http.rs"]
+mod http;
+#[path = "parlor/process.rs"]
+mod process;
+#[path = "parlor/socket.rs"]
+mod socket;
+#[path = "parlor/startup.rs"]
+mod startup;
+#[path = "parlor/tiers.rs"]
+mod tiers;

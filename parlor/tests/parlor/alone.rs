@@ -1,0 +1,112 @@
+//! Everything in one process: a person's first minute, and what it survives.
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{
+    http::{self, Visitor},
+    process::{Parlor, run},
+    socket::Socket,
+};
+
+fn here() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_there_after_a_kill() {
+    let folder = here();
+    let parlor = Parlor::start(folder.path(), None, &[]).await;
+    let mut visitor = Visitor::new("demo");
+    for text in ["one", "two", "two"] {
+        assert_eq!(visitor.post(parlor.listen, &json!({"text": text, "tenantId": "demo"})).await.unwrap().status, 201);
+    }
+    let (listen, admin) = parlor.kill();
+    let parlor = Parlor::start_at(folder.path(), None, &[], listen, admin).await;
+    assert_eq!(visitor.texts(listen).await.unwrap(), ["one", "two", "two"]);
+    assert!(parlor.stop().await.success());
+}
+
+#[tokio::test]
+async fn it_says_what_mode_it_is_in_and_where_its_data_is() {
+    let folder = here();
+    let parlor = Parlor::start(folder.path(), None, &[]).await;
+    let said = parlor.said();
+    assert!(said.contains("development mode"), "{said}");
+    assert!(said.contains("parlor-data"), "{said}");
+    assert!(said.contains(&parlor.listen.to_string()), "{said}");
+    assert!(parlor.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_widget_and_an_agent_talk() {
+    let folder = here();
+    let parlor = Parlor::start(folder.path(), None, &[]).await;
+    let mut widget = Socket::widget(parlor.listen, "demo", "").await;
+    let cookie = widget.cookie.clone().expect("a new visitor's cookie is set on the 101");
+    let minted = run(folder.path(), &["token", "--tenant", "demo", "--agent", "ann"], &[]);
+    let token = minted.stdout.trim();
+    let mut agent = Socket::agent(parlor.listen, "demo", token, None).await;
+    assert_eq!(agent.next().await["type"], "subscribed");
+
+    widget.say(&json!({"type": "message", "text": "hello", "tenantId": "demo", "timestamp": "x"})).await;
+    let shown = agent.next().await;
+    assert_eq!(shown["message"]["text"], "hello");
+    assert_eq!(shown["message"]["sender"], "user");
+
+    let path = format!("/api/agent/conversations/{}/messages", shown["conversationId"].as_str().unwrap());
+    let bearer = format!("Bearer {token}");
+    let reply = json!({"text": "hi there"}).to_string();
+    let answer = http::request(parlor.listen, "POST", &path, &[("Authorization", &bearer)], &reply).await.unwrap();
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    assert_eq!(widget.next_text().await, "hi there", "and not an echo of its own");
+
+    let mut visitor = Visitor::new("demo");
+    visitor.cookie = Some(cookie);
+    assert_eq!(visitor.texts(parlor.listen).await.unwrap(), ["hello", "hi there"]);
+    assert!(parlor.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_stop_says_goodbye_to_a_widget_and_stores_what_it_still_sends() {
+    let folder = here();
+    let parlor = Parlor::start(folder.path(), None, &[]).await;
+    let mut widget = Socket::widget(parlor.listen, "demo", "").await;
+    let mut visitor = Visitor::new("demo");
+    visitor.cookie = widget.cookie.clone();
+    widget.say(&json!({"type": "message", "text": "last words"})).await;
+    let (listen, admin) = (parlor.listen, parlor.admin);
+    parlor.terminate();
+    assert!(matches!(widget.closed().await, Some(1001 | 1012)));
+    assert!(parlor.stop().await.success());
+    let parlor = Parlor::start_at(folder.path(), None, &[], listen, admin).await;
+    assert_eq!(visitor.texts(listen).await.unwrap(), ["last words"]);
+    assert!(parlor.stop().await.success());
+}
+
+#[tokio::test]
+async fn operators_paths_are_on_the_admin_port_alone() {
+    let folder = here();
+    let parlor = Parlor::start(folder.path(), None, &[]).await;
+    for path in ["/live", "/ready", "/metrics"] {
+        assert_eq!(http::request(parlor.admin, "GET", path, &[], "").await.unwrap().status, 200, "{path}");
+        assert_eq!(http::request(parlor.listen, "GET", path, &[], "").await.unwrap().status, 404, "{path}");
+    }
+    let metrics = http::request(parlor.admin, "GET", "/metrics", &[], "").await.unwrap().body;
+    assert!(metrics.contains("parlor_"), "{metrics}");
+    assert!(parlor.stop().await.success());
+}
+
+#[tokio::test]
+async fn the_pages_are_served_with_a_strict_policy_and_the_token_to_localhost_alone() {
+    let folder = here();
+    let parlor = Parlor::start(folder.path(), None, &[]).await;
+    let page = http::request(parlor.listen, "GET", "/", &[], "").await.unwrap();
+    assert_eq!(page.status, 200);
+    assert!(page.headers["content-security-policy"].contains("default-src 'none'"));
+    let token = "/demo/agent-token?tenantId=demo";
+    assert_eq!(http::request(parlor.listen, "GET", token, &[], "").await.unwrap().status, 200);
+    let elsewhere = [("Sec-Fetch-Site", "cross-site")];
+    assert_eq!(http::request(parlor.listen, "GET", token, &elsewhere, "").await.unwrap().status, 403);
+    assert!(parlor.stop().await.success());
+}

@@ -1,0 +1,132 @@
+//! The real binary as a process of the test's own, on free ports of loopback.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::http;
+
+/// A running `parlor`; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Parlor {
+    child: Child,
+    pub(crate) listen: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) log: PathBuf,
+}
+
+/// What a process that ended by itself said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// An address of loopback that is free now.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// `parlor` with nothing of this process's environment, in `folder`.
+pub(crate) fn command<S: AsRef<OsStr>>(folder: &Path, arguments: &[S], variables: &[(&str, String)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
+    command.args(arguments).env_clear().envs(variables.iter().map(|(name, value)| (*name, value)));
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+/// Runs `parlor` until it ends by itself, for 30 s at most.
+pub(crate) fn run<S: AsRef<OsStr>>(folder: &Path, arguments: &[S], variables: &[(&str, String)]) -> Ended {
+    let mut command = command(folder, arguments, variables);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ended { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+impl Parlor {
+    /// Starts a role (none is the all-in-one) on free ports and waits until it is ready.
+    pub(crate) async fn start(folder: &Path, role: Option<&str>, variables: &[(&str, String)]) -> Self {
+        Self::start_at(folder, role, variables, free_address(), free_address()).await
+    }
+
+    /// The same on these ports.
+    pub(crate) async fn start_at(
+        folder: &Path,
+        role: Option<&str>,
+        variables: &[(&str, String)],
+        listen: SocketAddr,
+        admin: SocketAddr,
+    ) -> Self {
+        let log = folder.join(format!("{}-{}.log", role.unwrap_or("parlor"), listen.port()));
+        let mut all = vec![("PARLOR_LISTEN", listen.to_string()), ("PARLOR_ADMIN", admin.to_string())];
+        all.extend(variables.iter().cloned());
+        let arguments: Vec<&str> = role.into_iter().collect();
+        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let child = command(folder, &arguments, &all).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        let mut parlor = Self { child, listen, admin, log };
+        parlor.ready().await;
+        parlor
+    }
+
+    /// Waits until the admin port says that it is ready; fails after 30 s, or when the process ends.
+    pub(crate) async fn ready(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Ok(answer) = http::request(self.admin, "GET", "/ready", &[], "").await
+                && answer.status == 200
+            {
+                return;
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("it ended with {status}:\n{}", self.said());
+            }
+            assert!(Instant::now() < deadline, "it is not ready after 30 s:\n{}", self.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) -> (SocketAddr, SocketAddr) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.listen, self.admin)
+    }
+
+    /// SIGTERM, and its exit status; fails after 30 s.
+    pub(crate) async fn stop(mut self) -> ExitStatus {
+        self.terminate();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// SIGTERM alone.
+    pub(crate) fn terminate(&self) {
+        let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(told.success());
+    }
+
+    /// Everything it has logged.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+}
+
+impl Drop for Parlor {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

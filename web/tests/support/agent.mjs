@@ -1,0 +1,90 @@
+/** @file An agent who works by REST alone, with the development token that the demo page gets too. */
+
+/** @import {HistoryPage, InboxPage} from "../../client/parlor.js" */
+/** @import {Server} from "./server.mjs" */
+
+import { until } from "./until.mjs";
+
+export class Agent {
+  #server;
+  #tenantId;
+  /** @type {string | undefined} */
+  #token;
+
+  /** @param {Server} server @param {string} tenantId */
+  constructor(server, tenantId) {
+    this.#server = server;
+    this.#tenantId = tenantId;
+  }
+
+  /** The agent's development token. */
+  async token() {
+    if (this.#token === undefined) {
+      const url = `${this.#server.url}/demo/agent-token?tenantId=${encodeURIComponent(this.#tenantId)}`;
+      const response = await fetch(url);
+      if (!response.ok) throw new Error(`no agent's token: ${response.status} ${await response.text()}`);
+      this.#token = /** @type {{token: string}} */ (await response.json()).token;
+    }
+    return this.#token;
+  }
+
+  /**
+   * Waits until there is a conversation in which `text` was said, and returns its id.
+   *
+   * @param {string} text
+   */
+  conversationWith(text) {
+    return until(`a conversation in which “${text.slice(0, 40)}” was said`, async () => {
+      for (const id of await this.conversations()) {
+        if ((await this.history(id)).includes(text)) return id;
+      }
+      return undefined;
+    });
+  }
+
+  /** The ids of the tenant's conversations. */
+  async conversations() {
+    const page = /** @type {InboxPage} */ (await this.#call("GET", ""));
+    return page.conversations.map(({ id }) => id);
+  }
+
+  /** The texts of a conversation, oldest first. @param {string} id */
+  async history(id) {
+    const page = /** @type {HistoryPage} */ (await this.#call("GET", `/${encodeURIComponent(id)}/messages`));
+    return page.messages.map(({ text }) => text);
+  }
+
+  /**
+   * Writes into a conversation. The same answer again is asked for with the same id, so that a retry says it once.
+   *
+   * @param {string} id
+   * @param {string} text
+   */
+  async reply(id, text) {
+    const clientMessageId = crypto.randomUUID();
+    const path = `/${encodeURIComponent(id)}/messages`;
+    await until(`“${text}” accepted`, () => this.#call("POST", path, { text, clientMessageId }));
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path below the inbox
+   * @param {object} [body]
+   * @returns {Promise<unknown>}
+   */
+  async #call(method, path, body) {
+    const token = await this.token();
+    const response = await fetch(`${this.#server.url}/api/agent/conversations${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+      body: body ? JSON.stringify(body) : null,
+    });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    return response.json();
+  }
+}
+
+/** A tenant that no other test has; development mode invents it. */
+export function newTenant() {
+  return `t-${crypto.randomUUID().slice(0, 13)}`;
+}

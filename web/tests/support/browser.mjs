@@ -1,0 +1,63 @@
+/** @file A real Chromium, and pages of it that are watched. */
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+
+import { chromium } from "playwright-core";
+
+/** @import {Browser, BrowserContext, Page} from "playwright-core" */
+
+/** Only what keeps it quiet: nothing that loosens what a page may do. */
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** What no page may ever do, whatever a test is about. @type {string[]} */
+const complaints = [];
+
+/** @returns {Promise<Browser>} */
+export function launch() {
+  const program = process.env.CHROMIUM ?? "chromium";
+  return chromium.launch({ executablePath: onPath(program), headless: true, args: FLAGS });
+}
+
+/**
+ * Opens a page and watches it for crashes of its scripts, dialogs, and breaches of the Content-Security-Policy.
+ *
+ * @param {BrowserContext} context
+ * @param {string} url
+ * @param {(page: Page) => Promise<unknown>} [prepare] before anything is loaded
+ */
+export async function visit(context, url, prepare) {
+  const page = await context.newPage();
+  page.on("pageerror", (error) => complaints.push(`a script crashed: ${error.stack ?? error}`));
+  page.on("dialog", (dialog) => {
+    complaints.push(`a dialog opened: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on("console", (message) => {
+    if (/Content.Security.Policy/i.test(message.text())) complaints.push(message.text());
+  });
+  await prepare?.(page);
+  await page.goto(url);
+  return page;
+}
+
+/** Fails the test that has just run if one of its pages did what no page may. */
+export function noComplaints() {
+  assert.deepEqual(complaints.splice(0), []);
+}
+
+/** @param {string} program */
+function onPath(program) {
+  if (program.includes("/")) return program;
+  const found = (process.env.PATH ?? "").split(":").map((folder) => `${folder}/${program}`).find(existsSync);
+  if (!found) throw new Error(`there is no '${program}' on the PATH; CHROMIUM may name one`);
+  return found;
+}

@@ -1,0 +1,105 @@
+/** @file The all-in-one under test: one of our own, which can be stopped and killed, or one that runs already. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { until } from "./until.mjs";
+
+/** How much of the log is shown when it does not start. */
+const LOG_CHARS = 4000;
+
+/** `PARLOR_BIN` names the binary to start; without it, `PARLOR_URL` names a server that runs in development mode. */
+export class Server {
+  /** @type {import("node:child_process").ChildProcess | undefined} */
+  #process;
+  #log = "";
+  #data = "";
+  #port = 0;
+  #admin = 0;
+
+  /** The base of every address, without a slash at its end. `localhost`, where `Secure` cookies work without TLS. */
+  url = process.env.PARLOR_URL?.replace(/\/$/, "") ?? "";
+
+  /** Whether it can be stopped and started. */
+  static owned = process.env.PARLOR_BIN !== undefined;
+
+  static async begin() {
+    const server = new Server();
+    if (Server.owned) {
+      server.#data = await mkdtemp(join(tmpdir(), "parlor-page-tests-"));
+      [server.#port, server.#admin] = [await freePort(), await freePort()];
+      server.url = `http://localhost:${server.#port}`;
+      await server.start();
+    } else if (!server.url) {
+      throw new Error("set PARLOR_BIN to the parlor binary, or PARLOR_URL to a server in development mode");
+    }
+    return server;
+  }
+
+  /** Starts it (again, on the same data and ports) and waits until it is ready. */
+  async start() {
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("PARLOR_"));
+    const settings = {
+      PARLOR_DATA: this.#data,
+      PARLOR_LISTEN: `127.0.0.1:${this.#port}`,
+      PARLOR_ADMIN: `127.0.0.1:${this.#admin}`,
+    };
+    const child = spawn(process.env.PARLOR_BIN ?? "", [], {
+      env: { ...Object.fromEntries(inherited), ...settings },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#process = child;
+    const keep = (/** @type {Buffer} */ chunk) => (this.#log = (this.#log + chunk).slice(-LOG_CHARS));
+    child.stdout.on("data", keep);
+    child.stderr.on("data", keep);
+    child.on("error", (error) => (this.#log += `\n${error}`));
+    try {
+      await until("ready", async () => {
+        if (child.exitCode !== null) throw new Error(`it exited with ${child.exitCode}`);
+        return (await fetch(`http://127.0.0.1:${this.#admin}/ready`)).status === 200;
+      });
+    } catch (thrown) {
+      throw new Error(`the server did not start: ${thrown}\n${this.#log}`);
+    }
+  }
+
+  /**
+   * Stops it and waits until it is gone.
+   *
+   * @param {"SIGTERM" | "SIGKILL"} [signal]
+   */
+  async stop(signal = "SIGTERM") {
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill(signal);
+    const late = setTimeout(() => child.kill("SIGKILL"), 30_000);
+    const [code, killedBy] = await gone;
+    clearTimeout(late);
+    if (signal === "SIGTERM" && code !== 0) {
+      throw new Error(`the server did not stop cleanly (${code ?? killedBy})\n${this.#log}`);
+    }
+  }
+
+  /** Stops it for good. */
+  async end() {
+    if (!Server.owned) return;
+    await this.stop("SIGKILL");
+    await rm(this.#data, { recursive: true, force: true });
+  }
+}
+
+/** A port that nobody listens on. */
+export async function freePort() {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  await once(probe, "close");
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
