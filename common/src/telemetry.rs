@@ -15,9 +15,12 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use prometheus::{Encoder, Registry, TextEncoder, process_collector::ProcessCollector};
+use prometheus::{Encoder, TextEncoder, process_collector::ProcessCollector};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, fmt::SubscriberBuilder};
+
+/// Where parts register their metrics.
+pub use prometheus::Registry;
 
 /// How the process logs, on standard error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -69,8 +69,15 @@ pub(crate) struct Reader {
 struct Messages {
     frames: WebSocketRead<Stream>,
     /// The fragments of a message so far.
-    partial: Option<Vec<u8>>,
+    partial: Option<Partial>,
     controls: Controls,
+}
+
+#[derive(Default)]
+struct Partial {
+    bytes: Vec<u8>,
+    /// An empty fragment counts as a byte, so that there is no message without end.
+    counted: usize,
 }
 
 /// The writing side: frames that wait their turn behind the one that is being written.
@@ -204,15 +211,16 @@ impl Messages {
             return Err(ReadEnd::Violation(CloseCode::ProtocolError));
         }
         let mut message = self.partial.take().unwrap_or_default();
-        if message.len() + payload.len() > MAX_MESSAGE_BYTES {
+        message.counted += if fin { payload.len() } else { payload.len().max(1) };
+        if message.counted > MAX_MESSAGE_BYTES {
             return Err(ReadEnd::Violation(CloseCode::TooBig));
         }
-        message.extend_from_slice(payload);
+        message.bytes.extend_from_slice(payload);
         if !fin {
             self.partial = Some(message);
             return Ok(None);
         }
-        match String::from_utf8(message) {
+        match String::from_utf8(message.bytes) {
             Ok(text) => Ok(Some(Incoming::Text(text))),
             Err(_) => Err(ReadEnd::Violation(CloseCode::BadPayload)),
         }

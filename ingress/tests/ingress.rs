@@ -1,5 +1,7 @@
 //! The door and REST over real sockets, on the real embedded log and store.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it gets what it does not expect")]
+
 #[path = "ingress/agents.rs"]
 mod agents;
 #[path = "ingress/client.rs"]

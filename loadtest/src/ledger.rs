@@ -168,8 +168,9 @@ impl Ledger {
         let mut guard = self.book();
         let book = &mut *guard;
         let Some(seen) = book.clients.get_mut(client.index()) else { return };
+        let expects = seen.expects;
         seen.subscribed(recovered, || {
-            let drafts = book.drafts.iter().filter(|(conversation, _)| seen.expects.covers(**conversation));
+            let drafts = book.drafts.iter().filter(|(conversation, _)| expects.covers(**conversation));
             drafts.map(|(&conversation, drafts)| (conversation, length(drafts))).collect()
         });
     }

@@ -1,4 +1,4 @@
-//! Opening WebSockets.
+//! Opening sockets.
 
 use std::time::Duration;
 

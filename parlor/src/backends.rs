@@ -2,10 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use parlor_common::{clock::Clock, drain::Drain, random::Random, shard::Shard};
+use parlor_common::{clock::Clock, drain::Drain, random::Random, shard::Shard, telemetry::Registry};
 use parlor_log::{EventLog, sqlite::SqliteLog};
 use parlor_store::{CqlStore, HistoryStore, SqliteStore, StoreError};
-use prometheus::Registry;
 use tracing::warn;
 
 use crate::{exit::Exit, secrets, settings::Settings};

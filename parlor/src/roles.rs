@@ -12,13 +12,12 @@ use parlor_common::{
     keys::InstallationKeys,
     problem::Problem,
     random::Random,
-    telemetry::{self, Readiness},
+    telemetry::{self, Readiness, Registry},
 };
 use parlor_fanout::{Feeds, Hub, Sockets};
 use parlor_history::History;
 use parlor_ingress::LogDoor;
 use parlor_log::monitor::Monitor;
-use prometheus::Registry;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 

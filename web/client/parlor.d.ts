@@ -109,7 +109,7 @@ export interface HistoryPage {
 }
 
 export interface InboxQuery {
-  status?: string | undefined;
+  status?: "open" | "closed" | undefined;
   /** The `next` of the page before. */
   after?: string | undefined;
   limit?: number | undefined;
@@ -117,10 +117,11 @@ export interface InboxQuery {
 
 export interface InboxConversation {
   readonly id: string;
-  readonly lastMessage?: Partial<Message> | string | null;
+  readonly lastMessage: Pick<Message, "text" | "sender" | "timestamp">;
   /** ISO 8601. */
-  readonly lastActivity?: string;
-  readonly visitor?: { readonly id?: string; readonly name?: string } | string | null;
+  readonly lastActivity: string;
+  readonly visitor: { readonly id: string; readonly name?: string } | null;
+  readonly status?: "open" | "closed";
 }
 
 export interface InboxPage {

@@ -48,14 +48,11 @@ export class Inbox {
 
   /** @param {InboxConversation[]} conversations */
   load(conversations) {
-    for (const { id, lastMessage, lastActivity, visitor } of conversations) {
-      const last = typeof lastMessage === "string" ? { text: lastMessage } : lastMessage;
-      const known = typeof visitor === "string" ? { id: visitor } : visitor;
-      const activity = lastActivity ?? last?.timestamp ?? "";
+    for (const { id, lastMessage, lastActivity: activity, visitor } of conversations) {
       const before = this.#entries.get(id);
       if (before && before.activity >= activity) continue;
-      const name = known?.name ?? nameOf(known?.id ?? id);
-      this.#entries.set(id, { id, name, activity, preview: last?.text ?? "", unread: before?.unread ?? 0 });
+      const name = visitor?.name ?? nameOf(visitor?.id ?? id);
+      this.#entries.set(id, { id, name, activity, preview: lastMessage.text, unread: before?.unread ?? 0 });
     }
     this.#show();
   }

@@ -26,7 +26,7 @@ use parlor_log::{
     monitor::Monitor,
     sqlite::{SqliteLog, SqliteLogSettings},
 };
-use parlor_store::{HistoryStore, sqlite::SqliteStore};
+use parlor_store::{HistoryStore, SqliteStore};
 use prometheus::Registry;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -206,7 +206,7 @@ impl TestNode {
     pub fn metric(&self, name: &str) -> f64 {
         let families = self.registry.gather();
         let metrics = families.iter().filter(|family| family.name() == name).flat_map(|family| family.get_metric());
-        metrics.map(|metric| metric.get_counter().value() + metric.get_gauge().value()).sum()
+        metrics.map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum()
     }
 
     /// Waits, within the deadline of every test, until the node says so of itself.

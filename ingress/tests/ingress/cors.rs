@@ -68,12 +68,17 @@ fn assert_allows(answer: &Answer, origin: Option<&str>) {
 #[tokio::test]
 async fn a_preflight_is_answered_for_the_origins_of_any_tenant_and_for_no_other() {
     let (node, _folder) = two_tenants().await;
-    for path in
-        ["/api/chat/messages", "/api/chat/messages/", "/api/chat/session", "/api/agent/conversations",
-         "/api/agent/conversations/x/messages", "/nothing"]
-    {
+    for path in [
+        "/api/chat/messages",
+        "/api/chat/messages/",
+        "/api/chat/session",
+        "/api/agent/conversations",
+        "/api/agent/conversations/x/messages",
+        "/nothing",
+    ] {
         for origin in [SHOP, OTHER] {
-            let ask = Ask::bare("OPTIONS", path).header("Origin", origin).header("Access-Control-Request-Method", "GET");
+            let ask =
+                Ask::bare("OPTIONS", path).header("Origin", origin).header("Access-Control-Request-Method", "GET");
             let answer = ask.send(&node).await.expect(204);
             assert_allows(&answer, Some(origin));
             assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST, OPTIONS"));

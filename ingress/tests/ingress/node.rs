@@ -31,7 +31,6 @@ use parlor_log::{
     sqlite::{SqliteLog, SqliteLogSettings},
 };
 use parlor_store::{HistoryStore, SqliteStore};
-use prometheus::Registry;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -63,6 +62,8 @@ pub(crate) struct Folders {
     _root: TempDir,
 }
 
+type Metric = dyn Fn(&str, Option<&str>) -> f64;
+
 /// A node that runs.
 pub(crate) struct Node {
     address: SocketAddr,
@@ -73,7 +74,7 @@ pub(crate) struct Node {
     pub(crate) cursors: Cursors,
     pub(crate) folders: Arc<Folders>,
     agents: Agents,
-    registry: Registry,
+    metrics: Box<Metric>,
     drain: Drain,
 }
 
@@ -177,7 +178,7 @@ impl Node {
 
     pub(crate) async fn of(setup: Setup) -> Self {
         let Setup { log, door, rest, limits, clock, node_ahead_ms, tenants, store, wrap, folders } = setup;
-        let registry = Registry::new();
+        let registry = parlor_common::telemetry::registry().unwrap();
         let store = match store {
             Some(store) => store,
             None => {
@@ -234,7 +235,16 @@ impl Node {
         let drain = Drain::new();
         let metrics = parlor_common::http::Metrics::new(&registry).unwrap();
         drain.spawn(serve(listener, app, HttpSettings::default(), random, metrics, drain.clone()));
-        Self { address, log: embedded, store, clock, visitors, cursors, folders, agents, registry, drain }
+        let metrics = Box::new(move |name: &str, label: Option<&str>| {
+            let families = registry.gather();
+            let family = families.iter().find(|family| family.name() == name).expect("the metric is there");
+            let metrics = family
+                .get_metric()
+                .iter()
+                .filter(|metric| label.is_none_or(|label| metric.get_label().iter().any(|pair| pair.value() == label)));
+            metrics.map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum()
+        });
+        Self { address, log: embedded, store, clock, visitors, cursors, folders, agents, metrics, drain }
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {
@@ -291,13 +301,8 @@ impl Node {
         minted.unwrap().0
     }
 
-    /// A metric's sum over all its labels but those that `label` does not match.
+    /// The sum of a counter's or gauge's children, or of those that have this label's value.
     pub(crate) fn metric(&self, name: &str, label: Option<&str>) -> f64 {
-        let families = self.registry.gather();
-        let family = families.iter().find(|family| family.name() == name).expect("the metric is there");
-        let metrics = family.get_metric().iter().filter(|metric| {
-            label.is_none_or(|label| metric.get_label().iter().any(|pair| pair.value() == label))
-        });
-        metrics.map(|metric| metric.get_counter().value() + metric.get_gauge().value()).sum()
+        (self.metrics)(name, label)
     }
 }

@@ -48,6 +48,12 @@ pub(super) fn judge(book: &Book, started: Instant, histories: &HashMap<Conversat
     let unread = book.drafts.keys().filter(|conversation| !histories.contains_key(conversation));
     judge.verdict.unread.extend(unread.map(|conversation| format!("{conversation}: was not read back")));
     judge.orders(&places);
+    for fault in &mut judge.verdict.faults {
+        let history = fault.tag.and_then(|tag| histories.get(&tag.conversation));
+        if let Some(id) = history.and_then(|history| history.id) {
+            fault.detail.push_str(&format!("; the server calls the conversation {id}"));
+        }
+    }
     judge.verdict
 }
 
@@ -204,11 +210,12 @@ impl Judge<'_> {
             self.verdict.fault(Fault::in_rows(row.tag, format!("hold {}, which history does not", row.id)));
         }
         let is_swapped = |pair: &(&Entry, &Entry)| pair.0 != pair.1;
-        if entries.len() == rows.len() && stored.is_empty() {
-            if let Some((entry, row)) = entries.iter().zip(rows).find(is_swapped) {
-                let detail = format!("hold {} where history holds {}", row.id, entry.id);
-                self.verdict.fault(Fault::in_rows(row.tag, detail));
-            }
+        if entries.len() == rows.len()
+            && stored.is_empty()
+            && let Some((entry, row)) = entries.iter().zip(rows).find(is_swapped)
+        {
+            let detail = format!("hold {} where history holds {}", row.id, entry.id);
+            self.verdict.fault(Fault::in_rows(row.tag, detail));
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Texts {
 }
 
 /// What a text is filled with: every length of UTF-8, markup, and both kinds of quote.
-const FILLER: &str = " é🦀‮<b>\"a\\'b\"</b>&amp; lorem ipsum dolor sit amet";
+const FILLER: &str = " é🦀\u{202e}<b>\"a\\'b\"</b>&amp; lorem ipsum dolor sit amet";
 
 // === impl Texts ===
 

@@ -102,11 +102,6 @@ pub(crate) struct Verdict {
 // === impl Verdict ===
 
 impl Verdict {
-    /// Whether nothing at all is wrong, and everything was judged.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.total() == 0 && self.unread.is_empty()
-    }
-
     /// All faults.
     pub(crate) const fn total(&self) -> u64 {
         self.lost + self.missing + self.doubled + self.reordered + self.foreign + self.invented + self.rows

@@ -53,6 +53,90 @@ impl Installation {
     fn path(&self) -> &Path {
         self.folder.path()
     }
+
+    fn token(&self, tenant: &str) -> String {
+        let minted = run(self.path(), &["token", "--tenant", tenant, "--agent", "ann"], &self.variables);
+        assert_eq!(minted.status, Some(0), "{minted:?}");
+        minted.stdout.trim().to_owned()
+    }
+
+    /// Kills a node with -9 and starts it again on the same ports.
+    async fn replace(&self, node: Parlor, role: &str) -> Parlor {
+        let (listen, admin) = node.kill();
+        Parlor::start_at(self.path(), Some(role), &self.variables, listen, admin).await
+    }
+
+    /// The events of a conversation as the database has them.
+    async fn rows(&self, conversation: &ConversationKey) -> Vec<EventId> {
+        let settings = CqlSettings {
+            nodes: vec![given("PARLOR_TEST_CQL")],
+            keyspace: self.keyspace.clone(),
+            replication_factor: 1,
+            ..CqlSettings::default()
+        };
+        let store = CqlStore::connect(&settings, Metrics::unregistered()).await.unwrap();
+        let page = store.page(conversation, PageRange::Before(Position::MAX), 1000).await.unwrap();
+        page.events.iter().map(|event| event.record.id).collect()
+    }
+
+    /// A message POSTed at one ingress reaches a widget's socket on the other and an agent on a fanout, is in the next
+    /// GET on any ingress, and once in the database.
+    async fn passes_a_message(&self, visitor: &mut Visitor, earlier: &mut Vec<String>) {
+        let token = self.token(&visitor.tenant);
+        let mut agent = Socket::agent(self.fanout.listen, &visitor.tenant, &token, None).await;
+        assert_eq!(agent.next().await["type"], "subscribed");
+        let cookie = visitor.cookie.clone().expect("the visitor has written before");
+        let mut widget = Socket::widget(self.ingress[1].listen, &visitor.tenant, &cookie).await;
+        widget.answers_its_first_ping().await;
+
+        let text = format!("message {}", earlier.len());
+        let posted = visitor.post(self.ingress[0].listen, &json!({"text": text})).await.unwrap();
+        assert_eq!(posted.status, 201, "{}", posted.body);
+        earlier.push(text.clone());
+        for node in &self.ingress {
+            assert_eq!(visitor.texts(node.listen).await.unwrap(), *earlier);
+        }
+        assert_eq!(widget.next_text().await, text);
+        assert_eq!(agent.next_text().await, text);
+
+        let posted = posted.json();
+        let conversation = ConversationKey {
+            tenant: TenantId::parse(&visitor.tenant).unwrap(),
+            id: ConversationId::parse(posted["message"]["conversationId"].as_str().unwrap()).unwrap(),
+        };
+        let id = EventId::parse(posted["message"]["id"].as_str().unwrap()).unwrap();
+        until("the database has every message once", async || {
+            let rows = self.rows(&conversation).await;
+            rows.len() == earlier.len() && rows.iter().filter(|row| **row == id).count() == 1
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_passes_through_all_tiers_also_after_each_was_killed() {
+    let mut tiers = Installation::start("pass").await;
+    let mut visitor = Visitor::new("demo");
+    let mut earlier = vec!["first".to_owned()];
+    let first = visitor.post(tiers.ingress[0].listen, &json!({"text": "first"})).await.unwrap();
+    assert_eq!(first.status, 201, "{}", first.body);
+    tiers.passes_a_message(&mut visitor, &mut earlier).await;
+    for index in 0..tiers.ingress.len() {
+        let node = tiers.ingress.remove(index);
+        let again = tiers.replace(node, "ingress").await;
+        tiers.ingress.insert(index, again);
+        tiers.passes_a_message(&mut visitor, &mut earlier).await;
+    }
+    tiers.fanout = {
+        let (listen, admin) = tiers.fanout.kill();
+        Parlor::start_at(tiers.folder.path(), Some("fanout"), &tiers.variables, listen, admin).await
+    };
+    tiers.passes_a_message(&mut visitor, &mut earlier).await;
+    tiers.persister = {
+        let (listen, admin) = tiers.persister.kill();
+        Parlor::start_at(tiers.folder.path(), Some("persister"), &tiers.variables, listen, admin).await
+    };
+    tiers.passes_a_message(&mut visitor, &mut earlier).await;
 }
 
 /// Until a condition holds; fails after 20 s.

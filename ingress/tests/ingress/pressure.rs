@@ -1,0 +1,194 @@
+//! Limits and pressure: who is refused, how, and that others are not.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parlor_auth::Rate;
+use parlor_common::{
+    conversation::ConversationKey,
+    id::EventId,
+    position::Position,
+    shard::{Shard, Shards},
+};
+use parlor_log::{
+    Appended, Deliveries, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail, sqlite::SqliteLog,
+};
+use serde_json::json;
+
+use crate::{client::Ask, node::Node};
+
+/// Stands for what only a cluster does to an append: the real log behind it, whose acknowledgements get lost for a
+/// tenant `mute`, and whose first acknowledgement is lost for a tenant `retried`, so that the log tries again by itself.
+#[derive(Debug)]
+struct FarLog(SqliteLog);
+
+#[async_trait]
+#[expect(clippy::disallowed_methods, reason = "it is a log itself")]
+impl EventLog for FarLog {
+    fn shards(&self) -> Shards {
+        self.0.shards()
+    }
+
+    async fn append(&self, conversation: &ConversationKey, id: &EventId, record: Bytes) -> Result<Appended, LogError> {
+        match conversation.tenant.as_str() {
+            "mute" => std::future::pending().await,
+            "retried" => {
+                self.0.append(conversation, id, record.clone()).await?;
+                self.0.append(conversation, id, record).await
+            }
+            _ => self.0.append(conversation, id, record).await,
+        }
+    }
+
+    async fn tail(&self, shard: Shard, start: Start) -> Result<Box<dyn Tail>, LogError> {
+        self.0.tail(shard, start).await
+    }
+
+    async fn read(&self, filter: &Filter, after: Position, limit: usize) -> Result<LogPage, LogError> {
+        self.0.read(filter, after, limit).await
+    }
+
+    async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {
+        self.0.deliveries(shard, group).await
+    }
+
+    async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {
+        self.0.state(shard).await
+    }
+}
+
+#[tokio::test]
+async fn a_duplicate_that_only_the_logs_own_retry_caused_is_no_repeat() {
+    let node = Node::with(|setup| setup.wrap = |log| Arc::new(FarLog(log))).await;
+    let first = Ask::draft("x", "m1").tenant("retried").send(&node).await.expect(201);
+    assert_eq!(first.json()["duplicate"], false);
+    let cookie = first.cookie().unwrap();
+    let again = Ask::draft("x", "m1").tenant("retried").cookie(&cookie).send(&node).await.expect(200);
+    assert_eq!(again.json()["message"], first.json()["message"]);
+    assert_eq!(Ask::messages().tenant("retried").cookie(&cookie).send(&node).await.texts(), ["x"]);
+}
+
+#[tokio::test]
+async fn a_draft_that_gets_no_acknowledgement_is_answered_within_the_deadline() {
+    let node = Node::with(|setup| {
+        setup.wrap = |log| Arc::new(FarLog(log));
+        setup.door.append_within = Duration::from_millis(200);
+    })
+    .await;
+    let answer = Ask::say("x").tenant("mute").send(&node).await.expect(503);
+    assert_eq!(answer.problem(), "unavailable");
+    assert!(answer.header("retry-after").is_some());
+}
+
+#[tokio::test]
+async fn a_tenant_that_fills_its_share_is_busy_at_once_and_others_are_not() {
+    let node = Node::with(|setup| {
+        setup.wrap = |log| Arc::new(FarLog(log));
+        setup.door.in_flight_per_tenant = 1;
+        setup.door.in_flight = 2;
+        setup.door.append_within = Duration::from_secs(5);
+    })
+    .await;
+    let refused = AtomicBool::new(false);
+    let stuck = Ask::say("stuck").tenant("mute");
+    let waiting = async {
+        let answer = stuck.send(&node).await;
+        assert!(refused.load(Ordering::Relaxed), "the second was refused while the first waited");
+        answer
+    };
+    let meanwhile = async {
+        while node.metric("parlor_door_in_flight_drafts", None) < 1.0 {
+            tokio::task::yield_now().await;
+        }
+        let answer = stuck.send(&node).await.expect(503);
+        refused.store(true, Ordering::Relaxed);
+        assert_eq!(answer.problem(), "busy");
+        assert_eq!(answer.json()["error"]["retryAfterMs"], 1000);
+        Ask::say("fine").send(&node).await.expect(201);
+    };
+    let (stuck, ()) = tokio::join!(waiting, meanwhile);
+    assert_eq!(stuck.expect(503).problem(), "unavailable");
+    assert_eq!(node.metric("parlor_door_in_flight_drafts", None), 0.0);
+}
+
+#[tokio::test]
+async fn a_full_log_is_busy_and_reads_go_on() {
+    let node = Node::with(|setup| setup.log.max_bytes = 256 * 1024).await;
+    let text = "x".repeat(16_000);
+    let cookie = Ask::say("first").send(&node).await.expect(201).cookie().unwrap();
+    let mut accepted = 1;
+    let full = loop {
+        let answer = Ask::say(&text).cookie(&cookie).send(&node).await;
+        if answer.status != 201 {
+            break answer;
+        }
+        accepted += 1;
+        assert!(accepted < 100, "it never filled");
+    };
+    assert_eq!(full.expect(503).problem(), "busy");
+    assert_eq!(node.metric("parlor_door_drafts_total", Some("busy")), 1.0);
+    assert_eq!(Ask::messages().cookie(&cookie).send(&node).await.texts().len(), accepted);
+}
+
+#[tokio::test]
+async fn while_age_could_delete_what_is_not_stored_the_door_is_busy() {
+    let node = Node::with(|setup| setup.log.max_age = Duration::from_secs(3600)).await;
+    let cookie = Ask::say("waits").send(&node).await.expect(201).cookie().unwrap();
+    node.clock.advance(Duration::from_secs(1801));
+    let node = node.restarted(|setup| setup.log.max_age = Duration::from_secs(3600)).await;
+    let answer = Ask::say("too much").cookie(&cookie).send(&node).await.expect(503);
+    assert_eq!(answer.problem(), "busy");
+    node.persist().await;
+    let node = node.restarted(|setup| setup.log.max_age = Duration::from_secs(3600)).await;
+    Ask::say("again").cookie(&cookie).send(&node).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_visitor_over_the_rate_is_told_so_and_when_to_come_back() {
+    let node = Node::with(|setup| setup.limits.visitor_messages = Rate::new(1, 2)).await;
+    let cookie = Ask::say("1").send(&node).await.expect(201).cookie().unwrap();
+    Ask::say("2").cookie(&cookie).send(&node).await.expect(201);
+    let answer = Ask::say("3").cookie(&cookie).send(&node).await.expect(429);
+    assert_eq!(answer.problem(), "rate_limited");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(answer.json()["error"]["details"], json!([{ "field": "visitor", "code": "rate_limited" }]));
+    // Neither another visitor nor another tenant is meant.
+    Ask::say("1").send(&node).await.expect(201);
+    Ask::say("1").tenant("b").cookie(&cookie).send(&node).await.expect(201);
+    node.clock.advance(Duration::from_secs(1));
+    Ask::say("3").cookie(&cookie).send(&node).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_tenant_over_the_rate_leaves_others_alone() {
+    let node = Node::with(|setup| setup.limits.tenant_messages = Rate::new(1, 2)).await;
+    for text in ["1", "2"] {
+        Ask::say(text).send(&node).await.expect(201);
+    }
+    let answer = Ask::say("3").send(&node).await.expect(429);
+    assert_eq!(answer.json()["error"]["details"], json!([{ "field": "tenant", "code": "rate_limited" }]));
+    assert_eq!(answer.json()["error"]["retryable"], true);
+    Ask::say("1").tenant("b").send(&node).await.expect(201);
+}
+
+#[tokio::test]
+async fn an_address_over_the_rate_is_refused_whatever_it_asks() {
+    let node = Node::with(|setup| setup.limits.address_requests = Rate::new(1, 3)).await;
+    for _ in 0..3 {
+        Ask::messages().send(&node).await.expect(200);
+    }
+    for ask in
+        [Ask::messages(), Ask::say("x"), Ask::bare("GET", "/nothing"), Ask::bare("GET", "/api/agent/conversations")]
+    {
+        let answer = ask.send(&node).await.expect(429);
+        assert_eq!(answer.json()["error"]["details"], json!([{ "field": "address", "code": "rate_limited" }]));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+}

@@ -1,0 +1,296 @@
+//! A link: a connection to the servers that is kept, and an inbox of our own for the answers.
+//!
+//! async-nats' own requests keep a map entry for ever when no answer comes, and its client sends what sat in its queue after
+//! a reconnect, however old that is by then: a publish that was given up minutes ago would be committed beyond the
+//! duplicate window. So a link owns its inbox, and a client is thrown away, with what it had queued, when its connection
+//! is lost for longer than one immediate try.
+
+mod dial;
+mod inbox;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_nats::{Client, HeaderMap, Message, StatusCode, Subscriber};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use parlor_common::{drain::Drain, random::Random};
+use tokio::{
+    sync::{Notify, watch},
+    time::{timeout, timeout_at},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::{info, warn};
+
+use self::{
+    dial::{Connection, Dialer},
+    inbox::Inbox,
+};
+use super::{metrics::LinkMetrics, settings::JetStreamSettings};
+use crate::LogError;
+
+/// How long an echo may take before a doubted connection is taken for gone.
+const ECHO_WAIT: Duration = Duration::from_secs(1);
+
+/// A kept connection. Cheap to clone; when the last clone is dropped the connection is closed.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    shared: Arc<Shared>,
+    _stop: Arc<DropGuard>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    name: &'static str,
+    inbox: Inbox,
+    random: Random,
+    client: watch::Sender<Option<Arc<Client>>>,
+    doubt: Notify,
+    metrics: LinkMetrics,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// Nobody knows whether the question arrived.
+    #[error("no answer in time")]
+    TimedOut,
+    /// Nobody knows whether the question arrived.
+    #[error("the connection is lost")]
+    Disconnected,
+    /// It did not arrive anywhere.
+    #[error("nobody is there to answer")]
+    NoResponders,
+    /// It was never sent.
+    #[error("it is larger than the servers take, or its subject is none")]
+    Unsendable,
+}
+
+// === impl NoAnswer ===
+
+impl From<NoAnswer> for LogError {
+    fn from(none: NoAnswer) -> Self {
+        match none {
+            NoAnswer::Unsendable => Self::Rejected(none.to_string()),
+            NoAnswer::TimedOut | NoAnswer::Disconnected | NoAnswer::NoResponders => Self::Unavailable(none.to_string()),
+        }
+    }
+}
+
+// === impl Link ===
+
+impl Link {
+    /// Connects, and keeps it so until the drain begins or the last clone is dropped. `name` is `publish` or `read`.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] where no server can be reached, [`LogError::Rejected`] where they refuse the credentials.
+    pub(super) async fn connect(
+        name: &'static str,
+        settings: &JetStreamSettings,
+        random: &Random,
+        drain: &Drain,
+        metrics: LinkMetrics,
+    ) -> Result<Self, LogError> {
+        let shared = Arc::new(Shared {
+            name,
+            inbox: Inbox::new(random, metrics.waiting.clone()),
+            random: random.clone(),
+            client: watch::Sender::new(None),
+            doubt: Notify::new(),
+            metrics,
+        });
+        let mut dialer = Dialer::new(settings, name, shared.inbox.wildcard(), random.clone())?;
+        let connection = dialer.once().await?;
+        shared.client.send_replace(Some(connection.client.clone()));
+        let stop = CancellationToken::new();
+        let guard = Arc::new(stop.clone().drop_guard());
+        drop(drain.spawn(shared.clone().keep(dialer, connection, stop, drain.clone())));
+        Ok(Self { shared, _stop: guard })
+    }
+
+    /// Asks one question and waits for the one answer.
+    pub(super) async fn request(
+        &self,
+        subject: String,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+        wait: Duration,
+    ) -> Result<Message, NoAnswer> {
+        let (reply, answer) = self.shared.inbox.one();
+        let asked = async {
+            let client = self.client().await;
+            self.send(&client, subject, Some(reply), headers, payload).await?;
+            answer.answer().await.ok_or(NoAnswer::Disconnected)
+        };
+        match timeout(wait, asked).await {
+            Ok(Ok(message)) if message.status == Some(StatusCode::NO_RESPONDERS) => Err(NoAnswer::NoResponders),
+            Ok(answer) => answer,
+            Err(_) => Err(self.unanswered()),
+        }
+    }
+
+    /// Asks a question whose answers are `capacity` messages at most, and all carry the reply's subject.
+    pub(super) async fn ask_many(
+        &self,
+        subject: String,
+        payload: Bytes,
+        capacity: usize,
+        deadline: Instant,
+    ) -> Result<inbox::Many, NoAnswer> {
+        let (reply, answers) = self.shared.inbox.many(capacity);
+        let asked = async {
+            let client = self.client().await;
+            self.send(&client, subject, Some(reply), None, payload).await
+        };
+        match timeout_at(deadline.into(), asked).await {
+            Ok(sent) => sent.map(|()| answers),
+            Err(_) => Err(self.unanswered()),
+        }
+    }
+
+    /// Sends without asking for an answer. Everything before a [`flush`](Self::flush) that returns is with the kernel.
+    pub(super) async fn publish(&self, subject: String, payload: Bytes, wait: Duration) -> Result<(), NoAnswer> {
+        let sent = async {
+            let client = self.client().await;
+            self.send(&client, subject, None, None, payload).await
+        };
+        timeout(wait, sent).await.unwrap_or_else(|_| Err(self.unanswered()))
+    }
+
+    /// Waits until what was published has left.
+    pub(super) async fn flush(&self, wait: Duration) -> Result<(), NoAnswer> {
+        let flushed = async { self.client().await.flush().await.map_err(|_| NoAnswer::Disconnected) };
+        timeout(wait, flushed).await.unwrap_or_else(|_| Err(self.unanswered()))
+    }
+
+    /// A subscription of the caller's own, to a subject that nobody else has and to those below it. It ends when the
+    /// connection is lost.
+    pub(super) async fn subscribe(&self, wait: Duration) -> Result<(String, Subscriber), NoAnswer> {
+        let subject = inbox::unique(&self.shared.random);
+        let subscribed = async {
+            let client = self.client().await;
+            client.subscribe(format!("{subject}.*")).await.map_err(|_| NoAnswer::Disconnected)
+        };
+        match timeout(wait, subscribed).await {
+            Ok(subscriber) => Ok((subject, subscriber?)),
+            Err(_) => Err(self.unanswered()),
+        }
+    }
+
+    /// Says that the connection may be gone: it proves the contrary by an echo, or is made again.
+    pub(super) fn doubt(&self) {
+        self.shared.doubt.notify_one();
+    }
+
+    /// The version of the server that it is connected to, as it calls it.
+    pub(super) fn server_version(&self) -> Option<String> {
+        let client = self.shared.client.borrow().clone()?;
+        client.try_server_info().map(|info| info.version)
+    }
+
+    async fn send(
+        &self,
+        client: &Client,
+        subject: String,
+        reply: Option<String>,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+    ) -> Result<(), NoAnswer> {
+        use async_nats::client::PublishErrorKind;
+
+        let sent = match (reply, headers) {
+            (Some(reply), Some(headers)) => {
+                client.publish_with_reply_and_headers(subject, reply, headers, payload).await
+            }
+            (Some(reply), None) => client.publish_with_reply(subject, reply, payload).await,
+            (None, Some(headers)) => client.publish_with_headers(subject, headers, payload).await,
+            (None, None) => client.publish(subject, payload).await,
+        };
+        sent.map_err(|error| match error.kind() {
+            PublishErrorKind::MaxPayloadExceeded | PublishErrorKind::InvalidSubject => NoAnswer::Unsendable,
+            PublishErrorKind::Send => NoAnswer::Disconnected,
+        })
+    }
+
+    /// The client of the connection that stands, as soon as one does; the caller has the deadline.
+    async fn client(&self) -> Arc<Client> {
+        let mut current = self.shared.client.subscribe();
+        loop {
+            if let Some(client) = current.borrow_and_update().clone() {
+                return client;
+            }
+            if current.changed().await.is_err() {
+                // The sender lives in `self.shared`.
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    fn unanswered(&self) -> NoAnswer {
+        self.shared.metrics.unanswered.inc();
+        self.doubt();
+        NoAnswer::TimedOut
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// Keeps a connection until it is told to stop.
+    async fn keep(self: Arc<Self>, mut dialer: Dialer, mut connection: Connection, stop: CancellationToken, drain: Drain) {
+        let serving = async {
+            loop {
+                self.serve(&mut connection).await;
+                self.client.send_replace(None);
+                self.inbox.fail();
+                self.metrics.lost.inc();
+                warn!(connection = self.name, "the connection to the log's servers is lost: connecting again");
+                connection = dialer.until_connected().await;
+                self.client.send_replace(Some(connection.client.clone()));
+                info!(connection = self.name, "connected to the log's servers again");
+            }
+        };
+        tokio::select! {
+            () = drain.draining() => {}
+            () = stop.cancelled() => {}
+            () = serving => {}
+        }
+        self.client.send_replace(None);
+        self.inbox.fail();
+    }
+
+    /// Hands out answers until the connection is lost, or doubted and silent.
+    async fn serve(&self, connection: &mut Connection) {
+        let mut echo_until = None;
+        loop {
+            let silent = async {
+                match echo_until {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                message = connection.inbox.next() => match message {
+                    Some(message) => {
+                        echo_until = None;
+                        self.inbox.deliver(message);
+                    }
+                    None => return,
+                },
+                () = self.doubt.notified(), if echo_until.is_none() => {
+                    let echo = connection.client.publish(self.inbox.echo(), Bytes::new());
+                    if !matches!(timeout(ECHO_WAIT, echo).await, Ok(Ok(()))) {
+                        return;
+                    }
+                    echo_until = Some(tokio::time::Instant::now() + ECHO_WAIT);
+                }
+                () = silent => {
+                    warn!(connection = self.name, "the log's server is silent");
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The persister between the real embedded log and the real embedded store.
+
+#![expect(clippy::disallowed_methods, reason = "the tests append what the persister is to store, as the door would")]
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parlor_common::{
+    clock::{Clock, Timestamp},
+    conversation::ConversationKey,
+    drain::Drain,
+    event::{Author, AuthorKind, Body, Event, MessageBody, Record, Way},
+    id::{ClientMessageId, ConversationId, EventId},
+    position::Position,
+    shard::Shard,
+    telemetry::Registry,
+    tenant::TenantId,
+};
+use parlor_log::{
+    EventLog,
+    sqlite::{SqliteLog, SqliteLogSettings},
+};
+use parlor_persister::{Health, Metrics, PersisterSettings};
+use parlor_store::{HistoryStore, InboxPage, Page, PageRange, SqliteStore, StoreError};
+use tempfile::TempDir;
+
+/// The real store behind a switch. It stands for a database that is down, or that applies a write and then does not
+/// answer in time, which SQLite cannot be made to do.
+#[derive(Debug)]
+struct Switched {
+    store: SqliteStore,
+    down: AtomicBool,
+    answers_late: AtomicBool,
+    attempts: AtomicUsize,
+    largest: AtomicUsize,
+}
+
+#[async_trait]
+impl HistoryStore for Switched {
+    async fn insert(&self, events: &[Event]) -> Result<(), StoreError> {
+        self.attempts.fetch_add(1, Ordering::SeqCst);
+        self.largest.fetch_max(events.len(), Ordering::SeqCst);
+        if self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("switched off".to_owned()));
+        }
+        self.store.insert(events).await?;
+        if self.answers_late.swap(false, Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("no answer in time".to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn page(&self, conversation: &ConversationKey, range: PageRange, limit: usize) -> Result<Page, StoreError> {
+        self.store.page(conversation, range, limit).await
+    }
+
+    async fn find(&self, conversation: &ConversationKey, id: &EventId) -> Result<Option<Event>, StoreError> {
+        self.store.find(conversation, id).await
+    }
+
+    async fn inbox(&self, tenant: &TenantId, before: Position, limit: usize) -> Result<InboxPage, StoreError> {
+        self.store.inbox(tenant, before, limit).await
+    }
+
+    async fn note(&self, shard: Shard, position: Position) -> Result<(), StoreError> {
+        self.store.note(shard, position).await
+    }
+
+    async fn highest(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
+        self.store.highest(shard).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+}
+
+struct Bench {
+    log: Arc<dyn EventLog>,
+    store: Arc<Switched>,
+    settings: PersisterSettings,
+    registry: Registry,
+    metrics: Metrics,
+    drain: Drain,
+    _folder: TempDir,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = open_log(folder.path());
+        let store = SqliteStore::open(folder.path(), parlor_store::Metrics::new(&Registry::new()).unwrap()).await.unwrap();
+        let store = Switched {
+            store,
+            down: AtomicBool::new(false),
+            answers_late: AtomicBool::new(false),
+            attempts: AtomicUsize::new(0),
+            largest: AtomicUsize::new(0),
+        };
+        let settings = PersisterSettings {
+            batch_count: 10,
+            batch_bytes: 1 << 20,
+            batch_age: Duration::from_millis(5),
+            progress_every: Duration::from_millis(50),
+            retry_every: Duration::from_millis(20),
+        };
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry).unwrap();
+        Self { log: Arc::new(log), store: Arc::new(store), settings, registry, metrics, drain: Drain::new(), _folder: folder }
+    }
+
+    fn persist(&self, drain: &Drain) -> Health {
+        let store: Arc<dyn HistoryStore> = self.store.clone();
+        parlor_persister::run(&self.log, &store, &self.settings, &self.metrics, drain)
+    }
+
+    async fn append(&self, number: u64, record: Bytes) -> Position {
+        let id = EventId::from_bytes(u128::from(number).to_be_bytes());
+        self.log.append(&key(), &id, record).await.unwrap().position
+    }
+
+    async fn append_messages(&self, numbers: std::ops::Range<u64>) {
+        for number in numbers {
+            self.append(number, record(number).encode().unwrap()).await;
+        }
+    }
+
+    async fn persisted(&self) -> u64 {
+        self.log.state(Shard::ONLY).await.unwrap().persisted.sequence()
+    }
+
+    /// The ids that the store has, in order.
+    async fn stored(&self) -> Vec<u128> {
+        let page = self.store.page(&key(), PageRange::Before(Position::MAX), 10_000).await.unwrap();
+        page.events.iter().map(|event| u128::from_be_bytes(*event.record.id.as_bytes())).collect()
+    }
+
+    fn counted(&self, outcome: &str) -> f64 {
+        let families = self.registry.gather();
+        let family = families.iter().find(|family| family.name() == "parlor_persister_events_total").unwrap();
+        let metric = family.get_metric().iter().find(|metric| metric.get_label()[0].value() == outcome);
+        metric.unwrap().get_counter().get_value()
+    }
+}
+
+fn open_log(folder: &Path) -> SqliteLog {
+    let settings = SqliteLogSettings {
+        max_bytes: 1 << 30,
+        max_age: Duration::from_secs(3600),
+        ack_wait: Duration::from_millis(300),
+    };
+    let metrics = parlor_log::Metrics::new(&Registry::new()).unwrap();
+    SqliteLog::open(folder, settings, Clock::system(), None, metrics).unwrap()
+}
+
+fn key() -> ConversationKey {
+    ConversationKey { tenant: TenantId::parse("a").unwrap(), id: ConversationId::from_bytes([1; 16]) }
+}
+
+fn record(number: u64) -> Record {
+    Record {
+        id: EventId::from_bytes(u128::from(number).to_be_bytes()),
+        author: Author { kind: AuthorKind::Agent, id: "ann".to_owned(), name: None },
+        session: None,
+        way: Way::Rest,
+        at: Timestamp::from_millis(1_700_000_000_000),
+        arrived: Timestamp::from_millis(1_700_000_000_000),
+        acceptance: number,
+        body: Body::Message(MessageBody {
+            text: format!("text {number}"),
+            client_message_id: ClientMessageId::parse(&format!("m{number}")).unwrap(),
+        }),
+    }
+}
+
+fn numbers(range: std::ops::Range<u64>) -> Vec<u128> {
+    range.map(u128::from).collect()
+}
+
+/// Until a condition holds; fails after 20 s.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < deadline, "not within 20 s: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_stored_is_acknowledged_and_every_event_is_stored_once() {
+    let bench = Bench::new().await;
+    bench.append_messages(0..95).await;
+    let health = bench.persist(&bench.drain);
+    until("all are persisted", async || bench.persisted().await == 95).await;
+    assert_eq!(bench.stored().await, numbers(0..95));
+    assert_eq!(health.check(), Ok(()));
+    assert!(bench.store.largest.load(Ordering::SeqCst) <= 10, "a batch is bounded");
+    let noted = bench.store.highest(Shard::ONLY).await.unwrap().unwrap();
+    assert_eq!(noted.sequence(), 95);
+    bench.drain.begin();
+    assert!(bench.drain.finished(Duration::from_secs(5)).await);
+}
+
+#[tokio::test]
+async fn while_the_store_is_down_nothing_is_acknowledged_and_it_goes_on_by_itself() {
+    let bench = Bench::new().await;
+    bench.store.down.store(true, Ordering::SeqCst);
+    let health = bench.persist(&bench.drain);
+    bench.append_messages(0..50).await;
+    until("it has tried for longer than the log waits", async || bench.store.attempts.load(Ordering::SeqCst) > 30).await;
+    assert_eq!(bench.persisted().await, 0);
+    assert!(health.check().is_err());
+    bench.store.down.store(false, Ordering::SeqCst);
+    until("all are persisted", async || bench.persisted().await == 50).await;
+    assert_eq!(bench.stored().await, numbers(0..50));
+    assert_eq!(health.check(), Ok(()));
+    assert_eq!(bench.counted("stored"), 50.0, "progress kept the batch from coming twice");
+}
+
+#[tokio::test]
+async fn a_write_that_was_applied_but_not_answered_doubles_no_row() {
+    let bench = Bench::new().await;
+    bench.append_messages(0..10).await;
+    bench.store.answers_late.store(true, Ordering::SeqCst);
+    bench.persist(&bench.drain);
+    until("all are persisted", async || bench.persisted().await == 10).await;
+    assert_eq!(bench.stored().await, numbers(0..10));
+}
+
+#[tokio::test]
+async fn what_is_no_record_is_set_aside_and_a_later_kind_is_skipped_and_neither_stops_the_shard() {
+    let bench = Bench::new().await;
+    bench.append_messages(0..3).await;
+    bench.append(3, Bytes::from_static(b"\xffthis is no record")).await;
+    let mark = String::from_utf8(record(4).encode().unwrap().to_vec()).unwrap();
+    bench.append(4, mark.replace(r#""kind":"message""#, r#""kind":"mark""#).into()).await;
+    bench.append_messages(5..8).await;
+    bench.persist(&bench.drain);
+    until("all are persisted", async || bench.persisted().await == 8).await;
+    assert_eq!(bench.stored().await, [numbers(0..3), numbers(5..8)].concat());
+    assert_eq!((bench.counted("set_aside"), bench.counted("skipped")), (1.0, 1.0));
+}
+
+#[tokio::test]
+async fn a_persister_that_is_gone_leaves_its_share_to_another() {
+    let bench = Bench::new().await;
+    bench.store.down.store(true, Ordering::SeqCst);
+    let first = Drain::new();
+    bench.persist(&first);
+    bench.append_messages(0..25).await;
+    until("the first has taken some", async || bench.store.attempts.load(Ordering::SeqCst) > 0).await;
+    // The stop while the store is down leaves the batch unacknowledged, as a kill does.
+    first.begin();
+    assert!(first.finished(Duration::from_secs(5)).await);
+    assert_eq!(bench.persisted().await, 0);
+    bench.store.down.store(false, Ordering::SeqCst);
+    bench.persist(&bench.drain);
+    until("all are persisted", async || bench.persisted().await == 25).await;
+    assert_eq!(bench.stored().await, numbers(0..25));
+}
