@@ -45,9 +45,12 @@ pub(crate) struct Drafts {
     bound: DraftsBound,
     waiting: VecDeque<(Waiting, Instant, usize)>,
     bytes: usize,
-    with_door: Option<Pin<Box<dyn Future<Output = Result<Receipt, Problem>> + Send>>>,
+    with_door: Option<Answer>,
     retry: Option<Retry>,
 }
+
+/// What the door is going to say.
+type Answer = Pin<Box<dyn Future<Output = Result<Receipt, Problem>> + Send>>;
 
 #[derive(Clone, Copy, Debug)]
 struct Retry {
@@ -149,6 +152,9 @@ impl Drafts {
 
 impl fmt::Debug for Drafts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Drafts").field("waiting", &self.waiting.len()).field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Drafts")
+            .field("waiting", &self.waiting.len())
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }

@@ -17,11 +17,12 @@ use tracing::debug;
 
 use crate::{
     feed::FeedGuard,
-    hub::{Apart, Attached, Begin, Subscription, Viewer},
+    hub::{Apart, Attached, Begin, Subscription},
     item::{self, Dialect, Facts},
     node::Node,
     resume::{GiveUp, Resume},
     session::parlor1,
+    viewer::Viewer,
 };
 
 /// How long to wait before a page that cannot be read just now is asked for again.
@@ -267,13 +268,7 @@ async fn page(node: Arc<Node>, scope: Scope, after: Position) -> Result<HistoryP
 }
 
 /// The frame that says that a subscription has begun; the seed's widget is told nothing.
-fn announce(
-    node: &Node,
-    scope: &Scope,
-    viewer: &Viewer,
-    recovered: bool,
-    attached: Attached,
-) -> Option<Bytes> {
+fn announce(node: &Node, scope: &Scope, viewer: &Viewer, recovered: bool, attached: Attached) -> Option<Bytes> {
     match viewer.dialect() {
         Dialect::Parlor1 => {
             let cursor = node.cursors.write(scope.tenant(), attached.position);

@@ -5,18 +5,13 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use parlor_common::{
-    clock::Timestamp,
     conversation::ConversationKey,
     cursor::Cursors,
-    id::SessionId,
     position::Position,
     shard::{Shard, Shards},
     tenant::TenantId,
@@ -27,10 +22,11 @@ use tokio::sync::watch;
 
 use crate::{
     FeedSettings, Metrics,
-    item::{Dialect, Facts, Item},
-    outbox::{Ended, Outbox},
+    item::Item,
+    outbox::Ended,
     resume::Coverage,
     ring::{Ring, RingBound},
+    viewer::Viewer,
 };
 
 /// Decides who is shown what. One for each node.
@@ -56,16 +52,6 @@ struct State {
     ring: Option<Ring<Item>>,
     conversations: HashMap<ConversationKey, Vec<Arc<Subscriber>>>,
     tenants: HashMap<TenantId, Vec<Arc<Subscriber>>>,
-}
-
-/// Who looks, as far as the hub needs to know.
-#[derive(Debug)]
-pub(crate) struct Viewer {
-    session: SessionId,
-    dialect: Dialect,
-    outbox: Outbox,
-    /// When the first ping was answered; [`i64::MAX`] before.
-    answered: AtomicI64,
 }
 
 #[derive(Debug)]
@@ -188,7 +174,7 @@ impl Hub {
         let mut shown = 0;
         for subscriber in one.chain(all).filter(|subscriber| subscriber.awaits(position)) {
             if let Some(frame) = self.frame(&item, &subscriber.viewer) {
-                subscriber.viewer.outbox.show(frame);
+                subscriber.viewer.outbox().show(frame);
                 shown += 1;
             }
         }
@@ -216,7 +202,7 @@ impl Hub {
             Begin::Claimed(position) | Begin::Proven(position) => position,
         };
         let fresh = |position| !shown.is_some_and(|shown: Coverage| shown.contains(position));
-        let mut room = viewer.outbox.room();
+        let mut room = viewer.outbox().room();
         let mut frames = VecDeque::new();
         let mut through = after;
         for (position, item) in ring.after(after).filter(|(position, _)| fresh(*position)) {
@@ -230,10 +216,10 @@ impl Hub {
             through = position;
         }
         let replayed = frames.len() as u64;
-        frames.into_iter().for_each(|frame| viewer.outbox.show(frame));
+        frames.into_iter().for_each(|frame| viewer.outbox().show(frame));
         let position = ring.end().max(after);
         if let Some(frame) = announce(Attached { position, replayed }) {
-            viewer.outbox.say(frame);
+            viewer.outbox().say(frame);
         }
         let subscriber = Arc::new(Subscriber { viewer: viewer.clone(), scope: scope.clone(), after: position, shown });
         state.insert(&subscriber);
@@ -247,14 +233,14 @@ impl Hub {
     /// The frame by which `viewer` is shown `item`; `None` where it is not.
     fn frame(&self, item: &Item, viewer: &Viewer) -> Option<Bytes> {
         item.facts().filter(|facts| viewer.is_shown(facts))?;
-        item.frame(viewer.dialect, &self.cursors)
+        item.frame(viewer.dialect(), &self.cursors)
     }
 
     fn send_back(&self, state: &mut State) {
         let conversations = state.conversations.drain().flat_map(|(_, subscribers)| subscribers);
         let tenants = state.tenants.drain().flat_map(|(_, subscribers)| subscribers);
         for subscriber in conversations.chain(tenants) {
-            subscriber.viewer.outbox.end(Ended::Again);
+            subscriber.viewer.outbox().end(Ended::Again);
         }
     }
 
@@ -311,43 +297,6 @@ impl Subscriber {
     }
 }
 
-// === impl Viewer ===
-
-impl Viewer {
-    pub(crate) fn new(session: SessionId, dialect: Dialect, outbox: Outbox) -> Arc<Self> {
-        Arc::new(Self { session, dialect, outbox, answered: AtomicI64::new(i64::MAX) })
-    }
-
-    pub(crate) const fn session(&self) -> SessionId {
-        self.session
-    }
-
-    pub(crate) const fn dialect(&self) -> Dialect {
-        self.dialect
-    }
-
-    pub(crate) const fn outbox(&self) -> &Outbox {
-        &self.outbox
-    }
-
-    /// The first ping was answered now; later ones change nothing.
-    pub(crate) fn answered(&self, now: Timestamp) {
-        self.answered.fetch_min(now.as_millis(), Ordering::Relaxed);
-    }
-
-    /// The seed's widget shows by itself what it sent, and drops nothing twice: neither what came through this socket,
-    /// nor a POST that its own page may have sent before the socket was open. Protocol 1 is shown everything.
-    pub(crate) fn is_shown(&self, facts: &Facts) -> bool {
-        match self.dialect {
-            Dialect::Parlor1 => true,
-            Dialect::Contract if facts.session == Some(self.session) => false,
-            Dialect::Contract => {
-                !facts.posted_by_visitor || self.answered.load(Ordering::Relaxed) < facts.arrived.as_millis()
-            }
-        }
-    }
-}
-
 // === impl Subscription ===
 
 impl Subscription {
@@ -373,7 +322,7 @@ impl Subscription {
             Begin::Claimed(position) | Begin::Proven(position) => (self.from..=end).contains(&position),
         };
         if within && let Some(frame) = announce(Attached { position: end, replayed: 0 }) {
-            self.subscriber.viewer.outbox.say(frame);
+            self.subscriber.viewer.outbox().say(frame);
         }
         within
     }

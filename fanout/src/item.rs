@@ -123,11 +123,10 @@ pub(crate) fn frame(event: &Event, dialect: Dialect, cursors: &Cursors) -> Optio
     let message = Message::of(event, cursors)?;
     let json = match dialect {
         Dialect::Contract => ContractFrame::of(&message).encode(),
-        Dialect::Parlor1 => ServerFrame::Message {
-            conversation_id: message.conversation_id,
-            message: std::borrow::Cow::Owned(message),
+        Dialect::Parlor1 => {
+            ServerFrame::Message { conversation_id: message.conversation_id, message: std::borrow::Cow::Owned(message) }
+                .encode()
         }
-        .encode(),
     };
     Some(wire::text(&json))
 }

@@ -19,8 +19,11 @@ mod ring;
 mod session;
 mod settings;
 mod socket;
+mod stream;
 mod upgrade;
+mod viewer;
 mod wire;
+mod writer;
 
 use std::sync::Arc;
 

@@ -70,21 +70,33 @@ impl Metrics {
         let counter = |name: &str, help: &str| register(registry, IntCounter::new(name, help)?);
         let sockets = register(
             registry,
-            IntGaugeVec::new(Opts::new("parlor_socket_open_sockets", "Open sockets, by what they speak."), &["speaks"])?,
+            IntGaugeVec::new(
+                Opts::new("parlor_socket_open_sockets", "Open sockets, by what they speak."),
+                &["speaks"],
+            )?,
         )?;
         let closes = register(
             registry,
-            IntCounterVec::new(Opts::new("parlor_socket_closes_total", "Sockets that ended, by close code; `gone` without one."), &["code"])?,
+            IntCounterVec::new(
+                Opts::new("parlor_socket_closes_total", "Sockets that ended, by close code; `gone` without one."),
+                &["code"],
+            )?,
         )?;
         let resumes = register(
             registry,
-            IntCounterVec::new(Opts::new("parlor_resume_outcomes_total", "Resumes, by what they came to."), &["outcome"])?,
+            IntCounterVec::new(
+                Opts::new("parlor_resume_outcomes_total", "Resumes, by what they came to."),
+                &["outcome"],
+            )?,
         )?;
         let code = |code: CloseCode| (code, closes.with_label_values(&[code.as_str()]));
         Ok(Self {
             events: counter("parlor_hub_events_total", "Events that the feeds brought.")?,
             deliveries: counter("parlor_hub_deliveries_total", "Frames that were put into outboxes.")?,
-            replayed: counter("parlor_resume_replayed_events_total", "Events that were replayed from the log or the store.")?,
+            replayed: counter(
+                "parlor_resume_replayed_events_total",
+                "Events that were replayed from the log or the store.",
+            )?,
             resumes: Outcomes {
                 recovered: resumes.with_label_values(&["recovered"]),
                 gap: resumes.with_label_values(&["gap"]),
@@ -93,7 +105,10 @@ impl Metrics {
             feeds: register(registry, IntGauge::new("parlor_feed_running_feeds", "Shards that this node follows.")?)?,
             feed_failures: counter("parlor_feed_failures_total", "Tails that ended or could not be had.")?,
             feed_holes: counter("parlor_feed_holes_total", "Tails that could not be continued without a hole.")?,
-            ignored: counter("parlor_socket_ignored_frames_total", "Frames of the seed's widget that can be no message.")?,
+            ignored: counter(
+                "parlor_socket_ignored_frames_total",
+                "Frames of the seed's widget that can be no message.",
+            )?,
             held: counter("parlor_socket_held_retries_total", "Retries of frames of the seed's widget that are held.")?,
             refused: counter("parlor_socket_refused_upgrades_total", "Upgrades that were refused at the handshake.")?,
             sockets: ["parlor.1", "contract"].map(|speaks| sockets.with_label_values(&[speaks])),

@@ -62,7 +62,8 @@ impl Pulse {
 
     /// A pong came; tells whether it answers a ping of ours, and the ping that follows at once, if one does.
     pub(crate) fn pong(&mut self, payload: &[u8], now: Instant) -> (bool, Option<Bytes>) {
-        let Some(number) = wire::pinged(payload).filter(|number| (self.answered + 1..=self.sent).contains(number)) else {
+        let Some(number) = wire::pinged(payload).filter(|number| (self.answered + 1..=self.sent).contains(number))
+        else {
             return (false, None);
         };
         self.answered = number;

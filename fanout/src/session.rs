@@ -19,13 +19,14 @@ use tracing::debug;
 use crate::{
     drafts::{Drafts, DraftsBound, Settled},
     following::{ComeBack, Following, Since, Step},
-    hub::Viewer,
     item::Dialect,
     node::{Node, Seat},
     outbox::{Ended, Outbox, OutboxBound},
     pulse::Pulse,
-    socket::{Incoming, ReadEnd, Reader, Socket, Writer},
+    socket::{Incoming, ReadEnd, Reader, Socket},
+    viewer::Viewer,
     wire,
+    writer::Writer,
 };
 
 /// What a client speaks: makes drafts and subscriptions of its texts, and frames of what becomes of them.

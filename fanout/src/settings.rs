@@ -28,7 +28,7 @@ pub struct FeedSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SocketSettings {
-    /// `sockets.max`: the most sockets of a kind on this node; more are refused with 503. Default 20000.
+    /// `sockets.max`: the most sockets of a kind on this node; more are refused with 503. Default 16000.
     pub max: usize,
     /// `sockets.hello_within`: how long a client of protocol 1 has for its hello. Default 10 s.
     #[serde(with = "duration")]

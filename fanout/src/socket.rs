@@ -1,33 +1,21 @@
-//! The socket: messages in, checked and bounded; frames out, many with one write. The only file that knows how frames
-//! are read.
+//! The socket: from the 101 to messages that are complete, checked and bounded. The only file that knows how frames are
+//! read.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    io::{self, IoSlice},
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use axum::body::Body;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use fastwebsockets::{Frame, OpCode, Payload, Role, WebSocketError, WebSocketRead, after_handshake_split, upgrade};
 use http::{Request, Response};
 use parlor_common::{
     frame::{CloseCode, MAX_MESSAGE_BYTES},
     http::{Place, socket},
 };
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
-    net::TcpStream,
-    time::Instant,
-};
+use tokio::time::Instant;
 use tokio_util::sync::ReusableBoxFuture;
 use tracing::error;
 
-use crate::wire::MAX_CONTROL_BYTES;
+use crate::{stream::Stream, wire::MAX_CONTROL_BYTES, writer::Writer};
 
 /// What a peer sent: a complete text, or a control frame.
 #[derive(Debug)]
@@ -80,38 +68,12 @@ struct Partial {
     counted: usize,
 }
 
-/// The writing side: frames that wait their turn behind the one that is being written.
-#[derive(Debug)]
-pub(crate) struct Writer {
-    stream: Stream,
-    batch: Batch,
-    within: Duration,
-    /// When the batch must have been written.
-    until: Option<Instant>,
-    /// Given back with the connection.
-    _place: Place,
-}
-
-/// Both directions of one connection, which are polled by one task.
-struct Stream {
-    tcp: Arc<Mutex<TcpStream>>,
-    /// What was read beyond the upgrade request.
-    ahead: Bytes,
-}
-
 /// Counts control frames in windows of a second.
 #[derive(Debug)]
 struct Controls {
     bound: u32,
     since: Instant,
     count: u32,
-}
-
-#[derive(Debug, Default)]
-struct Batch {
-    frames: VecDeque<Bytes>,
-    /// The first frame has been written in part.
-    begun: bool,
 }
 
 // === impl Socket ===
@@ -130,7 +92,7 @@ impl Socket {
                 error!("an upgraded connection is not one of the accept loop's");
                 return None;
             };
-            let stream = Stream { tcp: Arc::new(Mutex::new(socket.stream)), ahead: socket.read_ahead };
+            let stream = Stream::new(socket.stream, socket.read_ahead);
             Some(Self { stream, place: socket.place })
         };
         Some((response.map(Body::new), socket))
@@ -138,7 +100,7 @@ impl Socket {
 
     /// Its two sides; a write may take as long as `write_within`, and a peer send so many control frames a second.
     pub(crate) fn split(self, controls_per_second: u32, write_within: Duration) -> (Reader, Writer) {
-        let stream = Stream { tcp: self.stream.tcp.clone(), ahead: Bytes::new() };
+        let stream = self.stream.other_side();
         let (mut frames, _) = after_handshake_split(self.stream, tokio::io::sink(), Role::Server);
         frames.set_auto_close(false);
         frames.set_auto_pong(false);
@@ -147,9 +109,7 @@ impl Socket {
         let controls = Controls { bound: controls_per_second, since: Instant::now(), count: 0 };
         let messages = Messages { frames, partial: None, controls };
         let reader = Reader { next: ReusableBoxFuture::new(messages.next()), ended: false };
-        let writer =
-            Writer { stream, batch: Batch::default(), within: write_within, until: None, _place: self.place };
-        (reader, writer)
+        (reader, Writer::new(stream, self.place, write_within))
     }
 }
 
@@ -270,146 +230,6 @@ fn read_end(error: &WebSocketError) -> ReadEnd {
     }
 }
 
-// === impl Writer ===
-
-impl Writer {
-    /// Whether nothing waits to be written.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.batch.frames.is_empty()
-    }
-
-    /// Adds frames; the deadline is that of the first write since it was idle.
-    pub(crate) fn load(&mut self, frames: VecDeque<Bytes>) {
-        if frames.is_empty() {
-            return;
-        }
-        self.until.get_or_insert_with(|| Instant::now() + self.within);
-        if self.batch.frames.is_empty() {
-            self.batch.frames = frames;
-        } else {
-            self.batch.frames.extend(frames);
-        }
-    }
-
-    /// When what waits must have been written; `None` where nothing does.
-    pub(crate) const fn deadline(&self) -> Option<Instant> {
-        self.until
-    }
-
-    /// Writes what waits, as much of it as fits with each call of the system. Cancel safe.
-    pub(crate) async fn write(&mut self) -> io::Result<()> {
-        self.stream.write_all_buf(&mut self.batch).await?;
-        self.stream.flush().await?;
-        self.batch.frames = VecDeque::new();
-        self.until = None;
-        Ok(())
-    }
-
-    /// Lets go of every frame that has not been begun.
-    pub(crate) fn discard(&mut self) {
-        self.batch.frames.truncate(usize::from(self.batch.begun));
-    }
-
-    /// Says that nothing more will be written, then reads what the peer still sends, so that what was written reaches it
-    /// and no reset overtakes it; until the peer is done, or for as long as `within`.
-    pub(crate) async fn shut(mut self, within: Duration) {
-        let shut = async {
-            if self.stream.shutdown().await.is_err() {
-                return;
-            }
-            let mut scrap = [0; 512];
-            while self.stream.read(&mut scrap).await.is_ok_and(|read| read > 0) {}
-        };
-        // A peer that is not done by then is cut off.
-        drop(tokio::time::timeout(within, shut).await);
-    }
-}
-
-// === impl Batch ===
-
-impl Buf for Batch {
-    fn remaining(&self) -> usize {
-        self.frames.iter().map(Bytes::len).sum()
-    }
-
-    fn has_remaining(&self) -> bool {
-        !self.frames.is_empty()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.frames.front().map_or(&[], |frame| frame)
-    }
-
-    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let filled = slices.iter_mut().zip(&self.frames).map(|(slice, frame)| *slice = IoSlice::new(frame));
-        filled.count()
-    }
-
-    fn advance(&mut self, mut count: usize) {
-        while let Some(frame) = self.frames.front_mut() {
-            if count < frame.len() {
-                frame.advance(count);
-                self.begun |= count > 0;
-                return;
-            }
-            count -= frame.len();
-            self.frames.pop_front();
-            self.begun = false;
-        }
-    }
-}
-
-// === impl Stream ===
-
-impl Stream {
-    fn lock(&self) -> MutexGuard<'_, TcpStream> {
-        self.tcp.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
-            return Pin::new(&mut *self.lock()).poll_read(cx, buf);
-        }
-        let count = self.ahead.len().min(buf.remaining());
-        buf.put_slice(&self.ahead.split_to(count));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.lock()).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.lock()).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.lock().is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.lock()).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.lock()).poll_shutdown(cx)
-    }
-}
-
-impl fmt::Debug for Stream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Stream")
-    }
-}
-
 // === impl Controls ===
 
 impl Controls {
@@ -425,20 +245,6 @@ impl Controls {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_batch_that_is_discarded_keeps_the_frame_that_has_been_begun() {
-        let frames = || VecDeque::from([Bytes::from_static(b"abc"), Bytes::from_static(b"def")]);
-        let mut batch = Batch { frames: frames(), begun: false };
-        batch.advance(1);
-        assert!(batch.begun);
-        assert_eq!(batch.chunk(), b"bc");
-        batch.advance(2);
-        assert!(!batch.begun);
-        assert_eq!((batch.chunk(), batch.remaining()), (&b"def"[..], 3));
-        batch.advance(3);
-        assert!(!batch.has_remaining());
-    }
 
     #[test]
     fn a_close_frame_is_checked() {

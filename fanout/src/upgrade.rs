@@ -94,8 +94,7 @@ impl Doorway {
         let parlor1 = speaks_parlor1(request.headers())?;
         match self {
             Self::Visitors(tokens) => {
-                let tenant =
-                    visit::tenant_of_query(&node.tenants, tenant_query(request.uri().query()).as_deref())?;
+                let tenant = visit::tenant_of_query(&node.tenants, tenant_query(request.uri().query()).as_deref())?;
                 if parlor1 {
                     Self::visitor(node, &mut request, seat, tokens, &tenant)
                 } else {
@@ -233,7 +232,7 @@ fn check_handshake<B>(request: &Request<B>) -> Result<(), Problem> {
     if request.version() != Version::HTTP_11 || !contains(headers, &header::CONNECTION, "upgrade") {
         return bad("not a WebSocket upgrade");
     }
-    if !one(headers, &header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13") {
+    if one(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(Problem::new(Code::UpgradeRequired, "version 13 of WebSocket is spoken"));
     }
     let key = one(headers, &header::SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key.as_bytes()).ok());

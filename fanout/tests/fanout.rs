@@ -1,6 +1,6 @@
 //! Sockets as their clients know them: a real accept loop, a real log and store, WebSocket clients over TCP.
 
-#![expect(clippy::missing_panics_doc, missing_docs, unreachable_pub, reason = "these are tests")]
+#![expect(unreachable_pub, clippy::unwrap_used, reason = "these are tests, their helpers included")]
 
 mod fanout {
     mod client;

@@ -241,10 +241,7 @@ impl History {
         self.monitor.persisted(self.log.shards().of(&key.tenant))
     }
 
-    async fn ask_store<T>(
-        &self,
-        answer: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, HistoryError> {
+    async fn ask_store<T>(&self, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, HistoryError> {
         let answer = tokio::time::timeout(self.store_deadline, answer).await;
         answer
             .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned())))

@@ -20,11 +20,7 @@ pub(crate) struct LogPart {
 
 impl LogPart {
     pub(crate) fn of(page: LogPage) -> Self {
-        Self {
-            events: page.entries.into_iter().filter_map(decode).collect(),
-            start: page.from,
-            through: page.through,
-        }
+        Self { events: page.entries.into_iter().filter_map(decode).collect(), start: page.from, through: page.through }
     }
 }
 

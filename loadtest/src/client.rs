@@ -6,7 +6,7 @@ pub(crate) mod widget;
 
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use parlor_common::{
@@ -56,6 +56,8 @@ pub(crate) struct Visitor {
     pub(crate) token: OnceLock<String>,
     /// As the server calls the conversation, once somebody was told.
     pub(crate) id: OnceLock<ConversationId>,
+    /// Whether anything was said: before that, there is no conversation that an agent could know of.
+    pub(crate) is_begun: AtomicBool,
 }
 
 /// A draft that is to be written.
@@ -95,6 +97,23 @@ impl World {
     pub(crate) fn connected(&self, client: Client, since: Option<Instant>) -> Connected<'_> {
         self.scores.connected(since.map(|since| since.elapsed()));
         Connected { world: self, client, is_wanted: false }
+    }
+}
+
+// === impl Visitor ===
+
+impl Visitor {
+    /// A message of the conversation was accepted or shown; the server calls the conversation so, where it said.
+    pub(crate) fn begun(&self, id: Option<ConversationId>) {
+        if let Some(id) = id {
+            self.id.get_or_init(|| id);
+        }
+        self.is_begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an agent may answer.
+    pub(crate) fn is_answerable(&self) -> bool {
+        self.is_begun.load(Ordering::Relaxed) && self.id.get().is_some()
     }
 }
 

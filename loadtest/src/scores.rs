@@ -19,8 +19,8 @@ pub(crate) struct Scores {
 
 #[derive(Debug)]
 struct Inner {
-    /// Latencies count from the end of the warm-up to the end of the load.
-    is_measured: bool,
+    /// The latencies of drafts whose intended time lies between these count, whenever they end.
+    window: Option<(Instant, Instant)>,
     totals: Totals,
     accept: Histogram<u64>,
     deliver: Histogram<u64>,
@@ -41,6 +41,7 @@ pub(crate) struct Totals {
     pub(crate) offered: u64,
     /// Drafts that no client could take, because its queue was full: the load was less than asked for.
     pub(crate) unsent: u64,
+    /// Answers that were an acceptance; the seed's widget gets none for its frames.
     pub(crate) accepted: u64,
     /// Answers that were no acceptance.
     pub(crate) failed: u64,
@@ -100,7 +101,7 @@ impl Scores {
     /// Nothing yet, of a run that starts at `started`.
     pub(crate) fn new(started: Instant) -> Self {
         let inner = Inner {
-            is_measured: false,
+            window: None,
             totals: Totals::default(),
             accept: histogram(),
             deliver: histogram(),
@@ -115,9 +116,9 @@ impl Scores {
         Self { started, inner: Mutex::new(inner) }
     }
 
-    /// Latencies count from now on, or no longer.
-    pub(crate) fn measure(&self, is_measured: bool) {
-        self.inner().is_measured = is_measured;
+    /// The latencies of drafts that should be sent from `begin` on, and before `end`, count.
+    pub(crate) fn measure(&self, begin: Instant, end: Instant) {
+        self.inner().window = Some((begin, end));
     }
 
     /// A draft's time has come.
@@ -125,12 +126,13 @@ impl Scores {
         self.inner().add(Totals { offered: 1, unsent: u64::from(!is_taken), ..Totals::default() });
     }
 
-    /// A draft was accepted.
-    pub(crate) fn accepted(&self, latency: Duration) {
+    /// A draft was accepted that should have been sent at `intended`.
+    pub(crate) fn accepted(&self, intended: Instant) {
         let mut inner = self.inner();
+        let latency = intended.elapsed();
         inner.add(Totals { accepted: 1, ..Totals::default() });
         record(&mut inner.second_accept, latency);
-        if inner.is_measured {
+        if inner.is_measured(intended) {
             record(&mut inner.accept, latency);
         }
     }
@@ -143,13 +145,14 @@ impl Scores {
         *inner.refusals.entry(code.chars().take(40).collect()).or_default() += 1;
     }
 
-    /// A message was shown to a client; with its latency where that is another than its author.
-    pub(crate) fn shown(&self, latency: Option<Duration>) {
+    /// A message was shown to a client; with the time it should have been sent, where that is another than its author.
+    pub(crate) fn shown(&self, intended: Option<Instant>) {
         let mut inner = self.inner();
         inner.add(Totals { shown: 1, ..Totals::default() });
-        let Some(latency) = latency else { return };
+        let Some(intended) = intended else { return };
+        let latency = intended.elapsed();
         record(&mut inner.second_deliver, latency);
-        if inner.is_measured {
+        if inner.is_measured(intended) {
             record(&mut inner.deliver, latency);
         }
     }
@@ -223,6 +226,10 @@ impl Scores {
 // === impl Inner ===
 
 impl Inner {
+    fn is_measured(&self, intended: Instant) -> bool {
+        self.window.is_some_and(|(begin, end)| begin <= intended && intended < end)
+    }
+
     fn add(&mut self, more: Totals) {
         for totals in [&mut self.totals, &mut self.second] {
             totals.offered += more.offered;
@@ -270,12 +277,14 @@ fn record(histogram: &mut Histogram<u64>, latency: Duration) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn quantiles_are_in_milliseconds_and_a_second_starts_anew() {
-        let scores = Scores::new(Instant::now());
-        scores.measure(true);
-        for millis in 1..=100 {
-            scores.accepted(Duration::from_millis(millis));
+    #[tokio::test(start_paused = true)]
+    async fn quantiles_are_in_milliseconds_and_a_second_starts_anew() {
+        let begin = Instant::now();
+        let scores = Scores::new(begin);
+        scores.measure(begin, begin + Duration::from_secs(1));
+        for _ in 0..100 {
+            tokio::time::advance(Duration::from_millis(1)).await;
+            scores.accepted(begin);
         }
         let second = scores.tick();
         assert_eq!(second.counts.accepted, 100);
@@ -285,10 +294,17 @@ mod tests {
         assert_eq!(scores.score().accept.count, 100);
     }
 
-    #[test]
-    fn what_is_outside_the_measured_time_has_no_latency() {
-        let scores = Scores::new(Instant::now());
-        scores.shown(Some(Duration::from_secs(1)));
-        assert_eq!((scores.score().deliver.count, scores.score().totals.shown), (0, 1));
+    #[tokio::test(start_paused = true)]
+    async fn what_should_have_been_sent_in_the_measured_time_counts_however_late_it_comes() {
+        let begin = Instant::now();
+        let scores = Scores::new(begin);
+        scores.measure(begin + Duration::from_secs(1), begin + Duration::from_secs(2));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        for second in 0..3 {
+            scores.shown(Some(begin + Duration::from_secs(second)));
+        }
+        let score = scores.score();
+        assert_eq!((score.deliver.count, score.totals.shown), (1, 3));
+        assert!((score.deliver.max - 59_000.0).abs() < 600.0, "{:?}", score.deliver);
     }
 }

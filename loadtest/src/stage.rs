@@ -1,7 +1,7 @@
 //! The stage: makes the visitors and agents of a run and connects them.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -116,6 +116,7 @@ fn visitor(plan: &Steady, number: u32) -> Visitor {
         jar: Jar::default(),
         token: OnceLock::new(),
         id: OnceLock::new(),
+        is_begun: AtomicBool::new(false),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The scenario `steady`: everyone connects, a steady load runs while nodes are killed, everything arrives, and is judged.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use futures_util::future::try_join_all;
@@ -50,17 +50,12 @@ pub(crate) async fn run(plan: Steady, clock: Clock, random: Random) -> anyhow::R
         let end = begin + plan.warm + plan.load;
         let kills = plan.kill.iter().map(|kill| faults.play(kill, begin, end));
         let kills = async { try_join_all(kills).await.context("a node could not be killed or started") };
-        let measuring = async {
-            sleep(plan.warm).await;
-            world.scores.measure(true);
-            Ok(())
-        };
+        world.scores.measure(begin + plan.warm, end);
         let loading = async {
             load(&world, &stage, &plan, begin, end).await;
-            world.scores.measure(false);
             Ok(())
         };
-        tokio::try_join!(loading, measuring, kills)?;
+        tokio::try_join!(loading, kills)?;
         arrive(&world, stage.sockets, Instant::now() + plan.drain).await;
         eprintln!("reading everything back");
         let visitors = stage.lines.iter().map(|line| line.visitor.clone());
@@ -68,7 +63,7 @@ pub(crate) async fn run(plan: Steady, clock: Clock, random: Random) -> anyhow::R
     };
     let (begin, histories) = tokio::select! {
         played = playing => played?,
-        () = progress(&world) => unreachable_progress(),
+        never = progress(&world) => match never {},
     };
     world.scores.tick();
     world.drain.begin();
@@ -76,10 +71,6 @@ pub(crate) async fn run(plan: Steady, clock: Clock, random: Random) -> anyhow::R
     let verdict = world.ledger.judge(&histories);
     let load_began = begin.duration_since(started).as_secs_f64();
     Ok(Report::new(&plan, date, load_began, verdict, world.ledger.counts(), world.scores.score(), faults.marks()))
-}
-
-fn unreachable_progress() -> ! {
-    unreachable!("the progress is told until the run is over")
 }
 
 fn world(plan: &Steady, clock: Clock, random: Random, started: Instant) -> anyhow::Result<World> {
@@ -116,8 +107,7 @@ async fn load(world: &World, stage: &Stage, plan: &Steady, begin: Instant, end: 
         sleep_until(intended).await;
         let line = &stage.lines[pick(&choice, stage.lines.len())];
         let visitor = &line.visitor;
-        // An agent can answer only where somebody was told the conversation's id.
-        let is_reply = pick(&choice, 100) < plan.replies as usize && visitor.id.get().is_some();
+        let is_reply = pick(&choice, 100) < plan.replies as usize && visitor.is_answerable();
         let writer = match is_reply {
             true => &stage.agents[visitor.conversation.tenant as usize],
             false => &line.writers[pick(&choice, line.writers.len())],
@@ -146,7 +136,7 @@ async fn arrive(world: &World, sockets: u32, end: Instant) {
 }
 
 /// A line for each second.
-async fn progress(world: &World) {
+async fn progress(world: &World) -> Infallible {
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     seconds.tick().await;
@@ -155,7 +145,7 @@ async fn progress(world: &World) {
         let Point { at, sockets, counts, accept, deliver } = world.scores.tick();
         let faults = world.ledger.counts().faults;
         eprintln!(
-            "{at:6.0} s  sockets {sockets:6}  offered {:5}/s  accepted {:5}/s  shown {:6}/s  failed {:4}  \
+            "{at:6.0} s  sockets {sockets:6}  offered {:5}/s  answered {:5}/s  shown {:6}/s  failed {:4}  \
              accept p50/p99 {:7.1}/{:8.1} ms  deliver p50/p99 {:7.1}/{:8.1} ms  faults {faults}",
             counts.offered,
             counts.accepted,

@@ -67,4 +67,5 @@ mod implementations {
     pub(crate) mod metrics;
     pub(crate) mod proxy;
     mod sqlite;
+    mod sweep;
 }

@@ -26,7 +26,8 @@ fn visitor(number: u8) -> VisitorId {
 
 #[test]
 fn a_visitor_may_send_a_burst_and_then_at_its_rate() {
-    let (limits, time) = limits(LimitSettings::default());
+    let five_a_second = LimitSettings { visitor_messages: Rate::new(5, 20), ..LimitSettings::default() };
+    let (limits, time) = limits(five_a_second);
     let send = || limits.check_visitor(&tenant("a"), visitor(1));
     assert_eq!((0..30).filter(|_| send().is_ok()).count(), 20);
     let limited = send().unwrap_err();
@@ -101,7 +102,8 @@ fn a_flood_of_strangers_does_not_free_who_is_still_at_it() {
 
 #[test]
 fn a_clock_that_is_set_back_refuses_nobody_for_long() {
-    let (limits, time) = limits(LimitSettings::default());
+    let five_a_second = LimitSettings { visitor_messages: Rate::new(5, 20), ..LimitSettings::default() };
+    let (limits, time) = limits(five_a_second);
     let send = || limits.check_visitor(&tenant("a"), visitor(1));
     while send().is_ok() {}
     time.fetch_sub(86_400_000, Ordering::Relaxed);

@@ -11,10 +11,10 @@ use crate::settings::duration;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpSettings {
-    /// `http.max_connections`: the most connections of this listener, sockets included. Default 10,000.
+    /// `http.max_connections`: the most connections of this listener, sockets included; below the open files a process may have. Default 16,000.
     pub max_connections: usize,
     /// `http.max_connections_per_address`: the most of one IPv4 address or one IPv6 /64; trusted proxies have no such
-    /// cap. Default 200.
+    /// cap. Default 5,000.
     pub max_connections_per_address: usize,
     /// `http.first_byte`: how long a new connection may be silent. Default 5 s.
     #[serde(with = "duration")]
@@ -41,8 +41,8 @@ pub struct HttpSettings {
 impl Default for HttpSettings {
     fn default() -> Self {
         Self {
-            max_connections: 10_000,
-            max_connections_per_address: 200,
+            max_connections: 16_000,
+            max_connections_per_address: 5_000,
             first_byte: Duration::from_secs(5),
             head: Duration::from_secs(5),
             idle: Duration::from_secs(75),

@@ -407,6 +407,21 @@ async fn a_body_over_the_limit_is_refused_unread() {
 }
 
 #[tokio::test]
+async fn who_is_refused_may_send_on_for_a_while_and_is_not_reset() {
+    let (fixture, _) = fixture(HttpSettings::default()).await;
+    let mut stream = fixture.connect().await;
+    stream.write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n").await.unwrap();
+    // Up to the end of the answer and of the server's side, from where a closed connection would answer with a reset.
+    assert_eq!(status(&rest(&mut stream).await), "413");
+    for _ in 0..4 {
+        stream.write_all(&[b'x'; 1000]).await.expect("the server reads on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(stream);
+    fixture.stop().await;
+}
+
+#[tokio::test]
 async fn a_stalled_body_is_answered_and_a_broken_one_is_not_a_request() {
     let (fixture, _) = fixture(HttpSettings::default()).await;
     let answer = fixture.exchange("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf").await;

@@ -4,14 +4,17 @@ use parlor_common::{
     clock::Timestamp,
     conversation::ConversationSet,
     event::{Author, AuthorKind, Body, MessageBody, Record, Way},
-    id::{ClientMessageId, ConversationId, EventId},
+    id::{ClientMessageId, ConversationId, EventId, SessionId},
     keys::{InstallationKeys, Secret},
     position::Epoch,
 };
 use prometheus::Registry;
 
 use super::*;
-use crate::outbox::OutboxBound;
+use crate::{
+    item::Dialect,
+    outbox::{Outbox, OutboxBound},
+};
 
 const SHARD: Shard = Shard::ONLY;
 
@@ -83,7 +86,7 @@ fn shown(viewer: &Viewer) -> Vec<u64> {
         let text = String::from_utf8_lossy(frame);
         text.split_once('<').and_then(|(_, rest)| rest.split_once('>')?.0.parse().ok()).unwrap_or(0)
     };
-    viewer.outbox.take().frames.iter().map(sequence).collect()
+    viewer.outbox().take().frames.iter().map(sequence).collect()
 }
 
 fn own() -> Scope {
@@ -186,10 +189,13 @@ fn a_post_is_shown_to_the_seeds_widget_only_if_it_had_answered_a_ping_before() {
     viewer.answered(Timestamp::from_millis(400));
     hub.publish(SHARD, posted(2, 200));
     hub.publish(SHARD, posted(3, 201));
-    hub.publish(SHARD, entry(4, 1, |record| {
-        record.way = Way::Rest;
-        record.author.kind = AuthorKind::Agent;
-    }));
+    hub.publish(
+        SHARD,
+        entry(4, 1, |record| {
+            record.way = Way::Rest;
+            record.author.kind = AuthorKind::Agent;
+        }),
+    );
     assert_eq!(shown(&viewer), [3, 4], "an agent's is shown whenever it came");
 }
 
@@ -200,7 +206,7 @@ fn a_slow_outbox_does_not_hold_up_the_others() {
     let _slow = hub.attach(&slow, &own(), Begin::Now, None, |_| None).unwrap();
     let _fast = hub.attach(&fast, &own(), Begin::Now, None, |_| None).unwrap();
     (1..=3).for_each(|sequence| publish(&hub, sequence));
-    assert_eq!(slow.outbox.ended(), Some(Ended::Slow));
+    assert_eq!(slow.outbox().ended(), Some(Ended::Slow));
     assert_eq!(shown(&fast), [1, 2, 3]);
 }
 
@@ -212,9 +218,9 @@ fn a_hole_sends_the_sessions_back_and_a_tail_that_goes_on_does_not() {
     publish(&hub, 1);
     hub.begin(SHARD, at(1));
     publish(&hub, 2);
-    assert_eq!(viewer.outbox.ended(), None);
+    assert_eq!(viewer.outbox().ended(), None);
     hub.begin(SHARD, at(5));
-    assert_eq!(viewer.outbox.ended(), Some(Ended::Again));
+    assert_eq!(viewer.outbox().ended(), Some(Ended::Again));
     drop(subscription);
     hub.lost(SHARD);
     assert_eq!(attach(&hub, &viewer, &own(), Begin::Now).unwrap_err(), Apart::NotLive);

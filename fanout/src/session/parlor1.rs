@@ -25,6 +25,9 @@ use crate::{
     wire,
 };
 
+/// The most bytes of a client's id that an answer repeats; none that is accepted has more.
+const MAX_ID_BYTES: usize = 64;
+
 /// A client of protocol 1.
 #[derive(Debug)]
 pub(crate) struct Parlor1 {
@@ -89,12 +92,13 @@ impl Parlor1 {
     }
 
     /// Puts a draft in line, or what is wrong with it: each is answered when its turn comes.
-    fn message(&self, session: &mut Session, id: Option<String>, text: String, arrived: Timestamp) {
+    fn message(&self, session: &mut Session, id: Option<&str>, text: String, arrived: Timestamp) {
         let State::Greeted { writer, .. } = &self.state else { return };
         let bytes = text.len();
-        let waiting = match (draft(id.as_deref(), text), writer) {
-            (_, None) => Waiting::Refused(id, Problem::new(Code::Forbidden, "agents write by REST")),
-            (Err(problem), _) => Waiting::Refused(id, problem),
+        let known_by = id.filter(|id| id.len() <= MAX_ID_BYTES).map(ToOwned::to_owned);
+        let waiting = match (draft(id, text), writer) {
+            (_, None) => Waiting::Refused(known_by, Problem::new(Code::Forbidden, "agents write by REST")),
+            (Err(problem), _) => Waiting::Refused(known_by, problem),
             (Ok(draft), Some((conversations, author))) => Waiting::Draft(Box::new(Submission {
                 conversations: conversations.clone(),
                 author: author.clone(),
@@ -129,7 +133,7 @@ impl Speaks for Parlor1 {
         match frame {
             Ok(ClientFrame::Subscribe { since }) => self.subscribe(session, since.as_deref()),
             Ok(ClientFrame::Message { client_message_id, text }) => {
-                self.message(session, client_message_id, text, arrived);
+                self.message(session, client_message_id.as_deref(), text, arrived);
                 Ok(())
             }
             Ok(ClientFrame::Hello { .. }) => {
@@ -209,16 +213,17 @@ fn say(session: &Session, frame: &ServerFrame<'_>) {
 }
 
 fn draft(id: Option<&str>, text: String) -> Result<Draft, Problem> {
-    let client_message_id = id.map(ClientMessageId::parse).transpose().map_err(|bad| {
-        Problem::field("clientMessageId", "malformed", bad.to_string())
-    })?;
+    let client_message_id = id
+        .map(ClientMessageId::parse)
+        .transpose()
+        .map_err(|bad| Problem::field("clientMessageId", "malformed", bad.to_string()))?;
     Ok(Draft { text: Text::parse(text)?, client_message_id })
 }
 
 /// The client's id of what could have been a draft, so that it knows which one the error is about.
 fn id_within(text: &str) -> Option<String> {
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
-    value.get("clientMessageId")?.as_str().filter(|id| id.len() <= 64).map(ToOwned::to_owned)
+    value.get("clientMessageId")?.as_str().filter(|id| id.len() <= MAX_ID_BYTES).map(ToOwned::to_owned)
 }
 
 /// What a stranger says of itself, fit for a log.

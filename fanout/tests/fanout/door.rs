@@ -63,10 +63,8 @@ impl TestDoor {
 
     /// A message as a REST request brings it.
     pub async fn post(&self, conversations: &ConversationSet, author: Author, text: &str) -> Event {
-        let draft = Draft {
-            text: parlor_common::message::Text::parse(text.to_owned()).unwrap(),
-            client_message_id: None,
-        };
+        let draft =
+            Draft { text: parlor_common::message::Text::parse(text.to_owned()).unwrap(), client_message_id: None };
         let submission = Submission {
             conversations: conversations.clone(),
             author,

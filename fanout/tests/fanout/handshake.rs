@@ -88,10 +88,10 @@ async fn an_unknown_tenant_is_not_found_and_a_suspended_one_forbidden() {
     let text = "[[tenant]]\nname = \"shop\"\norigins = [\"https://shop.example\"]\n\
                 [[tenant]]\nname = \"gone\"\norigins = [\"https://shop.example\"]\nsuspended = true\n";
     std::fs::write(&file, text).unwrap();
-    let node = world.node_with(super::world::Plan { tenants: Tenants::from_file(&file).unwrap(), ..world.plan() }).await;
-    let open = |tenant: &str| {
-        upgrade(format!("/ws/chat?tenantId={tenant}")).header(header::ORIGIN, "https://shop.example")
-    };
+    let node =
+        world.node_with(super::world::Plan { tenants: Tenants::from_file(&file).unwrap(), ..world.plan() }).await;
+    let open =
+        |tenant: &str| upgrade(format!("/ws/chat?tenantId={tenant}")).header(header::ORIGIN, "https://shop.example");
     assert!(open("shop").try_open(&node).await.is_ok());
     let refusal = open("nobody").try_open(&node).await.err().unwrap();
     assert_eq!((refusal.status, refusal.code()), (StatusCode::NOT_FOUND, "tenant_unknown"));
@@ -105,8 +105,7 @@ async fn a_page_of_another_origin_is_refused() {
     let foreign = "https://evil.example";
     for path in ["/ws/chat?tenantId=shop", "/ws/agent?tenantId=shop", "/ws/agent"] {
         for origin in [foreign, "null", "http://localhost.evil.example"] {
-            let refusal =
-                upgrade(path).parlor1().header(header::ORIGIN, origin).try_open(&node).await.err().unwrap();
+            let refusal = upgrade(path).parlor1().header(header::ORIGIN, origin).try_open(&node).await.err().unwrap();
             assert_eq!((refusal.status, refusal.code()), (StatusCode::FORBIDDEN, "origin_refused"), "{path} {origin}");
         }
         assert!(upgrade(path).parlor1().header(header::ORIGIN, ORIGIN).try_open(&node).await.is_ok(), "{path}");
@@ -120,9 +119,7 @@ async fn a_page_of_another_origin_is_refused() {
 async fn subprotocols_are_answered_or_refused() {
     let world = World::new().await;
     let node = world.node().await;
-    let with = |path: &str, protocols: &str| {
-        upgrade(path).origin().header(header::SEC_WEBSOCKET_PROTOCOL, protocols)
-    };
+    let with = |path: &str, protocols: &str| upgrade(path).origin().header(header::SEC_WEBSOCKET_PROTOCOL, protocols);
     for path in ["/ws/chat?tenantId=shop", "/ws/agent"] {
         let client = with(path, "chat.7, parlor.1").open(&node).await;
         assert_eq!(client.headers[header::SEC_WEBSOCKET_PROTOCOL], "parlor.1");
@@ -206,7 +203,11 @@ async fn a_handshake_that_is_none_is_refused() {
         (good.replace("sec-websocket-key", "x-key"), "400"),
         (good.replace("connection: upgrade", "connection: keep-alive"), "400"),
     ] {
-        let head = Raw::handshake(&node, &format!("GET /ws/chat?tenantId=shop HTTP/1.1\r\nhost: x\r\norigin: {ORIGIN}\r\n{headers}\r\n")).await;
+        let head = Raw::handshake(
+            &node,
+            &format!("GET /ws/chat?tenantId=shop HTTP/1.1\r\nhost: x\r\norigin: {ORIGIN}\r\n{headers}\r\n"),
+        )
+        .await;
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{headers}{head}");
     }
 }

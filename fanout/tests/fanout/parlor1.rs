@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use parlor_common::problem::{Code, Problem};
+use parlor_auth::Tenants;
+use parlor_common::{
+    clock::Clock,
+    problem::{Code, Problem},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -344,4 +348,47 @@ async fn the_server_pings_and_ends_who_is_silent() {
     }
     node.until("only the lively one is left", |node| node.visitors.open() == 1).await;
     drop(mute);
+}
+
+#[tokio::test]
+async fn the_tokens_tenant_must_allow_the_page_and_not_be_suspended() {
+    let world = World::new().await;
+    let folder = world.folder.path();
+    let secret = [b's'; 32];
+    std::fs::write(folder.join("secret"), secret).unwrap();
+    let mut file = String::new();
+    for (name, suspended) in [("shop", false), ("other", false), ("gone", true)] {
+        file += &format!(
+            "[[tenant]]\nname = \"{name}\"\norigins = [\"https://{name}.example\"]\nsuspended = {suspended}\n\
+             [[tenant.agent_key]]\nissuer = \"{name}\"\nkid = \"k\"\nalgorithm = \"HS256\"\nsecret_file = \"secret\"\n"
+        );
+    }
+    std::fs::write(folder.join("tenants.toml"), file).unwrap();
+    let tenants = Tenants::from_file(&folder.join("tenants.toml")).unwrap();
+    let node = world.node_with(Plan { tenants, ..world.plan() }).await;
+    let token = |tenant: &str| {
+        let header = jsonwebtoken::Header { kid: Some("k".to_owned()), ..jsonwebtoken::Header::default() };
+        let claims = json!({
+            "iss": tenant, "sub": "ann", "aud": "parlor", "role": "agent",
+            "exp": Clock::system().now().as_millis() / 1_000 + 600,
+        });
+        jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(&secret)).unwrap()
+    };
+    for (tenant, origin, code) in [
+        ("other", Some("https://shop.example"), Some(4503)),
+        ("other", Some("https://other.example"), None),
+        ("other", None, None),
+        ("gone", None, Some(4504)),
+    ] {
+        let mut upgrade = upgrade("/ws/agent").parlor1();
+        if let Some(origin) = origin {
+            upgrade = upgrade.header(http::header::ORIGIN, origin);
+        }
+        let mut client = upgrade.open(&node).await;
+        client.send(json!({"type": "hello", "protocol": 1, "token": token(tenant)})).await;
+        match code {
+            Some(code) => assert_eq!(client.close_code().await, code, "{tenant} {origin:?}"),
+            None => assert_eq!(client.next().await["type"], "hello", "{tenant} {origin:?}"),
+        }
+    }
 }

@@ -52,6 +52,17 @@ impl Raw {
         Self::open_with(node, "/ws/chat?tenantId=shop", Some("parlor.1"), |_| {}).await
     }
 
+    /// A page of the seed's widget that has this cookie.
+    pub async fn open_as(node: &TestNode, path: &str, cookie: &str) -> Self {
+        Self::open_headed(node, path, &format!("cookie: {cookie}\r\n"), |_| {}).await
+    }
+
+    /// A socket of protocol 1 of a visitor that has this cookie.
+    pub async fn open_as_parlor1(node: &TestNode, path: &str, cookie: &str) -> Self {
+        let headers = format!("cookie: {cookie}\r\nsec-websocket-protocol: parlor.1\r\n");
+        Self::open_headed(node, path, &headers, |_| {}).await
+    }
+
     pub async fn open_with(
         node: &TestNode,
         path: &str,
@@ -59,9 +70,13 @@ impl Raw {
         add: impl FnOnce(&mut Vec<u8>),
     ) -> Self {
         let protocol = subprotocol.map(|name| format!("sec-websocket-protocol: {name}\r\n")).unwrap_or_default();
+        Self::open_headed(node, path, &protocol, add).await
+    }
+
+    async fn open_headed(node: &TestNode, path: &str, headers: &str, add: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut request = format!(
             "GET {path} HTTP/1.1\r\nhost: x\r\norigin: {ORIGIN}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
-             sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{protocol}\r\n"
+             sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{headers}\r\n"
         )
         .into_bytes();
         add(&mut request);

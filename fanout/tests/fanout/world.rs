@@ -3,9 +3,7 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::Router;
-use parlor_auth::{
-    Agents, CookieSettings, LimitSettings, Limits, Role, Tenants, VisitorToken, VisitorTokens,
-};
+use parlor_auth::{Agents, CookieSettings, LimitSettings, Limits, Role, Tenants, VisitorToken, VisitorTokens};
 use parlor_common::{
     clock::Clock,
     conversation::ConversationSet,
@@ -17,9 +15,7 @@ use parlor_common::{
     random::Random,
     tenant::TenantId,
 };
-use parlor_fanout::{
-    DrainSettings, FeedSettings, Feeds, Hub, Metrics, Parts, ResumeSettings, SocketSettings, Sockets,
-};
+use parlor_fanout::{DrainSettings, FeedSettings, Feeds, Hub, Metrics, Parts, ResumeSettings, SocketSettings, Sockets};
 use parlor_history::History;
 use parlor_log::{
     EventLog,
@@ -209,11 +205,20 @@ impl TestNode {
         metrics.map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum()
     }
 
+    /// How many sockets were closed with this code.
+    pub fn closes(&self, code: &str) -> f64 {
+        let families = self.registry.gather();
+        let closes = families.iter().filter(|family| family.name() == "parlor_socket_closes_total");
+        let mut metrics = closes.flat_map(|family| family.get_metric());
+        let of_code = metrics.find(|metric| metric.get_label().iter().any(|label| label.value() == code));
+        of_code.map_or(0.0, |metric| metric.get_counter().get_value())
+    }
+
     /// Waits, within the deadline of every test, until the node says so of itself.
     pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let wait = async {
             while !holds(self) {
-                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         tokio::time::timeout(SOON, wait).await.unwrap_or_else(|_| panic!("never: {what}"));

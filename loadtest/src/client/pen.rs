@@ -150,12 +150,10 @@ impl Pen {
         if answer.is_success() {
             // An answer that cannot be read is still an acceptance: "any 2xx with JSON".
             let posted = serde_json::from_slice::<Posted<'_>>(&answer.body).ok();
-            if let Some(conversation) = posted.as_ref().and_then(|posted| posted.message.conversation_id) {
-                intent.visitor.id.get_or_init(|| conversation);
-            }
+            intent.visitor.begun(posted.as_ref().and_then(|posted| posted.message.conversation_id));
             let id: Option<EventId> = posted.map(|posted| posted.message.id);
             world.ledger.answered(tag, Outcome::Accepted(id));
-            world.scores.accepted(intent.intended.elapsed());
+            world.scores.accepted(intent.intended);
             return;
         }
         let trouble = serde_json::from_slice::<TroubleAnswer>(&answer.body).map(|answer| answer.error);

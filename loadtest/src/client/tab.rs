@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};
 use parlor_common::{
     frame::{ClientFrame, PROTOCOL, SUBPROTOCOL},
-    id::ClientMessageId,
+    id::{ClientMessageId, EventId},
 };
 use tokio::{
     sync::mpsc,
@@ -200,13 +200,11 @@ impl Tab {
                 let message = frame.message.context("a message frame without a message")?;
                 self.state.cursor = message.cursor;
                 let shown = world.ledger.shown(self.client, &message.text);
-                world.scores.shown(shown.filter(|shown| !shown.is_own).map(|shown| shown.intended.elapsed()));
-                if let (Person::Agent { visitors, .. }, Some(shown), Some(id)) =
-                    (&self.person, shown, message.conversation_id)
-                {
+                world.scores.shown(shown.filter(|shown| !shown.is_own).map(|shown| shown.intended));
+                if let (Person::Agent { visitors, .. }, Some(shown)) = (&self.person, shown) {
                     let of = |visitor: &Arc<Visitor>| visitor.conversation.number;
                     if let Ok(place) = visitors.binary_search_by_key(&shown.tag.conversation.number, of) {
-                        visitors[place].id.get_or_init(|| id);
+                        visitors[place].begun(message.conversation_id);
                     }
                 }
             }
@@ -222,7 +220,7 @@ impl Tab {
             }
             "accepted" => {
                 if let Some(draft) = self.answered(frame.client_message_id.as_deref()) {
-                    world_accepts(&self.world, &draft, frame.id);
+                    self.accepted(&draft, frame.id);
                 }
             }
             "error" => {
@@ -247,6 +245,14 @@ impl Tab {
         self.state.unanswered.remove(place)
     }
 
+    fn accepted(&self, draft: &Unanswered, id: Option<EventId>) {
+        self.world.ledger.answered(draft.tag, Outcome::Accepted(id));
+        self.world.scores.accepted(draft.intended);
+        if let Person::Visitor(visitor) = &self.person {
+            visitor.begun(None);
+        }
+    }
+
     fn begin(&self, intent: &Intent) -> Unanswered {
         let sending = Sending {
             author: self.client,
@@ -259,11 +265,6 @@ impl Tab {
         let id = ClientMessageId::made(self.world.time.now(), &self.world.random);
         Unanswered { id, tag, intended: intent.intended }
     }
-}
-
-fn world_accepts(world: &World, draft: &Unanswered, id: Option<parlor_common::id::EventId>) {
-    world.ledger.answered(draft.tag, Outcome::Accepted(id));
-    world.scores.accepted(draft.intended.elapsed());
 }
 
 fn written(world: &World, draft: &Unanswered) -> ClientFrame {

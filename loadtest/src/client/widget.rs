@@ -139,7 +139,7 @@ impl Widget {
         if frame.kind == "message" {
             let message = frame.message.context("a message frame without a message")?;
             let shown = self.world.ledger.shown(self.client, &message.text);
-            self.world.scores.shown(shown.map(|shown| shown.intended.elapsed()));
+            self.world.scores.shown(shown.map(|shown| shown.intended));
         }
         Ok(())
     }

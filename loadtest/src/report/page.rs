@@ -67,7 +67,7 @@ fn plots<'a>(report: &'a Report, times: &'a [f64]) -> Vec<Plot<'a>> {
             unit: "a second",
             lines: vec![
                 ("offered", per_second(|point| point.counts.offered)),
-                ("accepted", per_second(|point| point.counts.accepted)),
+                ("answered", per_second(|point| point.counts.accepted)),
                 ("failed", per_second(|point| point.counts.failed + point.counts.unsent)),
             ],
             times,

@@ -152,9 +152,20 @@ impl Link {
 
     /// Sends without asking for an answer. Everything before a [`flush`](Self::flush) that returns is with the kernel.
     pub(super) async fn publish(&self, subject: String, payload: Bytes, wait: Duration) -> Result<(), NoAnswer> {
+        self.publish_from(subject, None, payload, wait).await
+    }
+
+    /// Sends with a reply subject, to which a subscription of the caller listens.
+    pub(super) async fn publish_from(
+        &self,
+        subject: String,
+        reply: Option<String>,
+        payload: Bytes,
+        wait: Duration,
+    ) -> Result<(), NoAnswer> {
         let sent = async {
             let client = self.client().await;
-            self.send(&client, subject, None, None, payload).await
+            self.send(&client, subject, reply, None, payload).await
         };
         timeout(wait, sent).await.unwrap_or_else(|_| Err(self.unanswered()))
     }

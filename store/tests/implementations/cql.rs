@@ -6,7 +6,10 @@ use parlor_common::position::Position;
 use parlor_store::{CqlSettings, CqlStore, StoreError};
 use tokio::sync::OnceCell;
 
-use super::metrics::unregistered;
+use super::{
+    metrics::unregistered,
+    sweep::{PREFIX, sweep},
+};
 use crate::suite::harness::{Harness, at, sequences};
 
 suite!(harness);
@@ -16,6 +19,10 @@ pub(crate) async fn provisioned() -> CqlSettings {
     static PROVISIONED: OnceCell<CqlSettings> = OnceCell::const_new();
     let provision = || async {
         let settings = settings("suite");
+        // What cannot be swept away troubles the next runs, not this one.
+        if let Err(error) = sweep(&settings.nodes[0]) {
+            eprintln!("keyspaces of earlier runs are still there: {error}");
+        }
         CqlStore::provision(&settings).await.unwrap();
         settings
     };
@@ -36,7 +43,7 @@ fn settings(purpose: &str) -> CqlSettings {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     CqlSettings {
         nodes: vec![node],
-        keyspace: format!("parlor_test_{now:x}_{}_{purpose}", std::process::id()),
+        keyspace: format!("{PREFIX}{now:x}_{}_{purpose}", std::process::id()),
         replication_factor: 1,
         // Generous: on a small machine the server shares its cores with the tests.
         request_timeout: Duration::from_secs(10),

@@ -1,0 +1,78 @@
+//! What the log alone answers while the store does not.
+
+use std::time::Instant;
+
+use parlor_common::position::Position;
+use parlor_history::HistoryError;
+use parlor_store::PageRange;
+
+use crate::world::{MAX_AGE, NoStore, STORE_DEADLINE, World, set, texts_of};
+
+const NEWEST: PageRange = PageRange::Before(Position::MAX);
+
+#[tokio::test]
+async fn a_log_that_has_never_forgotten_is_whole() {
+    let world = World::new().await;
+    for text in ["m0", "m1", "m2"] {
+        world.say(1, text).await;
+    }
+    world.persist(2).await;
+    let history = world.history_without(NoStore::Down).await;
+    let page = history.page(&set(&[]), NEWEST, 10).await.unwrap();
+    assert_eq!(texts_of(&page), ["m0", "m1", "m2"]);
+    assert!(!page.incomplete && !page.more);
+    let page = history.page(&set(&[]), NEWEST, 2).await.unwrap();
+    assert_eq!((texts_of(&page), page.more, page.incomplete), (vec!["m1".to_owned(), "m2".to_owned()], true, false));
+    let older = history.page(&set(&[]), PageRange::Before(page.events[0].position), 2).await.unwrap();
+    assert_eq!((texts_of(&older), older.more, older.incomplete), (vec!["m0".to_owned()], false, false));
+}
+
+#[tokio::test]
+async fn a_log_that_has_forgotten_says_that_older_messages_may_be_missing() {
+    let mut world = World::new().await;
+    let first = world.say(1, "m0").await;
+    world.say(1, "m1").await;
+    world.persist(2).await;
+    world.advance(MAX_AGE * 2);
+    let kept = world.say(1, "m2").await;
+    world.say(1, "m3").await;
+    world.forget_aged().await;
+    let history = world.history_without(NoStore::Down).await;
+
+    let page = history.page(&set(&[]), NEWEST, 10).await.unwrap();
+    assert_eq!(texts_of(&page), ["m2", "m3"]);
+    assert!(page.incomplete && page.more, "what is older is in the store");
+    // A page that the log can fill lacks nothing, and there is more.
+    let full = history.page(&set(&[]), NEWEST, 1).await.unwrap();
+    assert_eq!((texts_of(&full), full.incomplete, full.more), (vec!["m3".to_owned()], false, true));
+    // What lies before the log's start it cannot even begin to answer.
+    for before in [first, kept.before()] {
+        let page = history.page(&set(&[]), PageRange::Before(before), 10).await;
+        assert!(matches!(page, Err(HistoryError::Unavailable(_))), "{page:?}");
+    }
+    let with_store = world.history().await.page(&set(&[]), NEWEST, 10).await.unwrap();
+    assert_eq!(texts_of(&with_store), ["m0", "m1", "m2", "m3"]);
+}
+
+#[tokio::test]
+async fn a_log_that_was_made_anew_may_lack_what_came_before() {
+    let mut world = World::new().await;
+    world.say(1, "m0").await;
+    world.persist(1).await;
+    world.lose_log().await;
+    world.say(1, "m1").await;
+    let page = world.history_without(NoStore::Down).await.page(&set(&[]), NEWEST, 10).await.unwrap();
+    assert_eq!((texts_of(&page), page.incomplete), (vec!["m1".to_owned()], true));
+    let page = world.history().await.page(&set(&[]), NEWEST, 10).await.unwrap();
+    assert_eq!((texts_of(&page), page.incomplete), (vec!["m0".to_owned(), "m1".to_owned()], false));
+}
+
+#[tokio::test]
+async fn a_store_that_never_answers_is_waited_for_no_longer_than_its_deadline() {
+    let world = World::new().await;
+    world.say(1, "m0").await;
+    let history = world.history_without(NoStore::Mute).await;
+    let asked = Instant::now();
+    assert_eq!(texts_of(&history.page(&set(&[]), NEWEST, 10).await.unwrap()), ["m0"]);
+    assert!(asked.elapsed() >= STORE_DEADLINE);
+}

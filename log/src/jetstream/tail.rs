@@ -1,0 +1,244 @@
+//! Tailing a shard: an ephemeral consumer whose every gap is noticed, and which is made again at the last position.
+//!
+//! The library's ordered consumer has no heartbeat setting and fell silent for longer than an election. Here the consumer's
+//! own sequence must rise by one with each message, and a heartbeat each half second tells the last one that was sent:
+//! whatever does not fit, and silence, is a miss, and after the first miss the consumer is made again.
+
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+
+use async_nats::{Message, StatusCode, Subscriber};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use parlor_common::position::Position;
+use serde_json::json;
+use tokio::time::{Instant, timeout_at};
+use tracing::{debug, info};
+
+use super::{
+    JetStreamLog,
+    entry::{AckReply, delivered, last},
+    names::StreamRef,
+    shapes::{ConsumerConfig, nanos},
+};
+use crate::{Entry, LogError, Start, Tail};
+
+/// How often the server shows that a consumer lives while nothing is to be sent.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// How long a consumer may be silent: four heartbeats.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A consumer nobody listens to is removed by the server after this.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
+
+/// The pause between two tries to make a consumer again.
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// How long one question of a renewal may take: short, since an election makes questions get lost.
+const RENEWAL_WAIT: Duration = Duration::from_secs(1);
+
+/// A tail over consumers, one after the other.
+pub(super) struct JetStreamTail {
+    log: JetStreamLog,
+    stream: Arc<StreamRef>,
+    after: Position,
+    /// The last sequence that was handed out, or skipped as foreign.
+    reached: u64,
+    phase: Phase,
+}
+
+/// `Flowing → Renewing` at a miss, `Renewing → Flowing` when a consumer stands again, `Renewing → Ended` when that takes
+/// too long or cannot be done without a hole.
+enum Phase {
+    Flowing(Flow),
+    /// Kept over calls, so that dropping `next` again and again does not hinder it.
+    Renewing(Pin<Box<dyn Future<Output = Result<Flow, LogError>> + Send>>),
+    Ended(LogError),
+}
+
+/// A consumer that stands. Dropping it unsubscribes, and the server forgets the consumer.
+struct Flow {
+    messages: Subscriber,
+    /// The consumer's sequence of the last message.
+    sequence: u64,
+    heard: Instant,
+}
+
+/// What a message of a consumer is.
+#[derive(Debug)]
+enum Heard {
+    /// Something from the stream, at this sequence.
+    Event(u64, Option<Entry>),
+    Heartbeat,
+    /// The server wants to know that we are here, before it sends more.
+    FlowControl(String),
+    Miss(&'static str),
+}
+
+// === impl JetStreamTail ===
+
+impl JetStreamTail {
+    pub(super) async fn start(log: JetStreamLog, stream: Arc<StreamRef>, start: Start) -> Result<Self, LogError> {
+        let end = log.stream(&stream).await?.state.last_seq;
+        let reached = match start {
+            Start::End => end,
+            Start::After(position) if position.epoch() == stream.epoch && position.sequence() > end => {
+                return Err(LogError::Rejected(format!("{position} is ahead of the log's end")));
+            }
+            Start::After(position) if position.epoch() == stream.epoch => position.sequence(),
+            Start::After(position) => {
+                return Err(LogError::Rejected(format!("{position} is of another epoch than {}", stream.epoch)));
+            }
+        };
+        let flow = Flow::make(&log, &stream, reached, log.shared.settings.request_timeout).await?;
+        let after = log.position(&stream, reached)?;
+        Ok(Self { log, stream, after, reached, phase: Phase::Flowing(flow) })
+    }
+
+    fn renew(&mut self, why: &'static str) {
+        info!(shard = %self.stream.shard, sequence = self.reached, why, "a tail is made again");
+        self.log.shared.metrics.tail_renewals.inc();
+        self.log.shared.api.link.doubt();
+        let (log, stream, reached) = (self.log.clone(), self.stream.clone(), self.reached);
+        self.phase = Phase::Renewing(Box::pin(async move { Flow::renew(&log, &stream, reached).await }));
+    }
+}
+
+#[async_trait]
+impl Tail for JetStreamTail {
+    fn after(&self) -> Position {
+        self.after
+    }
+
+    async fn next(&mut self) -> Result<Entry, LogError> {
+        loop {
+            // Cancel safe: between taking a message from the subscription and returning its entry nothing is awaited.
+            let heard = match &mut self.phase {
+                Phase::Ended(error) => return Err(error.clone()),
+                Phase::Renewing(renewing) => {
+                    self.phase = match renewing.await {
+                        Ok(flow) => Phase::Flowing(flow),
+                        Err(error) => Phase::Ended(error),
+                    };
+                    continue;
+                }
+                Phase::Flowing(flow) => match timeout_at(flow.heard + PATIENCE, flow.messages.next()).await {
+                    Ok(Some(message)) => {
+                        flow.heard = Instant::now();
+                        flow.hear(&self.log, &self.stream, self.reached, &message)
+                    }
+                    Ok(None) => Heard::Miss("its connection is lost"),
+                    Err(_) => Heard::Miss("it is silent"),
+                },
+            };
+            match heard {
+                Heard::Event(sequence, entry) => {
+                    self.reached = sequence;
+                    match entry {
+                        Some(entry) => return Ok(entry),
+                        None => debug!(shard = %self.stream.shard, sequence, "a foreign message is skipped"),
+                    }
+                }
+                Heard::Heartbeat => {}
+                // An answer that gets lost is asked for again by the next heartbeat.
+                Heard::FlowControl(reply) => {
+                    let answered = self.log.shared.api.link.publish(reply, Bytes::new(), RENEWAL_WAIT).await;
+                    if answered.is_err() {
+                        self.renew("it cannot be answered");
+                    }
+                }
+                Heard::Miss(why) => self.renew(why),
+            }
+        }
+    }
+}
+
+// === impl Flow ===
+
+impl Flow {
+    /// Tries until a consumer stands after `reached`, for as long as a tail may take to go on.
+    async fn renew(log: &JetStreamLog, stream: &StreamRef, reached: u64) -> Result<Self, LogError> {
+        let deadline = Instant::now() + log.shared.settings.renewal_deadline;
+        loop {
+            match timeout_at(deadline, Self::make(log, stream, reached, RENEWAL_WAIT)).await {
+                Ok(Ok(flow)) => return Ok(flow),
+                Ok(Err(error @ LogError::Rejected(_))) => return Err(error),
+                Ok(Err(error)) if Instant::now() + PAUSE >= deadline => return Err(error),
+                Ok(Err(error)) => debug!(shard = %stream.shard, %error, "a tail cannot be made yet"),
+                Err(_) => return Err(LogError::Unavailable("a tail could not be made again in time".to_owned())),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Makes a consumer of everything after `reached`, and checks that there is no hole.
+    async fn make(log: &JetStreamLog, stream: &StreamRef, reached: u64, wait: Duration) -> Result<Self, LogError> {
+        let api = log.shared.api.patient(wait);
+        let (inbox, messages) = api.link.subscribe(wait).await?;
+        let config = ConsumerConfig {
+            name: format!("tail_{:016x}", log.shared.random.number()),
+            deliver_policy: "by_start_sequence".to_owned(),
+            opt_start_seq: Some(reached + 1),
+            ack_policy: "none".to_owned(),
+            max_deliver: -1,
+            replay_policy: "instant".to_owned(),
+            deliver_subject: Some(format!("{inbox}.tail")),
+            // Nothing of a tail is worth a disk or a replica: it is made again.
+            other: BTreeMap::from([
+                ("mem_storage", json!(true)),
+                ("num_replicas", json!(1)),
+                ("idle_heartbeat", json!(nanos(HEARTBEAT))),
+                ("flow_control", json!(true)),
+                ("inactive_threshold", json!(nanos(FORGOTTEN_AFTER))),
+            ])
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+            ..ConsumerConfig::default()
+        };
+        api.put_consumer(&stream.name, &config, "create").await?;
+        // Asked after the consumer was made: what is there now was there for it.
+        let info = log.stream_by(&api, stream).await?;
+        if reached.saturating_add(1) < info.state.first_seq {
+            return Err(LogError::Rejected(format!("the log no longer has what follows sequence {reached}")));
+        }
+        if reached > info.state.last_seq {
+            // A follower had it a moment before its leader, or the stream has lost its end: the deadline tells which.
+            return Err(LogError::Unavailable(format!("the leader does not have sequence {reached}")));
+        }
+        Ok(Self { messages, sequence: 0, heard: Instant::now() })
+    }
+
+    /// Understands a message, and advances where it is the next one.
+    fn hear(&mut self, log: &JetStreamLog, stream: &StreamRef, reached: u64, message: &Message) -> Heard {
+        match message.status {
+            None => {}
+            Some(StatusCode::IDLE_HEARTBEAT) => return self.hear_control(message),
+            Some(_) => return Heard::Miss("the server has ended it"),
+        }
+        let Some(reply) = message.reply.as_deref().and_then(AckReply::parse) else {
+            return Heard::Miss("a message does not tell what it is");
+        };
+        if reply.stream != stream.name || reply.consumer_sequence != self.sequence + 1 || reply.sequence <= reached {
+            return Heard::Miss("a message does not follow the last one");
+        }
+        self.sequence = reply.consumer_sequence;
+        Heard::Event(reply.sequence, delivered(&log.shared.names, stream, message, &reply))
+    }
+
+    fn hear_control(&self, message: &Message) -> Heard {
+        if let Some(reply) = &message.reply {
+            return Heard::FlowControl(reply.to_string());
+        }
+        let Some(headers) = &message.headers else { return Heard::Heartbeat };
+        let sent = last(headers, "Nats-Last-Consumer").and_then(|sent| sent.parse::<u64>().ok());
+        if sent.is_some_and(|sent| sent != self.sequence) {
+            return Heard::Miss("a heartbeat tells of messages that did not come");
+        }
+        match last(headers, "Nats-Consumer-Stalled") {
+            Some(reply) => Heard::FlowControl(reply.to_owned()),
+            None => Heard::Heartbeat,
+        }
+    }
+}
