@@ -26,7 +26,8 @@ pub use prometheus::Registry;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TelemetrySettings {
-    /// `telemetry.filter`: what is logged, in the syntax of tracing's `EnvFilter`. Default `info`.
+    /// `telemetry.filter`: what is logged, in the syntax of tracing's `EnvFilter`. Default `info`, and of the drivers errors
+    /// alone.
     pub filter: String,
     /// `telemetry.format`: `text` or `json`. Default `text`.
     pub format: LogFormat,

@@ -21,7 +21,7 @@ use crate::{
     following::{ComeBack, Following, Since, Step},
     item::Dialect,
     node::{Node, Seat},
-    outbox::{Ended, Outbox, OutboxBound},
+    outbox::{Ended, Outbox, OutboxBound, Taken},
     pulse::Pulse,
     socket::{Incoming, ReadEnd, Reader, Socket},
     viewer::Viewer,
@@ -164,8 +164,15 @@ impl Session {
                 turn.filter(|_| finish_by.is_none()),
                 finish_by,
             ];
-            // What is overdue has been looked at; it must not spin.
-            let next = times.into_iter().flatten().min().unwrap_or(now).max(now + TICK);
+            let next = times.into_iter().flatten().min().unwrap_or(now);
+            // Not by the timer alone: a busy socket may never come to it.
+            if next <= now
+                && let Err(leave) = self.tick(speaks, writer)
+            {
+                return leave;
+            }
+            // What stays overdue waits for something else, and must not spin.
+            let next = next.max(now + TICK);
             if timer.deadline() != next {
                 timer.as_mut().reset(next);
             }
@@ -177,7 +184,7 @@ impl Session {
                     speaks.settled(self, settled).map_err(Leave::with)
                 }
                 step = step(&mut self.following) => self.step(speaks, step),
-                () = &mut timer => self.tick(speaks, writer),
+                () = &mut timer => Ok(()),
                 () = &mut draining, if !told => {
                     told = true;
                     turn = Some(Instant::now() + self.node.turn_to_leave());
@@ -208,11 +215,17 @@ impl Session {
             return Some(Leave::with(speaks.ended(Ended::Again)));
         }
         if writer.is_idle() {
-            let taken = self.viewer.outbox().take();
-            writer.load(taken.frames);
-            if taken.events > 0 {
+            let Taken { mut frames, events } = self.viewer.outbox().take();
+            if events > 0 {
                 speaks.shows(self);
+                // What the session says of it goes out with it. What the hub has put in meanwhile is told apart.
+                let more = self.viewer.outbox().take();
+                frames.extend(more.frames);
+                if more.events > 0 {
+                    speaks.shows(self);
+                }
             }
+            writer.load(frames);
         }
         let now = Instant::now();
         if turn.is_none_or(|turn| now < turn) {

@@ -42,7 +42,7 @@ pub(crate) struct Steady {
     /// How many tenants
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) tenants: u32,
-    /// A tenant's name; {n} stands for its number, from 0
+    /// A tenant's name; {n} stands for its number, from 1
     #[arg(long, value_name = "NAME", default_value = "load-{n}", value_parser = tenant_name)]
     pub(crate) tenant_name: String,
     /// How many conversations, spread over the tenants
@@ -94,7 +94,7 @@ pub(crate) struct Steady {
     #[arg(long, value_name = "ISSUER", default_value = "{tenant}")]
     pub(crate) agent_issuer: String,
     /// The id of --agent-key; {tenant} stands for the tenant's name
-    #[arg(long, value_name = "KID", default_value = "{tenant}")]
+    #[arg(long, value_name = "KID", default_value = "1")]
     pub(crate) agent_kid: String,
     /// Compares the database's rows with history
     #[arg(long, value_name = "HOST:PORT")]

@@ -26,7 +26,7 @@ pub(crate) use self::{
     verdict::{Counts, Fault, FaultKind, Verdict},
 };
 
-/// One conversation of the run, by its number. Numbers count through the whole run, not within a tenant.
+/// One conversation of the run. Tenants are counted from 1; conversations from 0, through the whole run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Conversation {
     pub(crate) tenant: u32,

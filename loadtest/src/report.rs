@@ -221,7 +221,7 @@ fn reasons(plan: &Steady, verdict: &Verdict, counts: &Counts, score: &Score) -> 
         reasons.push(format!("{count} conversations could not be judged, such as {first}"));
     }
     // A draft without an answer has failed its sender, unless it is there all the same.
-    let failed = score.totals.unsent + counts.refused + counts.failed + verdict.unknown_absent;
+    let failed = score.totals.unsent + counts.refused + counts.failed + verdict.unanswered;
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵²")]
     let percent = 100.0 * failed as f64 / score.totals.offered.max(1) as f64;
     if failed > 0 && percent > plan.allow_failed {

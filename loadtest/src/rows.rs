@@ -79,3 +79,74 @@ impl Rows {
         Ok(entries)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use parlor_common::{
+        clock::Timestamp,
+        event::{Author, AuthorKind, Body as RecordBody, MessageBody, Record, Way},
+        id::ClientMessageId,
+        random::Random,
+    };
+
+    use super::*;
+    use crate::ledger::{Conversation, Tag};
+
+    /// The tables as the store has them.
+    const SCHEMA: &str = include_str!("../../store/src/cql/schema.cql");
+
+    #[expect(clippy::disallowed_methods, reason = "a test is told by the environment where its server is")]
+    fn server() -> String {
+        std::env::var("PARLOR_TEST_CQL").expect(
+            "PARLOR_TEST_CQL must name a CQL server, host:port: `scripts/servers up cql` starts one, `scripts/servers env` \
+             prints the setting",
+        )
+    }
+
+    fn record(text: String, id: EventId) -> Vec<u8> {
+        let now = Timestamp::from_millis(0);
+        let author = Author { kind: AuthorKind::Visitor, id: "v".to_owned(), name: None };
+        let client_message_id = ClientMessageId::parse("m").unwrap();
+        let body = RecordBody::Message(MessageBody { text, client_message_id });
+        let record = Record { id, author, session: None, way: Way::Rest, at: now, arrived: now, acceptance: 0, body };
+        record.encode().unwrap().to_vec()
+    }
+
+    #[tokio::test]
+    async fn rows_are_read_in_order_over_all_buckets_of_one_conversation() {
+        let keyspace = format!("parlor_loadtest_{:016x}", Random::system().number());
+        let session = Box::pin(SessionBuilder::new().known_node(server()).build()).await.unwrap();
+        let made = format!(
+            "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', 'replication_factor': 1}}"
+        );
+        session.query_unpaged(made, ()).await.unwrap();
+        session.use_keyspace(&keyspace, false).await.unwrap();
+        let statements = SCHEMA.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
+        for table in statements.split(';').filter(|table| table.contains(" messages ") || table.contains("_buckets ")) {
+            session.query_unpaged(table, ()).await.unwrap();
+        }
+
+        let texts = Texts::new(7, 64);
+        let tag = |number| Tag { conversation: Conversation { tenant: 0, number: 0 }, number };
+        let own = ConversationId::from_bytes([1; 16]);
+        // Later ones first, the last one in another bucket, and one of another conversation.
+        let rows = [(2_i64, own, 1), (1, own, 0), ((1 << 20) + 5, own, 2), (3, ConversationId::from_bytes([2; 16]), 3)];
+        for (position, conversation, number) in rows {
+            let id = EventId::from_bytes([u8::try_from(number).unwrap(); 16]);
+            let (key, bucket) = (conversation.as_bytes().to_vec(), position >> 20);
+            let insert = "INSERT INTO messages (tenant, conversation, bucket, position, event_id, record) \
+                VALUES (?, ?, ?, ?, ?, ?)";
+            let record = record(texts.write(tag(number)), id);
+            let values = ("a", &key, bucket, position, id.as_bytes().to_vec(), record);
+            session.query_unpaged(insert, values).await.unwrap();
+            let insert = "INSERT INTO conversation_buckets (tenant, conversation, bucket) VALUES (?, ?, ?)";
+            session.query_unpaged(insert, ("a", &key, bucket)).await.unwrap();
+        }
+
+        let found = Box::pin(Rows::connect(&server(), &keyspace)).await.unwrap();
+        let found = Box::pin(found.of(&texts, "a", own)).await.unwrap();
+        let entry = |number: u8| Entry { tag: Some(tag(number.into())), id: EventId::from_bytes([number; 16]) };
+        assert_eq!(found, [entry(0), entry(1), entry(2)]);
+        session.query_unpaged(format!("DROP KEYSPACE {keyspace}"), ()).await.unwrap();
+    }
+}

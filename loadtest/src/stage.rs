@@ -31,7 +31,7 @@ use crate::{
 pub(crate) struct Stage {
     /// In order of the conversations' numbers.
     pub(crate) lines: Vec<Line>,
-    /// Each tenant's answering agent.
+    /// Each tenant's answering agent; the first is tenant 1's.
     pub(crate) agents: Vec<mpsc::Sender<Intent>>,
     /// How many sockets there should be.
     pub(crate) sockets: u32,
@@ -84,7 +84,7 @@ async fn arrive_agents(
 ) -> anyhow::Result<Vec<mpsc::Sender<Intent>>> {
     let mut writers = Vec::new();
     let mut dashboards = Vec::new();
-    for tenant in 0..plan.tenants {
+    for tenant in 1..=plan.tenants {
         let (writer, intents) = mpsc::channel(QUEUE);
         writers.push(writer);
         let client = world.ledger.client(Expects::Nothing, 0);
@@ -108,7 +108,7 @@ async fn arrive_agents(
 }
 
 fn visitor(plan: &Steady, number: u32) -> Visitor {
-    let tenant = number % plan.tenants;
+    let tenant = number % plan.tenants + 1;
     Visitor {
         conversation: Conversation { tenant, number },
         tenant: plan.tenant(tenant),

@@ -109,7 +109,7 @@ async fn load(world: &World, stage: &Stage, plan: &Steady, begin: Instant, end: 
         let visitor = &line.visitor;
         let is_reply = pick(&choice, 100) < plan.replies as usize && visitor.is_answerable();
         let writer = match is_reply {
-            true => &stage.agents[visitor.conversation.tenant as usize],
+            true => &stage.agents[visitor.conversation.tenant as usize - 1],
             false => &line.writers[pick(&choice, line.writers.len())],
         };
         let taken = writer.try_send(Intent { visitor: visitor.clone(), intended });

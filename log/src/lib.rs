@@ -4,6 +4,7 @@
 //! implementations.
 
 mod error;
+pub mod jetstream;
 mod metrics;
 pub mod monitor;
 pub mod sqlite;

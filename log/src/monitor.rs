@@ -1,6 +1,8 @@
 //! The monitor: samples every shard on a timer, so that a persisted position and a verdict on pressure and clocks are at
 //! hand without asking.
 
+mod metrics;
+
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -15,6 +17,7 @@ use parlor_common::{
 };
 use tracing::warn;
 
+pub use self::metrics::MonitorMetrics;
 use crate::{EventLog, ShardState};
 
 /// How far the node's clock may be from the log's before the node distrusts itself.
@@ -26,6 +29,7 @@ pub struct Monitor {
     log: Arc<dyn EventLog>,
     clock: Clock,
     samples: Arc<RwLock<HashMap<Shard, Sample>>>,
+    metrics: MonitorMetrics,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +58,8 @@ impl Monitor {
     ///
     /// # Errors
     /// The log's, where a shard's state cannot be had.
-    pub async fn start(log: Arc<dyn EventLog>, clock: Clock) -> Result<Self, crate::LogError> {
-        let monitor = Self { log, clock, samples: Arc::default() };
+    pub async fn start(log: Arc<dyn EventLog>, clock: Clock, metrics: MonitorMetrics) -> Result<Self, crate::LogError> {
+        let monitor = Self { log, clock, samples: Arc::default(), metrics };
         for shard in monitor.log.shards().all() {
             monitor.sample(shard).await?;
         }
@@ -76,6 +80,8 @@ impl Monitor {
                     self.mark_stale(shard, &error);
                 }
             }
+            self.metrics.lag.set(self.lag().as_secs_f64());
+            self.metrics.skew.set(self.skew_ms() as f64 / 1000.0);
         }
     }
 
@@ -136,6 +142,7 @@ impl Monitor {
     }
 
     fn mark_stale(&self, shard: Shard, error: &crate::LogError) {
+        self.metrics.failures.inc();
         let mut samples = self.samples.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(sample) = samples.get_mut(&shard).filter(|sample| !sample.stale) {
             warn!(%shard, %error, "a shard of the log does not answer");

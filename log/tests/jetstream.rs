@@ -1,1 +1,60 @@
-//! The suite on JetStream. (To be written beside `log/src/jetstream`: a `Harness`, and `whole_suite!`.)
+//! The suite on JetStream, and what only servers that are killed, stopped or wrongly configured can show.
+//!
+//! Every server is a real one. A test that does something to a server starts one of its own.
+
+mod cluster;
+mod faults;
+mod provisioning;
+mod raw;
+mod refusals;
+mod server;
+mod single;
+
+use std::num::NonZeroU16;
+
+use parlor_common::{drain::Drain, position::Position, random::Random, shard::Shard};
+use parlor_log::{
+    LogError, Metrics,
+    jetstream::{JetStreamLog, JetStreamMetrics, JetStreamSettings, Plan, Provision, Report, provision},
+};
+
+use crate::suite::Bounds;
+
+/// The plan that is shipped, within a test's bounds.
+fn plan(bounds: Bounds) -> Plan {
+    let mut plan = Plan::parse(include_str!("../../nats/streams.json")).unwrap();
+    plan.chat.max_bytes = bounds.max_bytes;
+    plan.dead.max_bytes = 1 << 20;
+    for group in plan.groups.values_mut() {
+        group.ack_wait = bounds.ack_wait;
+    }
+    plan
+}
+
+/// The settings of a log on these servers.
+fn settings(urls: Vec<String>, replicas: u8) -> JetStreamSettings {
+    JetStreamSettings { urls, replicas, shards: NonZeroU16::new(2).unwrap(), ..JetStreamSettings::default() }
+}
+
+async fn connect(settings: &JetStreamSettings) -> Result<JetStreamLog, LogError> {
+    let (jetstream, log) = (JetStreamMetrics::unregistered(), Metrics::unregistered());
+    JetStreamLog::connect(settings.clone(), Random::system(), &Drain::new(), jetstream, log).await
+}
+
+/// Provisions; the store has seen nothing.
+async fn provision_new(settings: &JetStreamSettings, plan: &Plan, monitors: &[String]) -> Result<Report, LogError> {
+    provision_seen(settings, plan, monitors, false, None).await
+}
+
+/// Provisions; the store has seen this position of every shard.
+async fn provision_seen(
+    settings: &JetStreamSettings,
+    plan: &Plan,
+    monitors: &[String],
+    renew: bool,
+    seen: Option<Position>,
+) -> Result<Report, LogError> {
+    let (random, drain, metrics) = (Random::system(), Drain::new(), JetStreamMetrics::unregistered());
+    let what = Provision { settings, plan, monitors, renew, random: &random, drain: &drain, metrics: &metrics };
+    provision(what, |_: Shard| seen).await
+}

@@ -1,9 +1,20 @@
 //! The log and the store of a node: embedded, or NATS and CQL.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::HashMap, path::Path, sync::Arc};
 
-use parlor_common::{clock::Clock, drain::Drain, random::Random, shard::Shard, telemetry::Registry};
-use parlor_log::{EventLog, sqlite::SqliteLog};
+use parlor_common::{
+    clock::Clock,
+    drain::Drain,
+    position::Position,
+    random::Random,
+    shard::{Shard, Shards},
+    telemetry::Registry,
+};
+use parlor_log::{
+    EventLog, LogError,
+    jetstream::{JetStreamLog, JetStreamMetrics},
+    sqlite::SqliteLog,
+};
 use parlor_store::{CqlStore, HistoryStore, SqliteStore, StoreError};
 use tracing::warn;
 
@@ -31,15 +42,19 @@ impl Backends {
     /// The cluster's, as `parlor provision` made them.
     pub(crate) async fn cluster(
         settings: &Settings,
-        clock: &Clock,
         random: &Random,
         registry: &Registry,
         drain: &Drain,
     ) -> Result<Self, Exit> {
-        let cql = secrets::with_cql_password(settings)?;
-        let store = CqlStore::connect(&cql, store_metrics(registry)?).await.map_err(Exit::unavailable)?;
-        let _ = (clock, random, drain, store, cql);
-        Err(Exit::internal("not yet"))
+        let nats = secrets::with_nats_password(settings)?;
+        let nats_metrics = metrics(JetStreamMetrics::new(registry))?;
+        let log_metrics = metrics(parlor_log::Metrics::new(registry))?;
+        let log = JetStreamLog::connect(nats, random.clone(), drain, nats_metrics, log_metrics);
+        let log = log.await.map_err(|error| nats_failed(settings, &error))?;
+        let store = connect_cql(settings, registry).await?;
+        let seen = seen(&store, log.shards()).await?;
+        log.check_seen(|shard| seen.get(&shard).copied()).await.map_err(Exit::unavailable)?;
+        Ok(Self { log: Arc::new(log), store: Arc::new(store), embedded: None })
     }
 
     /// Lets the embedded log finish what it was given.
@@ -50,6 +65,29 @@ impl Backends {
             warn!(%error, "the embedded log did not close in order; nothing accepted is lost");
         }
     }
+}
+
+/// The database, as `parlor provision` made it.
+pub(crate) async fn connect_cql(settings: &Settings, registry: &Registry) -> Result<CqlStore, Exit> {
+    let cql = secrets::with_cql_password(settings)?;
+    let store = CqlStore::connect(&cql, store_metrics(registry)?).await;
+    store.map_err(|error| Exit::unavailable(format_args!("cql.nodes = {:?}: {error}", cql.nodes)))
+}
+
+/// Says which servers failed.
+pub(crate) fn nats_failed(settings: &Settings, error: &LogError) -> Exit {
+    Exit::unavailable(format_args!("nats.urls = {:?}: {error}", settings.nats.urls))
+}
+
+/// The highest position of each shard that the store has noted.
+pub(crate) async fn seen(store: &CqlStore, shards: Shards) -> Result<HashMap<Shard, Position>, Exit> {
+    let mut seen = HashMap::new();
+    for shard in shards.all() {
+        if let Some(position) = store.highest(shard).await.map_err(Exit::unavailable)? {
+            seen.insert(shard, position);
+        }
+    }
+    Ok(seen)
 }
 
 /// The registry refuses a metric only where two parts use one name.

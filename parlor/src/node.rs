@@ -73,7 +73,7 @@ impl Stages {
     async fn stop_in_order(&self, readiness: &Readiness, settings: &DrainSettings, lingers: bool) {
         readiness.drain();
         if lingers {
-            info!(duration_ms = settings.linger.as_millis() as u64, "stopping: serving on until the balancer has seen it");
+            info!(linger = ?settings.linger, "stopping: serving on until the balancer has seen it");
             sleep(settings.linger).await;
         }
         info!("stopping: no more connections");

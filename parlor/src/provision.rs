@@ -1,7 +1,66 @@
-//! `parlor provision`: streams, consumers and tables, made or checked.
+//! `parlor provision`: tables, streams and consumers, made or checked.
 
-use crate::{exit::Exit, settings::Settings};
+use parlor_common::{drain::Drain, random::Random, shard::Shards, telemetry};
+use parlor_log::{
+    EventLog,
+    jetstream::{self, JetStreamLog, JetStreamMetrics, Plan, Provision},
+};
+use parlor_store::{CqlStore, HistoryStore};
+use tracing::info;
 
-pub(crate) async fn run(_settings: &Settings, _renew: bool) -> Result<(), Exit> {
-    Err(Exit::internal("to come with the JetStream log"))
+use crate::{
+    backends::{connect_cql, metrics, nats_failed, seen},
+    exit::Exit,
+    secrets,
+    settings::Settings,
+};
+
+/// What the streams are, as it comes with this version.
+const STREAMS: &str = include_str!("../../nats/streams.json");
+
+/// Makes what is missing. The database first: it knows the highest epoch of each shard.
+pub(crate) async fn run(settings: &Settings, renew: bool) -> Result<(), Exit> {
+    let registry = metrics(telemetry::registry())?;
+    let cql = secrets::with_cql_password(settings)?;
+    let nats = secrets::with_nats_password(settings)?;
+    let plan = match &settings.provision.streams_file {
+        None => STREAMS.to_owned(),
+        Some(file) => {
+            std::fs::read_to_string(file).map_err(|error| Exit::usage(format_args!("{}: {error}", file.display())))?
+        }
+    };
+    let plan = Plan::parse(&plan).map_err(Exit::usage)?;
+    let made = CqlStore::provision(&cql).await;
+    made.map_err(|error| Exit::unavailable(format_args!("cql.nodes = {:?}: {error}", cql.nodes)))?;
+    let store = connect_cql(settings, &registry).await?;
+    info!("the database has its tables");
+
+    let shards = Shards::new(nats.shards);
+    let seen = seen(&store, shards).await?;
+    let (drain, random) = (Drain::new(), Random::system());
+    let nats_metrics = metrics(JetStreamMetrics::new(&registry))?;
+    let what = Provision {
+        settings: &nats,
+        plan: &plan,
+        monitors: &settings.provision.monitors,
+        renew,
+        random: &random,
+        drain: &drain,
+        metrics: &nats_metrics,
+    };
+    let report = jetstream::provision(what, |shard| seen.get(&shard).copied()).await;
+    let report = report.map_err(|error| nats_failed(settings, &error))?;
+    for change in &report.changes {
+        info!("{change}");
+    }
+    let log = JetStreamLog::connect(nats, random, &drain, nats_metrics, metrics(parlor_log::Metrics::new(&registry))?);
+    let log = log.await.map_err(|error| nats_failed(settings, &error))?;
+    // A stream that is made anew must lie above every epoch there was, also one in which nothing was ever stored.
+    for shard in shards.all() {
+        let state = log.state(shard).await.map_err(Exit::unavailable)?;
+        store.note(shard, state.end.epoch().start()).await.map_err(Exit::unavailable)?;
+    }
+    drain.begin();
+    info!(changes = report.changes.len(), "streams and consumers are as nats/streams.json asks");
+    Ok(())
 }

@@ -17,7 +17,7 @@ use parlor_common::{
 use parlor_fanout::{Feeds, Hub, Sockets};
 use parlor_history::History;
 use parlor_ingress::LogDoor;
-use parlor_log::monitor::Monitor;
+use parlor_log::monitor::{Monitor, MonitorMetrics};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
@@ -114,15 +114,16 @@ impl<'a> Shared<'a> {
             let made = std::fs::create_dir_all(data);
             made.map_err(|error| Exit::data(format_args!("the data folder {}: {error}", data.display())))?;
         }
+        let keys = secrets::read(&settings.secrets, data, &random)?;
+        let tenants = tenants(settings, *development, &keys)?;
         let backends = match role {
             Role::Alone => Backends::embedded(settings, &clock, &registry).await?,
             Role::Ingress | Role::Fanout | Role::Persister => {
-                Backends::cluster(settings, &clock, &random, &registry, &stages.base).await?
+                Backends::cluster(settings, &random, &registry, &stages.base).await?
             }
         };
-        let keys = secrets::read(&settings.secrets, data, &random)?;
-        let tenants = tenants(settings, *development, &keys)?;
-        let monitor = Monitor::start(backends.log.clone(), clock.clone()).await.map_err(Exit::unavailable)?;
+        let sampled = metrics(MonitorMetrics::new(&registry))?;
+        let monitor = Monitor::start(backends.log.clone(), clock.clone(), sampled).await.map_err(Exit::unavailable)?;
         let history = History::new(
             backends.log.clone(),
             backends.store.clone(),

@@ -11,6 +11,7 @@ use parlor_common::{
     keys::{InstallationKeys, Secret},
     random::Random,
 };
+use parlor_log::jetstream::JetStreamSettings;
 use parlor_store::CqlSettings;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,12 @@ pub(crate) fn read(settings: &SecretSettings, data: Option<&Path>, random: &Rand
 pub(crate) fn with_cql_password(settings: &Settings) -> Result<CqlSettings, Exit> {
     let password = settings.secrets.cql_password_file.as_deref().map(read_password).transpose()?;
     Ok(CqlSettings { password, ..settings.cql.clone() })
+}
+
+/// The settings of NATS, with the password.
+pub(crate) fn with_nats_password(settings: &Settings) -> Result<JetStreamSettings, Exit> {
+    let password = settings.secrets.nats_password_file.as_deref().map(read_password).transpose()?;
+    Ok(JetStreamSettings { password, ..settings.nats.clone() })
 }
 
 fn read_password(file: &Path) -> Result<String, Exit> {

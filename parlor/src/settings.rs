@@ -10,7 +10,7 @@ use parlor_auth::{CookieSettings, LimitSettings};
 use parlor_common::{http::HttpSettings, settings::duration, telemetry::TelemetrySettings};
 use parlor_fanout::{FeedSettings, SocketSettings};
 use parlor_ingress::{DoorSettings, RestSettings};
-use parlor_log::sqlite::SqliteLogSettings;
+use parlor_log::{jetstream::JetStreamSettings, sqlite::SqliteLogSettings};
 use parlor_persister::PersisterSettings;
 use parlor_store::CqlSettings;
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,9 @@ pub(crate) struct Settings {
     pub(crate) monitor: MonitorSettings,
     pub(crate) drain: DrainSettings,
     pub(crate) embedded: EmbeddedSettings,
+    pub(crate) nats: JetStreamSettings,
     pub(crate) cql: CqlSettings,
+    pub(crate) provision: ProvisionSettings,
 }
 
 /// `[tenants]`: where the registry is.
@@ -86,6 +88,15 @@ pub(crate) struct DrainSettings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct EmbeddedSettings {
     pub(crate) log: SqliteLogSettings,
+}
+
+/// `[provision]`: what `parlor provision` asks besides.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProvisionSettings {
+    pub(crate) monitors: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) streams_file: Option<PathBuf>,
 }
 
 /// What is in force, and whether it is development mode.
@@ -142,5 +153,6 @@ mod tests {
         assert_eq!(settings.http, HttpSettings::default());
         assert_eq!(settings.limits, LimitSettings::default());
         assert_eq!(settings.cql, CqlSettings::default());
+        assert_eq!(settings.nats, JetStreamSettings::default());
     }
 }

@@ -35,8 +35,11 @@ impl Metrics {
         )?;
         // From a quick local write to the store's request timeout and beyond.
         let batch_seconds = Histogram::with_opts(
-            HistogramOpts::new("parlor_persister_batch_seconds", "From the first attempt to store a batch to its acknowledgement.")
-                .buckets(vec![0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0]),
+            HistogramOpts::new(
+                "parlor_persister_batch_seconds",
+                "From the first attempt to store a batch to its acknowledgement.",
+            )
+            .buckets(vec![0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0]),
         )?;
         registry.register(Box::new(events.clone()))?;
         registry.register(Box::new(failures.clone()))?;

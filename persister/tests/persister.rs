@@ -1,5 +1,6 @@
 //! The persister between the real embedded log and the real embedded store.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 #![expect(clippy::disallowed_methods, reason = "the tests append what the persister is to store, as the door would")]
 
 use std::{
@@ -97,7 +98,8 @@ impl Bench {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = open_log(folder.path());
-        let store = SqliteStore::open(folder.path(), parlor_store::Metrics::new(&Registry::new()).unwrap()).await.unwrap();
+        let store =
+            SqliteStore::open(folder.path(), parlor_store::Metrics::new(&Registry::new()).unwrap()).await.unwrap();
         let store = Switched {
             store,
             down: AtomicBool::new(false),
@@ -114,7 +116,15 @@ impl Bench {
         };
         let registry = Registry::new();
         let metrics = Metrics::new(&registry).unwrap();
-        Self { log: Arc::new(log), store: Arc::new(store), settings, registry, metrics, drain: Drain::new(), _folder: folder }
+        Self {
+            log: Arc::new(log),
+            store: Arc::new(store),
+            settings,
+            registry,
+            metrics,
+            drain: Drain::new(),
+            _folder: folder,
+        }
     }
 
     fn persist(&self, drain: &Drain) -> Health {
@@ -215,7 +225,8 @@ async fn while_the_store_is_down_nothing_is_acknowledged_and_it_goes_on_by_itsel
     bench.store.down.store(true, Ordering::SeqCst);
     let health = bench.persist(&bench.drain);
     bench.append_messages(0..50).await;
-    until("it has tried for longer than the log waits", async || bench.store.attempts.load(Ordering::SeqCst) > 30).await;
+    until("it has tried for longer than the log waits", async || bench.store.attempts.load(Ordering::SeqCst) > 30)
+        .await;
     assert_eq!(bench.persisted().await, 0);
     assert!(health.check().is_err());
     bench.store.down.store(false, Ordering::SeqCst);

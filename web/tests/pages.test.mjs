@@ -19,7 +19,8 @@ let server;
 let browser;
 
 before(async () => {
-  [server, browser] = await Promise.all([Server.begin(), launch()]);
+  server = await Server.begin();
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();

@@ -21,7 +21,9 @@ let browser;
 let host;
 
 before(async () => {
-  [server, browser, host] = await Promise.all([Server.begin(), launch(), WidgetHost.begin()]);
+  server = await Server.begin();
+  browser = await launch();
+  host = await WidgetHost.begin();
 });
 after(async () => {
   await browser?.close();

@@ -9,9 +9,7 @@ use std::{
     },
 };
 
-use prometheus::IntGauge;
-
-use super::metrics::Metrics;
+use super::metrics::{Metrics, OpenGauge};
 
 /// The most refused connections that are waited for until they have read their answer. More are closed at once.
 const MAX_REFUSALS: usize = 256;
@@ -40,7 +38,7 @@ struct Taken {
 pub struct Place {
     caps: Caps,
     address: Option<IpAddr>,
-    open: IntGauge,
+    open: OpenGauge,
 }
 
 /// A refused connection that is told why; freed on drop.
@@ -125,7 +123,7 @@ impl Drop for Refusal {
 
 #[cfg(test)]
 mod tests {
-    use prometheus::Registry;
+    use crate::telemetry::Registry;
 
     use super::*;
 

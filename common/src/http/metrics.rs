@@ -5,6 +5,9 @@ use std::time::Instant;
 use http::{Method, StatusCode};
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+/// How many connections are open.
+pub(super) type OpenGauge = IntGauge;
+
 /// Connections and requests of the process's listeners.
 #[derive(Clone, Debug)]
 pub struct Metrics {

@@ -7,7 +7,6 @@ use axum::{
     response::IntoResponse,
     routing::{any, get, post},
 };
-use prometheus::Registry;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::Notify,
@@ -15,7 +14,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::problem::Problem;
+use crate::{problem::Problem, telemetry::Registry};
 
 const SOON: Duration = Duration::from_secs(10);
 

@@ -7,8 +7,8 @@ use parlor_common::{
     id::{ClientMessageId, ConversationId, EventId, SessionId},
     keys::{InstallationKeys, Secret},
     position::Epoch,
+    telemetry::Registry,
 };
-use prometheus::Registry;
 
 use super::*;
 use crate::{

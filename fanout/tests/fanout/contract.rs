@@ -68,8 +68,8 @@ async fn a_widget_is_never_sent_what_it_said_on_whichever_node() {
     let mut client = live_visitor(&world, &two, "shop", &token).await;
     let mut dashboard = agent(&world, &two, "shop").await;
     dashboard.subscribe(None).await;
-    for tab in 0..3 {
-        tabs[tab].send(says(&format!("from {tab}"))).await;
+    for (tab, widget) in tabs.iter_mut().enumerate() {
+        widget.send(says(&format!("from {tab}"))).await;
         // Everyone but the sender: the wait makes the order of the three.
         assert_eq!(client.texts(1).await, [format!("from {tab}")]);
         assert_eq!(dashboard.texts(1).await, [format!("from {tab}")]);

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::{io::AsyncWriteExt, time::timeout};
 
 use super::{
     client::live_visitor,
+    door::TestDoor,
     raw::{Raw, frame},
-    world::World,
+    world::{Plan, World},
 };
 
 #[tokio::test]
@@ -59,4 +61,24 @@ async fn a_slow_reader_that_still_reads_is_told_4002() {
         others.texts(1).await;
     }
     assert_eq!(slow.close_code().await, 4002);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_more_than_the_door_takes_is_not_read() {
+    let world = World::new().await;
+    let door = TestDoor::shut(world.log.clone());
+    let node = world.node_with(Plan { door: door.clone(), ..world.plan() }).await;
+    let mut raw = Raw::open(&node).await;
+    raw.write(&frame(0x81, json!({"type": "hello", "protocol": 1}).to_string().as_bytes())).await;
+    assert_eq!(raw.next().await.unwrap().0, 0x81);
+    let mut message = json!({"type": "message", "text": "x".repeat(16_000)}).to_string().into_bytes();
+    message.resize(65_536, b' ');
+    let message = frame(0x81, &message);
+    // The kernel's buffers take some megabytes; what the node took would have no end.
+    let mut written = 0;
+    while timeout(Duration::from_secs(1), raw.stream.write_all(&message)).await.is_ok() {
+        written += 1;
+        assert!(written < 500, "32 MB were read and kept");
+    }
+    assert_eq!(door.calls().len(), 1);
 }

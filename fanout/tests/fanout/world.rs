@@ -13,17 +13,17 @@ use parlor_common::{
     http::{self, HttpSettings},
     keys::{InstallationKeys, Secret},
     random::Random,
+    telemetry::Registry,
     tenant::TenantId,
 };
 use parlor_fanout::{DrainSettings, FeedSettings, Feeds, Hub, Metrics, Parts, ResumeSettings, SocketSettings, Sockets};
 use parlor_history::History;
 use parlor_log::{
     EventLog,
-    monitor::Monitor,
+    monitor::{Monitor, MonitorMetrics},
     sqlite::{SqliteLog, SqliteLogSettings},
 };
 use parlor_store::{HistoryStore, SqliteStore};
-use prometheus::Registry;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -87,7 +87,8 @@ impl World {
     pub async fn over(log: Arc<dyn EventLog>, folder: TempDir) -> Self {
         let registry = Registry::new();
         let store = SqliteStore::open(folder.path(), parlor_store::Metrics::new(&registry).unwrap()).await.unwrap();
-        let monitor = Monitor::start(log.clone(), Clock::system()).await.unwrap();
+        let monitor =
+            Monitor::start(log.clone(), Clock::system(), MonitorMetrics::unregistered().unwrap()).await.unwrap();
         let keys = InstallationKeys::new(Secret::new(vec![7; 32]).unwrap(), None);
         let tenants = Tenants::development(&keys);
         Self {

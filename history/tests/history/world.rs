@@ -23,7 +23,7 @@ use parlor_common::{
 use parlor_history::{History, HistoryPage, Metrics};
 use parlor_log::{
     BatchLimit, EventLog, LogError, PERSISTER,
-    monitor::Monitor,
+    monitor::{Monitor, MonitorMetrics},
     sqlite::{SqliteLog, SqliteLogSettings},
 };
 use parlor_store::{HistoryStore, InboxPage, Page, PageRange, SqliteStore, StoreError};
@@ -162,7 +162,7 @@ impl World {
     pub(crate) async fn monitor(&self) -> Monitor {
         let clock = self.clock.clone();
         let clock = Clock::new(move || Timestamp::from_millis(clock.load(Ordering::Relaxed)));
-        Monitor::start(Arc::new(self.log.clone()), clock).await.unwrap()
+        Monitor::start(Arc::new(self.log.clone()), clock, MonitorMetrics::unregistered().unwrap()).await.unwrap()
     }
 
     pub(crate) async fn history(&self) -> History {

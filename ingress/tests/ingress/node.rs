@@ -27,7 +27,7 @@ use parlor_history::History;
 use parlor_ingress::{Deps, DoorSettings, LogDoor, Metrics, RestSettings, router};
 use parlor_log::{
     BatchLimit, EventLog, PERSISTER,
-    monitor::Monitor,
+    monitor::{Monitor, MonitorMetrics},
     sqlite::{SqliteLog, SqliteLogSettings},
 };
 use parlor_store::{HistoryStore, SqliteStore};
@@ -194,7 +194,8 @@ impl Node {
         let log = wrap(embedded.clone());
         let node_clock = clock.ahead(node_ahead_ms);
         let random = Random::system();
-        let monitor = Monitor::start(log.clone(), node_clock.clone()).await.unwrap();
+        let monitor =
+            Monitor::start(log.clone(), node_clock.clone(), MonitorMetrics::unregistered().unwrap()).await.unwrap();
         let metrics = parlor_history::Metrics::new(&registry).unwrap();
         let store_deadline = Duration::from_secs(2);
         let history = History::new(log.clone(), store.clone(), monitor.clone(), store_deadline, metrics);

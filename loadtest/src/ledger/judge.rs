@@ -103,17 +103,30 @@ impl Judge<'_> {
     fn losses(&mut self, conversation: Conversation, drafts: &[Draft], places: &Places) {
         let present = ends(places.iter().map(Option::is_some));
         for (number, draft) in drafts.iter().enumerate().filter(|&(number, _)| places[number].is_none()) {
-            if !draft.is_accepted() {
+            let Some(why) = self.promise(draft) else {
                 self.verdict.unknown_absent += u64::from(draft.outcome == Outcome::Unknown);
+                self.verdict.unanswered += u64::from(draft.outcome == Outcome::Unknown && draft.way != Way::Frame);
                 continue;
-            }
+            };
             let place = self.verdict.lost_at.note(number, present);
-            let why =
-                if matches!(draft.outcome, Outcome::Accepted(_)) { "was accepted" } else { "was shown to a client" };
             let sent = draft.intended.saturating_duration_since(self.started).as_secs_f64();
             let detail = format!("does not hold it, which {why}; sent at {sent:.3} s; {place}");
             let tag = Tag { conversation, number: index(number) };
             self.verdict.fault(Fault::in_history(FaultKind::Lost, Some(tag), detail));
+        }
+    }
+
+    /// Why a draft must be in history; `None` where it may be absent.
+    fn promise(&self, draft: &Draft) -> Option<&'static str> {
+        match draft.outcome {
+            Outcome::Accepted(_) => Some("was accepted"),
+            _ if draft.seen => Some("was shown to a client"),
+            // The seed's widget is told of a frame that could not be kept by the end of its socket, and by nothing else.
+            Outcome::Unknown if draft.way == Way::Frame => {
+                let author = self.clients.get(draft.author.index())?;
+                (author.losses() == draft.session).then_some("was sent on a socket that lived on")
+            }
+            Outcome::Unknown | Outcome::Refused | Outcome::Failed => None,
         }
     }
 

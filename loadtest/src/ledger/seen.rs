@@ -116,6 +116,11 @@ impl Seen {
         self.order.len() as u64
     }
 
+    /// How many connections it has lost.
+    pub(super) const fn losses(&self) -> u32 {
+        self.losses
+    }
+
     pub(super) const fn repeats(&self) -> u64 {
         self.repeats
     }

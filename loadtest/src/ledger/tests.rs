@@ -143,12 +143,25 @@ fn what_was_accepted_and_is_not_in_history_is_lost_and_where_is_told() {
 fn what_was_shown_was_accepted_and_is_lost_without_an_answer_too() {
     let run = Run::new();
     run.show_all(None);
-    let tag = run.sent(run.widget, ONE, Way::Frame);
+    let tag = run.sent(run.author, ONE, Way::Identified);
     assert!(run.judge().is_clean(), "an unknown draft may be absent");
-    for client in [run.author, run.tab, run.agent] {
+    assert_eq!(run.judge().unanswered, 1);
+    for client in [run.author, run.tab, run.agent, run.widget] {
         run.show(client, &[tag]);
     }
     assert_says(&run.fault(), FaultKind::Lost, &["draft 5", "was shown to a client", "after all"]);
+}
+
+#[test]
+fn a_widgets_frame_may_be_absent_only_where_its_socket_ended() {
+    let run = Run::new();
+    run.show_all(None);
+    run.sent(run.widget, ONE, Way::Frame);
+    assert_says(&run.fault(), FaultKind::Lost, &["draft 5", "on a socket that lived on"]);
+    run.ledger.lost(run.widget);
+    let verdict = run.judge();
+    assert!(verdict.is_clean(), "{:#?}", verdict.faults);
+    assert_eq!((verdict.unknown_absent, verdict.unanswered), (1, 0));
 }
 
 #[test]

@@ -168,12 +168,17 @@ fn leads(replicas: u8, cluster: Option<&ClusterInfo>) -> Result<(), ApiFailure> 
         return Ok(());
     }
     let doubtful = |why: &str| Err(ApiFailure::Doubtful(why.to_owned()));
-    let Some(cluster) = cluster.filter(|cluster| cluster.leader.as_ref().is_some_and(|leader| !leader.is_empty())) else {
+    let Some(cluster) = cluster.filter(|cluster| cluster.leader.as_ref().is_some_and(|leader| !leader.is_empty()))
+    else {
         return doubtful("the stream has no leader");
     };
     let fresh = |peer: &&PeerInfo| !peer.offline && Duration::from_nanos(peer.active.unsigned_abs()) < FRESH;
     let followers = cluster.replicas.as_deref().unwrap_or_default().iter().filter(fresh).count();
-    if followers + 1 > usize::from(replicas) / 2 { Ok(()) } else { doubtful("the stream's leader is cut off from its replicas") }
+    if followers + 1 > usize::from(replicas) / 2 {
+        Ok(())
+    } else {
+        doubtful("the stream's leader is cut off from its replicas")
+    }
 }
 
 #[cfg(test)]

@@ -140,9 +140,7 @@ fn read(stream: &str, answer: &Message) -> Result<Published, Attempt> {
         // Whether a store that failed has it nobody knows; every other refusal comes before the store.
         Some(error) if error.err_code == ApiError::STORE_FAILED => Err(Attempt::Unknown(error.description)),
         Some(error) => Err(Attempt::NotNow(format!("{} ({})", error.description, error.err_code))),
-        None if ack.stream == stream && ack.seq > 0 => {
-            Ok(Published { sequence: ack.seq, duplicate: ack.duplicate })
-        }
+        None if ack.stream == stream && ack.seq > 0 => Ok(Published { sequence: ack.seq, duplicate: ack.duplicate }),
         None if ack.stream.is_empty() || ack.seq == 0 => {
             Err(Attempt::Unknown("the acknowledgement names no stream or no sequence".to_owned()))
         }
@@ -174,7 +172,9 @@ mod tests {
         let again = Published { sequence: 7, duplicate: true };
         assert_eq!(answer(r#"{"stream":"CHAT_00_1","seq":7,"duplicate":true,"later":{}}"#), Ok(again));
         assert!(matches!(answer(r#"{"stream":"CHAT_00_2","seq":7}"#), Err(Attempt::Never(_))));
-        for payload in ["", "{}", "+ACK", r#"{"stream":"CHAT_00_1"}"#, r#"{"stream":"CHAT_00_1","seq":0}"#, r#"{"seq":7}"#] {
+        for payload in
+            ["", "{}", "+ACK", r#"{"stream":"CHAT_00_1"}"#, r#"{"stream":"CHAT_00_1","seq":0}"#, r#"{"seq":7}"#]
+        {
             assert!(matches!(answer(payload), Err(Attempt::Unknown(_))), "{payload}");
         }
     }
@@ -182,7 +182,9 @@ mod tests {
     #[test]
     fn a_refusal_tells_whether_it_is_worth_trying_again() {
         let refused = |code: u32, description: &str| {
-            answer(&format!(r#"{{"error":{{"code":400,"err_code":{code},"description":"{description}"}},"stream":"CHAT_00_1","seq":0}}"#))
+            answer(&format!(
+                r#"{{"error":{{"code":400,"err_code":{code},"description":"{description}"}},"stream":"CHAT_00_1","seq":0}}"#
+            ))
         };
         for (code, description) in [
             (10_077, "maximum bytes exceeded"),

@@ -124,12 +124,16 @@ impl JetStreamDeliveries {
         let number = message.subject.strip_prefix(self.inbox.as_str()).and_then(|rest| rest.strip_prefix('.'));
         if let Some(number) = number {
             let Some(status) = message.status else { return Pulled::Nothing };
-            let Some(number) = number.parse().ok().filter(|number| *number == self.pulls) else { return Pulled::Nothing };
+            let Some(number) = number.parse().ok().filter(|number| *number == self.pulls) else {
+                return Pulled::Nothing;
+            };
             let description = message.description.as_deref().unwrap_or_default();
             return match status.as_u16() {
                 // No messages; the time is over; the next one does not fit, or the consumer moves to another leader.
                 404 | 408 => Pulled::End(number),
-                409 if description.contains("MaxBytes") || description.contains("Batch Completed") => Pulled::End(number),
+                409 if description.contains("MaxBytes") || description.contains("Batch Completed") => {
+                    Pulled::End(number)
+                }
                 100 => Pulled::Nothing,
                 status => Pulled::Failed(LogError::Unavailable(format!("a pull was ended: {status} {description}"))),
             };
@@ -139,9 +143,7 @@ impl JetStreamDeliveries {
             return Pulled::Nothing;
         };
         match delivered(&self.log.shared.names, &self.stream, message, &reply) {
-            Some(entry) => {
-                Pulled::Delivery(Delivery { entry, token: token.to_string(), attempt: reply.deliveries })
-            }
+            Some(entry) => Pulled::Delivery(Delivery { entry, token: token.to_string(), attempt: reply.deliveries }),
             None => Pulled::Foreign(token.to_string()),
         }
     }

@@ -250,7 +250,13 @@ impl Link {
 
 impl Shared {
     /// Keeps a connection until it is told to stop.
-    async fn keep(self: Arc<Self>, mut dialer: Dialer, mut connection: Connection, stop: CancellationToken, drain: Drain) {
+    async fn keep(
+        self: Arc<Self>,
+        mut dialer: Dialer,
+        mut connection: Connection,
+        stop: CancellationToken,
+        drain: Drain,
+    ) {
         let serving = async {
             loop {
                 self.serve(&mut connection).await;

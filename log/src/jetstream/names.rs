@@ -113,7 +113,17 @@ mod tests {
     #[test]
     fn no_other_name_is_taken_for_a_stream_of_ours() {
         let names = Names::new("");
-        for name in ["CHAT", "CHAT_7_3", "CHAT_07_03", "CHAT_07_0", "CHAT_07_+3", "CHAT_07_", "ns_CHAT_07_3", "CHAT_07_3_1", "DEAD"] {
+        for name in [
+            "CHAT",
+            "CHAT_7_3",
+            "CHAT_07_03",
+            "CHAT_07_0",
+            "CHAT_07_+3",
+            "CHAT_07_",
+            "ns_CHAT_07_3",
+            "CHAT_07_3_1",
+            "DEAD",
+        ] {
             assert_eq!(names.parse_stream(name), None, "{name}");
         }
     }

@@ -72,16 +72,8 @@ async fn read(
     let last = MessageRequest { last_by_subj: Some(&subject), ..MessageRequest::default() };
     let target = log.shared.api.message(&stream.name, &last).await?.map_or(0, |message| message.seq);
 
-    let mut reading = Reading {
-        log,
-        stream,
-        subject: &subject,
-        limit,
-        target,
-        deadline,
-        reached: first,
-        entries: Vec::new(),
-    };
+    let mut reading =
+        Reading { log, stream, subject: &subject, limit, target, deadline, reached: first, entries: Vec::new() };
     reading.fill().await?;
     let Reading { entries, reached, .. } = reading;
     let through = if reached < target { reached } else { info.state.last_seq.max(reached) };
@@ -121,11 +113,12 @@ impl Reading<'_> {
         let payload = serde_json::to_vec(&request).map_err(|error| LogError::Rejected(error.to_string()))?;
         let deadline = self.deadline.min(Instant::now() + REPLICA_WAIT);
         let subject = format!("$JS.API.DIRECT.GET.{}", self.stream.name);
-        let mut answers = match self.log.shared.api.link.ask_many(subject, Bytes::from(payload), batch + 1, deadline).await {
-            Ok(answers) => answers,
-            Err(none @ NoAnswer::Unsendable) => return Err(none.into()),
-            Err(NoAnswer::TimedOut | NoAnswer::Disconnected | NoAnswer::NoResponders) => return Ok(()),
-        };
+        let mut answers =
+            match self.log.shared.api.link.ask_many(subject, Bytes::from(payload), batch + 1, deadline).await {
+                Ok(answers) => answers,
+                Err(none @ NoAnswer::Unsendable) => return Err(none.into()),
+                Err(NoAnswer::TimedOut | NoAnswer::Disconnected | NoAnswer::NoResponders) => return Ok(()),
+            };
         // Silence ends the batch as its end would: what is missing is asked for again.
         while let Ok(Some(answer)) = tokio::time::timeout_at(deadline.into(), answers.next()).await {
             if answer.status.is_some_and(|status| status != StatusCode::OK) {

@@ -235,6 +235,11 @@ impl ApiError {
         matches!(self.err_code, Self::STREAM_NOT_FOUND | Self::CONSUMER_NOT_FOUND)
     }
 
+    /// Whether the servers are electing or starting.
+    pub(super) const fn is_passing(&self) -> bool {
+        matches!(self.err_code, 10_006..=10_009 | 10_118 | 10_119 | 10_167)
+    }
+
     /// Whether somebody else has made the same, or something in its place, in the meantime.
     pub(super) const fn is_conflict(&self) -> bool {
         matches!(self.err_code, Self::STREAM_NAME_IN_USE | Self::SUBJECTS_OVERLAP)

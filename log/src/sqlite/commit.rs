@@ -9,7 +9,7 @@ use crate::{Appended, LogError};
 /// What an entry takes beside its record: its columns, and its place in three indexes.
 const ENTRY_OVERHEAD: u64 = 256;
 /// Entries that one transaction forgets at most, so that appends need not wait long for it.
-const FORGET_AT_ONCE: i64 = 2_000;
+pub(super) const FORGET_AT_ONCE: usize = 2_000;
 /// Characters of a reason that are kept.
 const REASON_CHARS: usize = 1_000;
 
@@ -156,7 +156,7 @@ pub(super) fn has_aged(connection: &Connection, before: Timestamp) -> rusqlite::
 pub(super) fn forget(connection: &Connection, before: Timestamp) -> rusqlite::Result<usize> {
     let Extent { end, persisted, .. } = Extent::read(connection)?;
     let mut oldest = connection.prepare_cached("SELECT position, stored_at FROM entries ORDER BY position LIMIT ?1")?;
-    let mut rows = oldest.query([FORGET_AT_ONCE])?;
+    let mut rows = oldest.query([FORGET_AT_ONCE as i64])?;
     let mut through = None;
     while let Some(row) = rows.next()? {
         let (position, stored_at): (_, i64) = (position(row, 0)?, row.get(1)?);

@@ -272,10 +272,14 @@ impl Writer {
         if self.tidied.elapsed() < TIDY_EVERY {
             return;
         }
-        self.tidied = Instant::now();
         match self.tidy() {
-            Ok(forgotten) => self.metrics.forgotten.inc_by(forgotten as u64),
-            Err(error) => self.failed(&error),
+            // More than one transaction should forget at once: the next one comes right after the next commit.
+            Ok(forgotten) if forgotten >= commit::FORGET_AT_ONCE => {}
+            Ok(_) => self.tidied = Instant::now(),
+            Err(error) => {
+                self.tidied = Instant::now();
+                self.failed(&error);
+            }
         }
     }
 
@@ -289,6 +293,7 @@ impl Writer {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let forgotten = commit::forget(&transaction, before)?;
         transaction.commit()?;
+        self.metrics.forgotten.inc_by(forgotten as u64);
         Ok(forgotten)
     }
 

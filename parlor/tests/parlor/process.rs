@@ -15,6 +15,8 @@ use crate::http;
 #[derive(Debug)]
 pub(crate) struct Parlor {
     child: Child,
+    /// How it was started, to be started again.
+    command: Command,
     pub(crate) listen: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) log: PathBuf,
@@ -53,24 +55,15 @@ pub(crate) fn run<S: AsRef<OsStr>>(folder: &Path, arguments: &[S], variables: &[
 impl Parlor {
     /// Starts a role (none is the all-in-one) on free ports and waits until it is ready.
     pub(crate) async fn start(folder: &Path, role: Option<&str>, variables: &[(&str, String)]) -> Self {
-        Self::start_at(folder, role, variables, free_address(), free_address()).await
-    }
-
-    /// The same on these ports.
-    pub(crate) async fn start_at(
-        folder: &Path,
-        role: Option<&str>,
-        variables: &[(&str, String)],
-        listen: SocketAddr,
-        admin: SocketAddr,
-    ) -> Self {
+        let (listen, admin) = (free_address(), free_address());
         let log = folder.join(format!("{}-{}.log", role.unwrap_or("parlor"), listen.port()));
         let mut all = vec![("PARLOR_LISTEN", listen.to_string()), ("PARLOR_ADMIN", admin.to_string())];
         all.extend(variables.iter().cloned());
         let arguments: Vec<&str> = role.into_iter().collect();
         let file = File::options().create(true).append(true).open(&log).unwrap();
-        let child = command(folder, &arguments, &all).stdout(Stdio::null()).stderr(file).spawn().unwrap();
-        let mut parlor = Self { child, listen, admin, log };
+        let mut command = command(folder, &arguments, &all);
+        let child = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        let mut parlor = Self { child, command, listen, admin, log };
         parlor.ready().await;
         parlor
     }
@@ -92,16 +85,29 @@ impl Parlor {
         }
     }
 
-    /// `kill -9`.
-    pub(crate) fn kill(mut self) -> (SocketAddr, SocketAddr) {
+    /// `kill -9`, and the same again on the same ports.
+    pub(crate) async fn kill_and_start_again(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.listen, self.admin)
+        self.child = self.command.spawn().unwrap();
+        self.ready().await;
+    }
+
+    /// SIGTERM, its orderly end, and the same again on the same ports.
+    pub(crate) async fn restart(&mut self) {
+        self.terminate();
+        assert!(self.ended().await.success(), "{}", self.said());
+        self.child = self.command.spawn().unwrap();
+        self.ready().await;
     }
 
     /// SIGTERM, and its exit status; fails after 30 s.
     pub(crate) async fn stop(mut self) -> ExitStatus {
         self.terminate();
+        self.ended().await
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

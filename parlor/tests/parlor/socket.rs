@@ -28,9 +28,10 @@ impl Socket {
         }
         let opened = timeout(Duration::from_secs(10), connect_async(request)).await.expect("a handshake in 10 s");
         let (stream, answer) = opened.unwrap();
-        let cookie = answer.headers().get("set-cookie").map(|cookie| {
-            cookie.to_str().unwrap().split(';').next().unwrap().to_owned()
-        });
+        let cookie = answer
+            .headers()
+            .get("set-cookie")
+            .map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
         Self { stream, cookie }
     }
 
@@ -47,6 +48,17 @@ impl Socket {
         assert_eq!(socket.next().await["type"], "hello");
         socket.say(&json!({"type": "subscribe", "since": since})).await;
         socket
+    }
+
+    /// Waits for the server's first ping, which is answered by itself; what is POSTed from then on is shown.
+    pub(crate) async fn answers_its_first_ping(&mut self) {
+        let frame = timeout(Duration::from_secs(10), self.stream.next()).await.expect("a ping in 10 s");
+        assert!(matches!(frame, Some(Ok(Message::Ping(_)))), "{frame:?}");
+        // The library queues the pong and writes it with the next flush.
+        self.stream.flush().await.unwrap();
+        // It has arrived when the server has answered something that came after it.
+        self.stream.send(Message::Ping("arrived".into())).await.unwrap();
+        while !matches!(self.stream.next().await, Some(Ok(Message::Pong(answer))) if *answer == *b"arrived") {}
     }
 
     pub(crate) async fn say(&mut self, frame: &Value) {

@@ -33,7 +33,12 @@ export class Server {
       server.#data = await mkdtemp(join(tmpdir(), "parlor-page-tests-"));
       [server.#port, server.#admin] = [await freePort(), await freePort()];
       server.url = `http://localhost:${server.#port}`;
-      await server.start();
+      try {
+        await server.start();
+      } catch (thrown) {
+        await server.end();
+        throw thrown;
+      }
     } else if (!server.url) {
       throw new Error("set PARLOR_BIN to the parlor binary, or PARLOR_URL to a server in development mode");
     }
@@ -57,11 +62,12 @@ export class Server {
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
     child.on("error", (error) => (this.#log += `\n${error}`));
+    // An exit ends the wait as well: nothing else would come.
+    const over = () => child.exitCode !== null || child.signalCode !== null;
+    const ready = async () => (await fetch(`http://127.0.0.1:${this.#admin}/ready`)).status === 200;
     try {
-      await until("ready", async () => {
-        if (child.exitCode !== null) throw new Error(`it exited with ${child.exitCode}`);
-        return (await fetch(`http://127.0.0.1:${this.#admin}/ready`)).status === 200;
-      });
+      await until("ready", async () => over() || (await ready()));
+      if (over()) throw new Error(`it exited (${child.exitCode ?? child.signalCode})`);
     } catch (thrown) {
       throw new Error(`the server did not start: ${thrown}\n${this.#log}`);
     }

@@ -1,0 +1,259 @@
+//! The log on NATS JetStream: a stream for each shard, kept by as many servers as the settings say.
+//!
+//! An acknowledged append survives what [`provision`] made of the streams: `kill -9` and a power cut of any of the servers,
+//! and of all of them where each message is fsynced. The streams' names carry the epoch, so that an acknowledgement proves
+//! its position's; a log is tied to the streams it found at its start, and says so once they are gone.
+
+mod api;
+mod append;
+mod check;
+mod deliveries;
+mod entry;
+mod link;
+mod metrics;
+mod names;
+mod plan;
+mod provision;
+mod read;
+mod settings;
+mod shapes;
+mod sync;
+mod tail;
+
+use std::{sync::Arc, time::Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parlor_common::{
+    clock::Timestamp,
+    conversation::ConversationKey,
+    drain::Drain,
+    id::EventId,
+    position::Position,
+    random::Random,
+    shard::{Shard, Shards},
+};
+
+use self::{
+    api::Api,
+    append::{Appender, Publish},
+    deliveries::JetStreamDeliveries,
+    link::Link,
+    names::{Names, StreamRef},
+    shapes::{MessageRequest, StreamInfo, from_nanos},
+    tail::JetStreamTail,
+};
+pub use self::{
+    metrics::Metrics as JetStreamMetrics,
+    plan::{BadPlan, GroupPlan, Plan, StreamPlan},
+    provision::{Provision, Report, provision},
+    settings::JetStreamSettings,
+};
+use crate::{Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, PERSISTER, ShardState, Start, Tail};
+
+/// The log on JetStream. Cheap to clone; clones are the same log, and the last one closes the connections.
+#[derive(Clone, Debug)]
+pub struct JetStreamLog {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: JetStreamSettings,
+    names: Names,
+    /// One for each shard, in their order.
+    streams: Vec<Arc<StreamRef>>,
+    appender: Appender,
+    api: Api,
+    random: Random,
+    metrics: JetStreamMetrics,
+    log_metrics: Metrics,
+}
+
+// === impl JetStreamLog ===
+
+impl JetStreamLog {
+    /// Connects, one connection for publishing and one for reading, finds each shard's stream and checks everything that is
+    /// relied on. The connections last until the drain begins: a stage that stops after everybody who appends and
+    /// acknowledges.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] where the servers cannot be reached; [`LogError::Rejected`], sentences for the operator,
+    /// where the streams were not provisioned, or something that is relied on is not honoured.
+    pub async fn connect(
+        settings: JetStreamSettings,
+        random: Random,
+        drain: &Drain,
+        metrics: JetStreamMetrics,
+        log_metrics: Metrics,
+    ) -> Result<Self, LogError> {
+        settings.check()?;
+        let publishing = Link::connect("publish", &settings, &random, drain, metrics.publishing.clone()).await?;
+        let reading = Link::connect("read", &settings, &random, drain, metrics.reading.clone()).await?;
+        let names = Names::new(&settings.namespace);
+        let api = Api { link: reading, wait: settings.request_timeout };
+        if let Some(sentence) = check::version_sentence(&api.link.server_version().unwrap_or_default()) {
+            return Err(LogError::Rejected(sentence));
+        }
+        let streams = find_streams(&api, &names, &settings).await?;
+        let appender = Appender::new(publishing, &settings, random.clone(), metrics.clone());
+        let shared = Shared { settings, names, streams, appender, api, random, metrics, log_metrics };
+        let log = Self { shared: Arc::new(shared) };
+        log.check_groups().await?;
+        Ok(log)
+    }
+
+    /// Refuses a shard whose stream ends before what the store has noted (`seen`): it was restored or made anew, and would
+    /// give positions a second time.
+    ///
+    /// # Errors
+    /// [`LogError::Rejected`], a sentence for the operator; [`LogError::Unavailable`].
+    pub async fn check_seen(&self, seen: impl Fn(Shard) -> Option<Position>) -> Result<(), LogError> {
+        for stream in &self.shared.streams {
+            let Some(seen) = seen(stream.shard) else { continue };
+            let end = self.position(stream, self.stream(stream).await?.state.last_seq)?;
+            if seen > end {
+                return Err(LogError::Rejected(provision::behind_sentence(stream, end, seen)));
+            }
+        }
+        Ok(())
+    }
+
+    /// A shard's stream.
+    fn stream_of(&self, shard: Shard) -> Result<&Arc<StreamRef>, LogError> {
+        let stream = self.shared.streams.get(usize::from(shard.number()));
+        stream.ok_or_else(|| LogError::Rejected(format!("there is no shard {shard}")))
+    }
+
+    /// How a stream stands, as its leader knows it.
+    async fn stream(&self, stream: &StreamRef) -> Result<StreamInfo, LogError> {
+        self.stream_by(&self.shared.api, stream).await
+    }
+
+    /// The same, asked with another patience. Refuses a stream that is no longer the shard's.
+    async fn stream_by(&self, api: &Api, stream: &StreamRef) -> Result<StreamInfo, LogError> {
+        let info = api.stream(&stream.name).await?;
+        if info.config.subjects == [self.shared.names.subjects(stream.shard)] {
+            Ok(info)
+        } else {
+            Err(LogError::Rejected(format!("stream {} is no longer shard {}'s: restart", stream.name, stream.shard)))
+        }
+    }
+
+    fn position(&self, stream: &StreamRef, sequence: u64) -> Result<Position, LogError> {
+        Position::new(stream.epoch, sequence)
+            .ok_or_else(|| LogError::Rejected(format!("sequence {sequence} of {} fits no position", stream.name)))
+    }
+
+    async fn check_groups(&self) -> Result<(), LogError> {
+        let mut wrong = Vec::new();
+        for stream in &self.shared.streams {
+            match self.shared.api.consumer(&stream.name, PERSISTER).await {
+                Ok(consumer) => wrong.extend(check::group_sentences(&stream.name, &consumer.config)),
+                Err(failure) => match LogError::from(failure) {
+                    LogError::Rejected(_) => {
+                        wrong.push(format!(
+                            "stream {} has no consumer {PERSISTER}: run `parlor provision`",
+                            stream.name
+                        ));
+                    }
+                    error @ (LogError::Unavailable(_) | LogError::Full(_)) => return Err(error),
+                },
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(LogError::Rejected(wrong.join("; "))) }
+    }
+
+    /// When the first event after `sequence` was stored.
+    async fn stored_after(&self, stream: &StreamRef, sequence: u64) -> Result<Option<Timestamp>, LogError> {
+        let next = MessageRequest { seq: Some(sequence + 1), next_by_subj: Some(">"), ..MessageRequest::default() };
+        let message = self.shared.api.message(&stream.name, &next).await?;
+        message.map(|message| read_time(&message.time)).transpose()
+    }
+}
+
+/// Each shard's stream: of those that carry its number, the one of the highest epoch.
+async fn find_streams(api: &Api, names: &Names, settings: &JetStreamSettings) -> Result<Vec<Arc<StreamRef>>, LogError> {
+    let found: Vec<_> = api.stream_names().await?.iter().filter_map(|name| names.parse_stream(name)).collect();
+    let mut wrong = Vec::new();
+    if let Some(beyond) = found.iter().find(|stream| stream.shard.number() >= settings.shards.get()) {
+        wrong.push(format!("there is a stream {}, and nats.shards is {}", beyond.name, settings.shards));
+    }
+    let mut streams = Vec::new();
+    for shard in Shards::new(settings.shards).all() {
+        let Some(stream) = found.iter().filter(|stream| stream.shard == shard).max_by_key(|stream| stream.epoch) else {
+            wrong.push(format!("shard {shard} has no stream: run `parlor provision`"));
+            continue;
+        };
+        let info = api.stream(&stream.name).await?;
+        wrong.extend(check::stream_sentences(names, stream, &info.config, settings));
+        streams.push(Arc::new(stream.clone()));
+    }
+    if wrong.is_empty() { Ok(streams) } else { Err(LogError::Rejected(wrong.join("; "))) }
+}
+
+/// A time as the servers tell it.
+fn read_time(text: &str) -> Result<Timestamp, LogError> {
+    Timestamp::parse(text)
+        .ok_or_else(|| LogError::Unavailable("the servers tell a time that cannot be read".to_owned()))
+}
+
+#[async_trait]
+impl EventLog for JetStreamLog {
+    fn shards(&self) -> Shards {
+        Shards::new(self.shared.settings.shards)
+    }
+
+    async fn append(&self, conversation: &ConversationKey, id: &EventId, record: Bytes) -> Result<Appended, LogError> {
+        let started = Instant::now();
+        let stream = self.stream_of(self.shards().of(&conversation.tenant))?;
+        let publish = Publish {
+            stream: &stream.name,
+            subject: self.shared.names.subject(conversation, stream.shard),
+            id: id.to_string(),
+            headers: Vec::new(),
+            payload: record,
+        };
+        let result = match self.shared.appender.publish(&publish).await {
+            Ok(published) => self
+                .position(stream, published.sequence)
+                .map(|position| Appended { position, duplicate: published.duplicate }),
+            Err(error) => Err(error),
+        };
+        self.shared.log_metrics.appended(&result, started.elapsed());
+        result
+    }
+
+    async fn tail(&self, shard: Shard, start: Start) -> Result<Box<dyn Tail>, LogError> {
+        let stream = self.stream_of(shard)?.clone();
+        Ok(Box::new(JetStreamTail::start(self.clone(), stream, start).await?))
+    }
+
+    async fn read(&self, filter: &Filter, after: Position, limit: usize) -> Result<LogPage, LogError> {
+        let stream = self.stream_of(self.shards().of(filter.tenant()))?;
+        read::page(self, stream, filter, after, limit).await
+    }
+
+    async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {
+        let stream = self.stream_of(shard)?.clone();
+        Ok(Box::new(JetStreamDeliveries::open(self.clone(), stream, group).await?))
+    }
+
+    async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {
+        let stream = self.stream_of(shard)?;
+        // The group first: what it has acknowledged by now is in the stream when that is asked.
+        let group = self.shared.api.consumer(&stream.name, PERSISTER).await?;
+        let info = self.stream(stream).await?;
+        let floor = group.ack_floor.stream_seq;
+        let oldest_unpersisted =
+            if floor < info.state.last_seq { self.stored_after(stream, floor).await? } else { None };
+        Ok(ShardState {
+            start: self.position(stream, info.state.first_seq.saturating_sub(1))?,
+            end: self.position(stream, info.state.last_seq)?,
+            persisted: self.position(stream, floor)?,
+            oldest_unpersisted,
+            max_age: from_nanos(info.config.max_age),
+            time: read_time(&info.ts)?,
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! What replicas could break, on the cluster that `scripts/servers` has started: order, tails, reads, deliveries.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use parlor_log::{
+    EventLog,
+    jetstream::{JetStreamLog, JetStreamSettings},
+};
+
+use super::{connect, plan, provision_new, raw::Raw, server::variable, settings};
+use crate::suite::{
+    Bounds, Harness, obligations,
+    tools::{shard, within},
+};
+
+/// A log on three servers, in a namespace of its own.
+pub(crate) struct Clustered {
+    settings: JetStreamSettings,
+    log: JetStreamLog,
+}
+
+obligations! { crate::jetstream::cluster::Clustered:
+    appends {
+        positions_of_one_caller_rise
+        many_writers_get_one_order
+        the_same_id_again_changes_nothing
+        the_same_id_from_many_at_once_is_committed_once
+        what_will_never_be_taken_is_rejected
+    }
+    tails {
+        from_the_start_everything_comes_in_order
+        from_the_end_only_what_is_new_comes
+        nothing_is_missing_or_repeated_while_many_write
+        a_tail_dropped_in_mid_wait_loses_nothing
+        several_tails_see_the_same
+        where_a_start_cannot_be_kept_without_a_hole_it_is_rejected
+    }
+    reads {
+        a_page_holds_everything_acknowledged_before
+        a_conversation_and_a_tenant_are_read_by_themselves
+        a_full_page_is_complete_through_its_last_event
+        an_empty_page_tells_how_far_it_looked
+        from_before_the_start_a_page_is_complete_after_the_start
+        ahead_of_the_end_or_of_a_later_epoch_is_rejected
+    }
+    deliveries {
+        each_entry_is_delivered_and_acknowledged_by_itself
+        what_is_not_acknowledged_comes_again_to_another_reader
+        two_readers_share_the_work
+        the_persisted_position_waits_for_what_is_before
+    }
+    states {
+        an_empty_log_stands_at_its_epochs_start
+        a_state_tells_what_was_appended_and_persisted
+        what_is_forgotten_moves_the_start
+    }
+    bounds {
+        at_the_bound_it_is_full_until_there_is_room
+    }
+}
+
+/// Addresses in a variable, by comma.
+fn addresses(name: &str) -> Vec<String> {
+    variable(name).split(',').map(str::to_owned).collect()
+}
+
+/// A namespace that no other test, of this run or another, has.
+fn namespace() -> String {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed);
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() % (1 << 40);
+    format!("t{nanos:x}-{number}")
+}
+
+impl Harness for Clustered {
+    async fn fresh(bounds: Bounds) -> Self {
+        let namespace = namespace();
+        let settings = JetStreamSettings { namespace, ..settings(addresses("PARLOR_TEST_NATS_CLUSTER"), 3) };
+        let monitors = addresses("PARLOR_TEST_NATS_CLUSTER_MONITOR");
+        provision_new(&settings, &plan(bounds), &monitors).await.unwrap();
+        let log = connect(&settings).await.unwrap();
+        Self { settings, log }
+    }
+
+    fn log(&self) -> Arc<dyn EventLog> {
+        Arc::new(self.log.clone())
+    }
+
+    async fn reopen(&mut self) {
+        self.log = connect(&self.settings).await.unwrap();
+    }
+
+    async fn cut(&mut self) {
+        unreachable!("these servers are not this test's alone");
+    }
+
+    async fn mend(&mut self) {
+        unreachable!("these servers are not this test's alone");
+    }
+
+    async fn forget(&mut self) {
+        let mut raw = Raw::connect(&self.settings.urls[0]).await;
+        let stream = format!("{}_CHAT_{}_1", self.settings.namespace, shard(&self.log()));
+        within("a purge", raw.api(&format!("STREAM.PURGE.{stream}"), r#"{"keep":1}"#)).await;
+    }
+}
