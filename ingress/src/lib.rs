@@ -4,7 +4,7 @@ mod door;
 mod gate;
 mod idempotency;
 mod metrics;
-pub mod rest;
+mod rest;
 mod settings;
 
 pub use self::{

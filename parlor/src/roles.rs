@@ -94,8 +94,8 @@ pub(crate) async fn run(role: Role, in_force: &InForce) -> Result<(), Exit> {
         }
     };
     let readiness = Readiness::new(checks);
-    shared.serve(listener, app, admin, &readiness)?;
     shared.announce(role);
+    shared.serve(listener, app, admin, &readiness)?;
     signals.next().await;
     let lingers = role != Role::Alone && role != Role::Persister;
     shared.stages.stop(&readiness, &settings.drain, lingers, &mut signals).await;

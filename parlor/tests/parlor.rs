@@ -7,8 +7,14 @@
 mod alone;
 #[path = "parlor/http.rs"]
 mod http;
+#[path = "parlor/installation.rs"]
+mod installation;
+#[path = "parlor/outages.rs"]
+mod outages;
 #[path = "parlor/process.rs"]
 mod process;
+#[path = "parlor/proxy.rs"]
+mod proxy;
 #[path = "parlor/socket.rs"]
 mod socket;
 #[path = "parlor/startup.rs"]

@@ -187,7 +187,7 @@ mod tests {
 
     fn peer(seconds: u64, offline: bool) -> PeerInfo {
         let active = super::super::shapes::nanos(Duration::from_secs(seconds));
-        PeerInfo { name: String::new(), offline, active }
+        PeerInfo { offline, active }
     }
 
     fn cluster(replicas: Vec<PeerInfo>) -> ClusterInfo {

@@ -90,7 +90,9 @@ impl JetStreamDeliveries {
         if let Some(sentence) = group_sentences(&stream.name, &consumer.config).into_iter().next() {
             return Err(LogError::Rejected(sentence));
         }
-        let (inbox, messages) = log.shared.api.link.subscribe(log.shared.settings.request_timeout).await?;
+        let inbox = log.shared.api.link.unique_subject();
+        let wait = log.shared.settings.request_timeout;
+        let messages = log.shared.api.link.subscribe(format!("{inbox}.*"), wait).await?;
         let group = group.to_owned();
         Ok(Self { log, stream, group, inbox, messages, pulls: 0, waiting: None, empty: 0 })
     }

@@ -176,18 +176,18 @@ impl Link {
         timeout(wait, flushed).await.unwrap_or_else(|_| Err(self.unanswered()))
     }
 
-    /// A subscription of the caller's own, to a subject that nobody else has and to those below it. It ends when the
-    /// connection is lost.
-    pub(super) async fn subscribe(&self, wait: Duration) -> Result<(String, Subscriber), NoAnswer> {
-        let subject = inbox::unique(&self.shared.random);
+    /// A subject that nobody else has.
+    pub(super) fn unique_subject(&self) -> String {
+        inbox::unique(&self.shared.random)
+    }
+
+    /// A subscription of the caller's own. It ends when the connection is lost.
+    pub(super) async fn subscribe(&self, subject: String, wait: Duration) -> Result<Subscriber, NoAnswer> {
         let subscribed = async {
             let client = self.client().await;
-            client.subscribe(format!("{subject}.*")).await.map_err(|_| NoAnswer::Disconnected)
+            client.subscribe(subject).await.map_err(|_| NoAnswer::Disconnected)
         };
-        match timeout(wait, subscribed).await {
-            Ok(subscriber) => Ok((subject, subscriber?)),
-            Err(_) => Err(self.unanswered()),
-        }
+        timeout(wait, subscribed).await.unwrap_or_else(|_| Err(self.unanswered()))
     }
 
     /// Says that the connection may be gone: it proves the contrary by an echo, or is made again.

@@ -87,9 +87,9 @@ impl Reading<'_> {
     async fn fill(&mut self) -> Result<(), LogError> {
         while self.open() {
             let before = self.reached;
-            self.from_replica().await?;
+            self.ask_replica().await?;
             if self.open() && self.reached == before {
-                self.from_leader().await?;
+                self.ask_leader().await?;
             }
         }
         Ok(())
@@ -101,7 +101,7 @@ impl Reading<'_> {
 
     /// One batch from whoever answers, which may be a replica that has not got everything yet. A batch that ends early is
     /// whole as far as it goes: a replica has what it has without holes, and hands it out in order.
-    async fn from_replica(&mut self) -> Result<(), LogError> {
+    async fn ask_replica(&mut self) -> Result<(), LogError> {
         let batch = (self.limit - self.entries.len()).min(BATCH);
         let request = MessageRequest {
             seq: Some(self.reached + 1),
@@ -137,7 +137,7 @@ impl Reading<'_> {
     }
 
     /// The next message from the stream's leader, which has everything.
-    async fn from_leader(&mut self) -> Result<(), LogError> {
+    async fn ask_leader(&mut self) -> Result<(), LogError> {
         self.log.shared.metrics.leader_reads.inc();
         let next = MessageRequest {
             seq: Some(self.reached + 1),

@@ -65,7 +65,6 @@ pub(super) struct ClusterInfo {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct PeerInfo {
-    pub(super) name: String,
     #[serde(default)]
     pub(super) offline: bool,
     /// How long ago the leader last heard from it.

@@ -175,7 +175,9 @@ impl Flow {
     /// Makes a consumer of everything after `reached`, and checks that there is no hole.
     async fn make(log: &JetStreamLog, stream: &StreamRef, reached: u64, wait: Duration) -> Result<Self, LogError> {
         let api = log.shared.api.patient(wait);
-        let (inbox, messages) = api.link.subscribe(wait).await?;
+        // The server counts as interest in a consumer only a subscription to the very subject, no wildcard.
+        let inbox = api.link.unique_subject();
+        let messages = api.link.subscribe(inbox.clone(), wait).await?;
         let config = ConsumerConfig {
             name: format!("tail_{:016x}", log.shared.random.number()),
             deliver_policy: "by_start_sequence".to_owned(),
@@ -183,7 +185,7 @@ impl Flow {
             ack_policy: "none".to_owned(),
             max_deliver: -1,
             replay_policy: "instant".to_owned(),
-            deliver_subject: Some(format!("{inbox}.tail")),
+            deliver_subject: Some(inbox),
             // Nothing of a tail is worth a disk or a replica: it is made again.
             other: BTreeMap::from([
                 ("mem_storage", json!(true)),

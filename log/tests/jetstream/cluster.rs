@@ -110,3 +110,20 @@ impl Harness for Clustered {
         within("a purge", raw.api(&format!("STREAM.PURGE.{stream}"), r#"{"keep":1}"#)).await;
     }
 }
+
+impl Drop for Clustered {
+    /// Removes its streams, so that many runs on the same servers do not add up; a test that fails leaves them.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let (namespace, url) = (self.settings.namespace.clone(), self.settings.urls[0].clone());
+        let removing = async move {
+            let mut raw = Raw::connect(&url).await;
+            for stream in ["CHAT_00_1", "CHAT_01_1", "DEAD"] {
+                raw.api(&format!("STREAM.DELETE.{namespace}_{stream}"), "").await;
+            }
+        };
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(removing));
+    }
+}

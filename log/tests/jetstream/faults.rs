@@ -1,1 +1,324 @@
-//! To come.
+//! Servers that are killed, frozen and away, and what is set aside.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use parlor_common::position::Position;
+use parlor_log::{BatchLimit, EventLog, LogError, PERSISTER, Start};
+
+use super::{
+    connect, plan, provision_new,
+    server::{Cluster, Server},
+    settings,
+    single::Single,
+};
+use crate::suite::{
+    Bounds, Harness, obligations,
+    tools::{
+        append, conversation, deliveries, end, eventually, follow, id, persisted, record, shard, tail, take, told,
+        try_append, within,
+    },
+};
+
+/// A log whose server is killed with `kill -9` to reopen it. (A single server writes the progress of a group a moment later
+/// than its acknowledgement: after a kill some entries come again, and the persisted position may have gone back.)
+pub(crate) struct Killed(Single);
+
+obligations! { crate::jetstream::faults::Killed:
+    reopening {
+        what_was_acknowledged_is_there_in_order
+        the_same_id_after_it_is_a_duplicate
+        positions_go_on_rising
+    }
+}
+
+impl Harness for Killed {
+    async fn fresh(bounds: Bounds) -> Self {
+        Self(Single::fresh(bounds).await)
+    }
+
+    fn log(&self) -> Arc<dyn EventLog> {
+        self.0.log()
+    }
+
+    async fn reopen(&mut self) {
+        self.0.server.kill();
+        self.0.server.run().await;
+    }
+
+    async fn cut(&mut self) {
+        self.0.cut().await;
+    }
+
+    async fn mend(&mut self) {
+        self.0.mend().await;
+    }
+
+    async fn forget(&mut self) {
+        self.0.forget().await;
+    }
+}
+
+/// Appends one after the other until told to stop; returns what was acknowledged. What was not is tried again under the
+/// same id, as a client does.
+async fn write(log: Arc<dyn EventLog>, writer: u8, stop: Arc<std::sync::atomic::AtomicBool>) -> Vec<(Position, Bytes)> {
+    let mut acknowledged = Vec::new();
+    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+        let (id, record) = (id(), record(format!("{writer}/{}", acknowledged.len())));
+        let position = loop {
+            match try_append(&log, &conversation(writer), &id, record.clone()).await {
+                Ok(appended) => break appended.position,
+                Err(LogError::Unavailable(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        };
+        acknowledged.push((position, record));
+    }
+    acknowledged
+}
+
+/// Everything that four writers had acknowledged while `fault` was done, and what a tail saw that stood all the while.
+async fn writing_during(
+    log: &Arc<dyn EventLog>,
+    fault: impl Future<Output = ()>,
+) -> (Vec<(Position, Bytes)>, Vec<(Position, Bytes)>) {
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut tail = tail(log, Start::End).await;
+    let start = tail.after();
+    let writers = futures_util::future::join_all((1..=4).map(|writer| write(log.clone(), writer, stop.clone())));
+    let playing = async {
+        let at_least = |position: Position| async move { end(log).await >= position };
+        let some = Position::new(start.epoch(), start.sequence() + 50).unwrap();
+        eventually("the writers write", || at_least(some)).await;
+        fault.await;
+        // They go on by themselves: two hundred more are acknowledged, whatever was in flight.
+        let before = end(log).await;
+        let more = Position::new(before.epoch(), before.sequence() + 200).unwrap();
+        eventually("the writers go on", || at_least(more)).await;
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    let (acknowledged, ()) = within("the writers", async { tokio::join!(writers, playing) }).await;
+    let mut acknowledged: Vec<_> = acknowledged.into_iter().flatten().collect();
+    acknowledged.sort();
+    let last = acknowledged.last().unwrap().0;
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|(position, _)| *position < last) {
+        seen.extend(follow(&mut tail, 1).await.iter().map(told));
+    }
+    (acknowledged, seen)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_while_writing_and_tailing_loses_and_repeats_nothing() {
+    let mut single = Single::impatient(Bounds::default(), Duration::from_secs(12)).await;
+    let log = single.log();
+    let fault = async {
+        for _ in 0..3 {
+            single.server.kill();
+            single.server.run().await;
+        }
+    };
+    let (acknowledged, seen) = writing_during(&log, fault).await;
+    assert_eq!(seen, acknowledged, "the tail that stood all the while has no hole and no repeat");
+    let start = seen[0].0.epoch().start();
+    let again = follow(&mut tail(&log, Start::After(start)).await, seen.len()).await;
+    assert_eq!(again.iter().map(told).collect::<Vec<_>>(), acknowledged, "the stream has each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_killed_while_writing_and_tailing_loses_and_repeats_nothing() {
+    let mut cluster = Cluster::start().await;
+    let settings = settings(cluster.urls(), 3);
+    provision_new(&settings, &plan(Bounds::default()), &cluster.monitors()).await.unwrap();
+    let log: Arc<dyn EventLog> = Arc::new(connect(&settings).await.unwrap());
+    let stream = format!("CHAT_{}_1", shard(&log));
+    let killed = Instant::now();
+    let fault = async { cluster.leader(&stream).await.kill() };
+    let (acknowledged, seen) = writing_during(&log, fault).await;
+    eprintln!("writing again and the tail complete {:?} after the start", killed.elapsed());
+    assert_eq!(seen, acknowledged, "the tail that stood all the while has no hole and no repeat");
+    let page = within(
+        "a page",
+        log.read(&parlor_log::Filter::Conversation(conversation(1)), seen[0].0.epoch().start(), 10_000),
+    );
+    let of_first: Vec<_> = acknowledged.iter().filter(|(_, record)| record.starts_with(b"1/")).cloned().collect();
+    assert_eq!(page.await.unwrap().entries.iter().map(told).collect::<Vec<_>>(), of_first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_on_a_frozen_server_goes_on_at_another() {
+    let mut cluster = Cluster::start().await;
+    let settings = settings(cluster.urls(), 3);
+    provision_new(&settings, &plan(Bounds::default()), &cluster.monitors()).await.unwrap();
+    let log: Arc<dyn EventLog> = Arc::new(connect(&settings).await.unwrap());
+    let mut tail = tail(&log, Start::End).await;
+    let mut seen = Vec::new();
+    let mut appended = Vec::new();
+    for number in 0..3 {
+        appended.push(append(&log, number).await);
+        // One after the other is frozen, so that the tail's own is among them.
+        cluster.servers[number].freeze();
+        let more = append_patiently(&log, number).await;
+        appended.push(more);
+        seen.extend(follow(&mut tail, 2).await.iter().map(|entry| entry.position));
+        cluster.servers[number].thaw();
+        healthy(&mut cluster).await;
+    }
+    assert_eq!(seen, appended);
+}
+
+/// Appends as a client does: again under the same id.
+async fn append_patiently(log: &Arc<dyn EventLog>, text: impl ToString) -> Position {
+    let (id, record) = (id(), record(text));
+    loop {
+        match try_append(log, &conversation(1), &id, record.clone()).await {
+            Ok(appended) => return appended.position,
+            Err(LogError::Unavailable(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+async fn healthy(cluster: &mut Cluster) {
+    for server in &cluster.servers {
+        let url = server.url();
+        eventually("the server is healthy", || async { super::raw::Raw::try_healthy(&url).await }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_server_is_frozen_appends_are_unavailable_in_time_and_later_committed_once() {
+    let deadline = Duration::from_secs(2);
+    let single = Single::impatient(Bounds::default(), deadline).await;
+    let log = single.log();
+    append(&log, "before").await;
+    let ids: Vec<_> = (0..20).map(|_| id()).collect();
+    let attempts = || {
+        let attempt = |id| {
+            let log = log.clone();
+            async move { try_append(&log, &conversation(1), &id, record("during")).await }
+        };
+        futures_util::future::join_all(ids.iter().copied().map(attempt))
+    };
+    single.server.freeze();
+    let asked = Instant::now();
+    let failed = attempts().await;
+    assert!(failed.iter().all(|failed| matches!(failed, Err(LogError::Unavailable(_)))), "{failed:?}");
+    assert!(asked.elapsed() < deadline + Duration::from_secs(1), "{:?}", asked.elapsed());
+    let state = log.state(shard(&log)).await;
+    assert!(matches!(state, Err(LogError::Unavailable(_))), "{state:?}");
+
+    single.server.thaw();
+    eventually("it takes appends again", || async { attempts().await.iter().all(Result::is_ok) }).await;
+    let told: Vec<_> = attempts().await.into_iter().map(Result::unwrap).collect();
+    assert!(told.iter().all(|appended| appended.duplicate));
+    assert_eq!(end(&log).await.sequence(), 21, "each was committed once, first attempts and repeats together");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_that_append_the_same_id_are_told_the_same_position() {
+    let single = Single::fresh(Bounds::default()).await;
+    let other: Arc<dyn EventLog> = Arc::new(connect(&single.settings).await.unwrap());
+    let id = id();
+    let first = try_append(&single.log(), &conversation(1), &id, record("text")).await.unwrap();
+    let again = try_append(&other, &conversation(1), &id, record("text")).await.unwrap();
+    assert_eq!((again.position, first.duplicate, again.duplicate), (first.position, false, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_set_aside_is_kept_with_its_reason() {
+    let single = Single::fresh(Bounds::default()).await;
+    let log = single.log();
+    append(&log, "no record").await;
+    let mut reader = deliveries(&log).await;
+    let taken = take(&mut reader, 1).await;
+    reader.set_aside(&taken[0], "it is no record:\r\nNats-Rollup: all").await.unwrap();
+    // A lost answer makes a reader set it aside again.
+    reader.set_aside(&taken[0], "it is no record").await.unwrap();
+    eventually("it is persisted", || async { persisted(&log).await == taken[0].entry.position }).await;
+
+    let mut raw = single.server.raw().await;
+    assert_eq!(raw.api("STREAM.INFO.DEAD", "").await["state"]["messages"], 1);
+    let subject = format!("dead.{}.shop~example.{}", shard(&log), conversation(1).id);
+    let kept = raw.api("STREAM.MSG.GET.DEAD", &serde_json::json!({ "last_by_subj": subject }).to_string()).await;
+    let decode = |field: &str| {
+        let text = kept["message"][field].as_str().unwrap();
+        String::from_utf8(base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).unwrap()).unwrap()
+    };
+    assert_eq!(decode("data"), "no record");
+    let headers = decode("hdrs");
+    assert!(headers.contains("Parlor-Reason: it is no record:Nats-Rollup: all\r\n"), "{headers}");
+    assert!(headers.contains(&format!("Parlor-Stream: {}\r\n", single.stream())), "{headers}");
+    assert!(headers.contains("Parlor-Sequence: 1\r\n"), "{headers}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_under_a_foreign_subject_is_set_aside_and_skipped_by_tails_and_reads() {
+    let single = Single::fresh(Bounds::default()).await;
+    let log = single.log();
+    let mut tail = tail(&log, Start::End).await;
+    let mut raw = single.server.raw().await;
+    let start = end(&log).await;
+    for subject in ["NOBODY.x", "shop~example.x", "shop~example.07"] {
+        let ack = raw.publish(&format!("chat.{}.{subject}", shard(&log)), "", "foreign").await;
+        assert!(ack["seq"].as_u64().is_some(), "{ack}");
+    }
+    let ours = append(&log, "ours").await;
+    assert_eq!(follow(&mut tail, 1).await[0].position, ours);
+    let tenants = parlor_log::Filter::Tenant(crate::suite::tools::tenant());
+    let page = within("a page", log.read(&tenants, start, 10)).await.unwrap();
+    assert_eq!((page.entries.len(), page.through), (1, ours));
+
+    let mut reader = deliveries(&log).await;
+    let taken = take(&mut reader, 1).await;
+    assert_eq!(taken[0].entry.position, ours);
+    reader.ack(&taken).await.unwrap();
+    eventually("all is persisted", || async { persisted(&log).await == ours }).await;
+    assert_eq!(raw.api("STREAM.INFO.DEAD", "").await["state"]["messages"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_whose_server_was_killed_is_told_and_a_new_one_gets_everything_unacknowledged() {
+    let mut single = Single::fresh(Bounds { ack_wait: Duration::from_secs(1), ..Bounds::default() }).await;
+    let log = single.log();
+    for number in 0..5 {
+        append(&log, number).await;
+    }
+    let mut reader = deliveries(&log).await;
+    let taken = take(&mut reader, 5).await;
+    reader.ack(&taken[..2]).await.unwrap();
+    single.server.kill();
+    let limit = BatchLimit { count: 10, bytes: 1 << 20 };
+    let failed = within("a batch", reader.next(limit, Duration::from_millis(20))).await;
+    assert!(matches!(failed, Err(LogError::Unavailable(_))), "{failed:?}");
+    single.server.run().await;
+
+    let end = end(&log).await;
+    assert!(persisted(&log).await <= taken[1].entry.position, "never ahead of what was acknowledged");
+    let mut reader = log.deliveries(shard(&log), PERSISTER).await.unwrap();
+    eventually("all is persisted", || async { persisted(&log).await == end || drain(&log).await }).await;
+    let left = within("a batch", reader.next(limit, Duration::from_millis(20))).await.unwrap();
+    assert!(left.is_empty());
+}
+
+/// Acknowledges what there is.
+async fn drain(log: &Arc<dyn EventLog>) -> bool {
+    let mut reader = deliveries(log).await;
+    let taken = reader.next(BatchLimit { count: 10, bytes: 1 << 20 }, Duration::from_millis(20)).await.unwrap();
+    reader.ack(&taken).await.unwrap();
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_dropped_leaves_no_connection() {
+    let server = Server::start().await;
+    let settings = settings(vec![server.url()], 1);
+    provision_new(&settings, &plan(Bounds::default()), &[server.monitor()]).await.unwrap();
+    let log = connect(&settings).await.unwrap();
+    assert!(server.connections().await > 1);
+    drop(log);
+    eventually("only the asking one is left", || async { server.connections().await == 1 }).await;
+}

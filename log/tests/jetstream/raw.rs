@@ -65,6 +65,21 @@ impl Raw {
         self.api(&format!("STREAM.UPDATE.{stream}"), &config.to_string()).await;
     }
 
+    /// How many connections the server has, by its monitoring port.
+    pub(crate) async fn connections(&self, monitor: u16) -> u64 {
+        let asked = async {
+            let mut stream = TcpStream::connect(("127.0.0.1", monitor)).await?;
+            stream.write_all(b"GET /varz HTTP/1.0\r\n\r\n").await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            std::io::Result::Ok(answer)
+        };
+        let answer = within("the monitoring port", asked).await.unwrap();
+        let body = answer.split_once("\r\n\r\n").expect("an answer has a body").1;
+        let about: Value = serde_json::from_str(body).unwrap();
+        about["connections"].as_u64().expect("it counts its connections")
+    }
+
     async fn try_request(&mut self, subject: &str, headers: &str, payload: &str) -> std::io::Result<String> {
         let headers = if headers.is_empty() { String::new() } else { format!("NATS/1.0\r\n{headers}\r\n") };
         let (verb, sizes) = if headers.is_empty() {

@@ -15,6 +15,7 @@ use crate::suite::tools::eventually;
 use super::raw::Raw;
 
 /// A variable that `scripts/test` sets; fails with a sentence without it.
+#[expect(clippy::disallowed_methods, reason = "where the servers are is all that a test is told")]
 pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!("{name} is not set: run scripts/test, or 'scripts/servers up nats nats3' and eval \"$(scripts/servers env)\"")
@@ -135,6 +136,18 @@ impl Server {
             process.kill().unwrap();
             process.wait().unwrap();
         }
+    }
+
+    /// Ends it as an operator does.
+    pub(crate) fn stop(&mut self) {
+        self.signal("-TERM");
+        let mut process = self.process.take().expect("it runs");
+        process.wait().unwrap();
+    }
+
+    /// How many connections it has, the asking one included.
+    pub(crate) async fn connections(&self) -> u64 {
+        self.raw().await.connections(self.ports.monitor).await
     }
 
     /// Freezes it: it holds its connections and answers nothing.

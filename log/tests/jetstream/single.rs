@@ -1,4 +1,4 @@
-//! The suite on one server of the test's own, which is killed with `kill -9` to reopen the log.
+//! The suite on one server of the test's own, which is ended and started again to reopen the log.
 
 use std::{sync::Arc, time::Duration};
 
@@ -55,7 +55,7 @@ impl Harness for Single {
 
     /// The log is not told: it finds the server again by itself.
     async fn reopen(&mut self) {
-        self.server.kill();
+        self.server.stop();
         self.server.run().await;
     }
 

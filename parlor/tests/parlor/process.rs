@@ -72,9 +72,7 @@ impl Parlor {
     pub(crate) async fn ready(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            if let Ok(answer) = http::request(self.admin, "GET", "/ready", &[], "").await
-                && answer.status == 200
-            {
+            if self.is_ready().await {
                 return;
             }
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -83,6 +81,11 @@ impl Parlor {
             assert!(Instant::now() < deadline, "it is not ready after 30 s:\n{}", self.said());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Whether the admin port says so now.
+    pub(crate) async fn is_ready(&self) -> bool {
+        http::request(self.admin, "GET", "/ready", &[], "").await.is_ok_and(|answer| answer.status == 200)
     }
 
     /// `kill -9`, and the same again on the same ports.

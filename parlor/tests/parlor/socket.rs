@@ -1,6 +1,9 @@
 //! Sockets of the tests: the seed's widget and protocol 1.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -50,7 +53,7 @@ impl Socket {
         socket
     }
 
-    /// Waits for the server's first ping, which is answered by itself; what is POSTed from then on is shown.
+    /// Waits for the server's first ping, which is answered by itself; what is sent by POST from then on is shown.
     pub(crate) async fn answers_its_first_ping(&mut self) {
         let frame = timeout(Duration::from_secs(10), self.stream.next()).await.expect("a ping in 10 s");
         assert!(matches!(frame, Some(Ok(Message::Ping(_)))), "{frame:?}");
@@ -59,6 +62,12 @@ impl Socket {
         // It has arrived when the server has answered something that came after it.
         self.stream.send(Message::Ping("arrived".into())).await.unwrap();
         while !matches!(self.stream.next().await, Some(Ok(Message::Pong(answer))) if *answer == *b"arrived") {}
+        // The pong and a POST's arrival are compared in whole milliseconds of the clock: let this one end.
+        let millisecond = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let answered = millisecond();
+        while millisecond() == answered {
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(crate) async fn say(&mut self, frame: &Value) {

@@ -38,6 +38,7 @@ pub(crate) async fn pages_of_the_inbox_hold_each_conversation_once(t: &Harness) 
             let page = t.inbox(before, limit).await;
             assert!(page.rows.len() == limit || !page.more);
             rows.extend(page.rows);
+            assert!(rows.len() <= 40, "the pages do not come to an end");
             before = rows.last().unwrap().position;
             if !page.more {
                 break;

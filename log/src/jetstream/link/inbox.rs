@@ -96,19 +96,14 @@ impl Inbox {
         let token = message.subject.rsplit('.').next().and_then(|token| token.parse().ok());
         let Some(token) = token else { return };
         let mut answers = self.0.lock();
-        match answers.remove(&token) {
-            Some(Waiter::One(sender)) => {
-                drop(answers);
-                // Nobody waits any more: the question timed out just now.
-                drop(sender.send(message));
-            }
-            Some(Waiter::Many(sender)) => {
-                // More answers than were asked for: the reader sees from what came that some are missing.
-                if !matches!(sender.try_send(message), Err(mpsc::error::TrySendError::Closed(_))) {
-                    answers.insert(token, Waiter::Many(sender));
-                }
-            }
-            None => {}
+        let Some(waiter) = answers.get(&token) else { return };
+        if let Waiter::Many(sender) = waiter {
+            // More answers than were asked for are dropped: the reader sees from what came that some are missing.
+            drop(sender.try_send(message));
+        } else if let Some(Waiter::One(sender)) = answers.remove(&token) {
+            drop(answers);
+            // It fails where the question was given up just now.
+            drop(sender.send(message));
         }
     }
 
