@@ -1,4 +1,4 @@
-//! The pulse: when to ping, and whether the peer still lives. Pure.
+//! The pulse: when to ping, whether the peer still lives, and whether it pings too much. Pure.
 
 use std::time::Duration;
 
@@ -20,6 +20,32 @@ pub(crate) struct Pulse {
     answered: u64,
     /// Something was shown after the last ping.
     behind: bool,
+}
+
+/// Counts the control frames that answer nothing of ours, in windows of a second.
+#[derive(Debug)]
+pub(crate) struct Controls {
+    bound: u32,
+    since: Instant,
+    count: u32,
+}
+
+// === impl Controls ===
+
+impl Controls {
+    /// So many a second.
+    pub(crate) fn new(bound: u32, now: Instant) -> Self {
+        Self { bound, since: now, count: 0 }
+    }
+
+    /// Whether one more is let through.
+    pub(crate) fn allow(&mut self, now: Instant) -> bool {
+        if now.duration_since(self.since) >= Duration::from_secs(1) {
+            (self.since, self.count) = (now, 0);
+        }
+        self.count += 1;
+        self.count <= self.bound
+    }
 }
 
 // === impl Pulse ===
@@ -85,6 +111,14 @@ mod tests {
 
     const EVERY: Duration = Duration::from_secs(25);
     const MUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn control_frames_are_counted_each_second() {
+        let now = Instant::now();
+        let mut controls = Controls::new(2, now);
+        assert!(controls.allow(now) && controls.allow(now) && !controls.allow(now));
+        assert!(controls.allow(now + Duration::from_secs(1)));
+    }
 
     #[test]
     fn the_first_ping_is_due_at_once_and_the_next_after_the_interval() {

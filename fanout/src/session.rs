@@ -22,7 +22,7 @@ use crate::{
     item::Dialect,
     node::{Node, Seat},
     outbox::{Ended, Outbox, OutboxBound, Taken},
-    pulse::Pulse,
+    pulse::{Controls, Pulse},
     socket::{Incoming, ReadEnd, Reader, Socket},
     viewer::Viewer,
     wire,
@@ -69,6 +69,7 @@ pub(crate) struct Session {
     pub(crate) drafts: Drafts,
     pub(crate) following: Option<Box<Following>>,
     pulse: Pulse,
+    controls: Controls,
     _seat: Seat,
 }
 
@@ -97,8 +98,9 @@ impl Session {
         // The seed's widget is known by its first pong, so it is asked at once.
         let first = if dialect == Dialect::Contract { Duration::ZERO } else { settings.ping_every };
         let pulse = Pulse::new(settings.ping_every, settings.mute_for, first, Instant::now());
+        let controls = Controls::new(settings.controls_per_second, Instant::now());
         node.metrics.open(dialect).inc();
-        Self { viewer, drafts, following: None, pulse, _seat: seat, node }
+        Self { viewer, drafts, following: None, pulse, controls, _seat: seat, node }
     }
 
     /// Puts a frame of the session's own into the outbox.
@@ -125,7 +127,7 @@ impl Session {
     pub(crate) async fn run<S: Speaks>(mut self, mut speaks: S, socket: Socket) {
         let opened = Instant::now();
         let settings = &self.node.settings;
-        let (mut reader, mut writer) = socket.split(settings.controls_per_second, settings.write_within);
+        let (mut reader, mut writer) = socket.split(settings.write_within);
         self.pulse.heard(opened);
         let leave = self.open(&mut speaks, &mut reader, &mut writer).await;
         let code = leave.close.as_ref().and_then(|(_, code)| *code);
@@ -254,8 +256,11 @@ impl Session {
                         let arrived = self.node.clock.now();
                         speaks.text(self, &text, arrived).map_err(Leave::with)?;
                     }
-                    Incoming::Ping(payload) => self.say(wire::pong(&payload)),
-                    Incoming::Pong(payload) => self.pong(&payload, now),
+                    Incoming::Ping(payload) => {
+                        self.unasked(now)?;
+                        self.say(wire::pong(&payload));
+                    }
+                    Incoming::Pong(payload) => self.pong(&payload, now)?,
                     Incoming::Close(code) => return Err(Leave::answering(code)),
                 }
                 Ok(())
@@ -265,14 +270,22 @@ impl Session {
         }
     }
 
-    fn pong(&mut self, payload: &[u8], now: Instant) {
+    fn pong(&mut self, payload: &[u8], now: Instant) -> Result<(), Leave> {
         let (answers, follow) = self.pulse.pong(payload, now);
         if answers {
             self.viewer.answered(self.node.clock.now());
+        } else {
+            self.unasked(now)?;
         }
         if let Some(ping) = follow {
             self.say(ping);
         }
+        Ok(())
+    }
+
+    /// A control frame that answers nothing of ours came: a peer may send so many in a second.
+    fn unasked(&mut self, now: Instant) -> Result<(), Leave> {
+        if self.controls.allow(now) { Ok(()) } else { Err(Leave { deaf: true, ..Leave::with(CloseCode::Policy) }) }
     }
 
     fn step(&mut self, speaks: &impl Speaks, step: Step) -> Result<(), Leave> {
@@ -289,9 +302,18 @@ impl Session {
             return Err(Leave { discard: true, ..Leave::with(speaks.ended(Ended::Again)) });
         }
         if let Some(ping) = self.pulse.due(now) {
+            if self.is_suspended() {
+                return Err(Leave::with(CloseCode::TenantSuspended));
+            }
             self.say(ping);
         }
         speaks.tick(self, now).map_err(Leave::with)
+    }
+
+    /// Whether its tenant is served no more: the registry may have changed since the socket was opened.
+    fn is_suspended(&self) -> bool {
+        let Some(following) = &self.following else { return false };
+        self.node.tenants.get(following.tenant()).is_none_or(|tenant| tenant.suspended)
     }
 
     /// Closes the connection, then finishes what was taken from it.
@@ -328,12 +350,13 @@ impl Session {
                     }
                 }
             }
-            writer.shut(until.saturating_duration_since(Instant::now())).await;
+            // The peer may take its time to hang up: what it has said goes to the door meanwhile, as always.
+            tokio::join!(writer.shut(until.saturating_duration_since(Instant::now())), self.finish(speaks));
         } else {
             drop(writer);
+            self.finish(speaks).await;
         }
         drop(reader);
-        self.finish(speaks).await;
     }
 
     /// What was taken from a client that is gone goes to the door all the same, for a while.

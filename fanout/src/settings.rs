@@ -42,13 +42,15 @@ pub struct SocketSettings {
     /// `sockets.write_within`: how long one write may take before the socket is closed as slow. Default 10 s.
     #[serde(with = "duration")]
     pub write_within: Duration,
-    /// `sockets.close_within`: how long the peer has to answer a close. Default 3 s.
+    /// `sockets.close_within`: how long the peer has to answer a close; a restart takes no longer
+    /// than that, and should keep the port closed for less than a second. Default 900 ms.
     #[serde(with = "duration")]
     pub close_within: Duration,
     /// `sockets.finish_within`: how long what was taken from a socket that is gone may take to be accepted. Default 15 s.
     #[serde(with = "duration")]
     pub finish_within: Duration,
-    /// `sockets.controls_per_second`: the most pings and pongs a second from one peer; above it 1008. Default 50.
+    /// `sockets.controls_per_second`: the most pings, and pongs that answer none of ours, a second from one
+    /// peer; above it 1008. Default 50.
     pub controls_per_second: u32,
     /// `sockets.nonsense`: how many frames that mean nothing a client of protocol 1 may send; above it 4501. Default 10.
     pub nonsense: u32,

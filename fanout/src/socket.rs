@@ -11,7 +11,6 @@ use parlor_common::{
     frame::{CloseCode, MAX_MESSAGE_BYTES},
     http::{Place, socket},
 };
-use tokio::time::Instant;
 use tokio_util::sync::ReusableBoxFuture;
 use tracing::error;
 
@@ -58,7 +57,6 @@ struct Messages {
     frames: WebSocketRead<Stream>,
     /// The fragments of a message so far.
     partial: Option<Partial>,
-    controls: Controls,
 }
 
 #[derive(Default)]
@@ -66,14 +64,6 @@ struct Partial {
     bytes: Vec<u8>,
     /// An empty fragment counts as a byte, so that there is no message without end.
     counted: usize,
-}
-
-/// Counts control frames in windows of a second.
-#[derive(Debug)]
-struct Controls {
-    bound: u32,
-    since: Instant,
-    count: u32,
 }
 
 // === impl Socket ===
@@ -98,16 +88,15 @@ impl Socket {
         Some((response.map(Body::new), socket))
     }
 
-    /// Its two sides; a write may take as long as `write_within`, and a peer send so many control frames a second.
-    pub(crate) fn split(self, controls_per_second: u32, write_within: Duration) -> (Reader, Writer) {
+    /// Its two sides; a write may take as long as `write_within`.
+    pub(crate) fn split(self, write_within: Duration) -> (Reader, Writer) {
         let stream = self.stream.other_side();
         let (mut frames, _) = after_handshake_split(self.stream, tokio::io::sink(), Role::Server);
         frames.set_auto_close(false);
         frames.set_auto_pong(false);
         // It refuses a frame of exactly this length.
         frames.set_max_message_size(MAX_MESSAGE_BYTES + 1);
-        let controls = Controls { bound: controls_per_second, since: Instant::now(), count: 0 };
-        let messages = Messages { frames, partial: None, controls };
+        let messages = Messages { frames, partial: None };
         let reader = Reader { next: ReusableBoxFuture::new(messages.next()), ended: false };
         (reader, Writer::new(stream, self.place, write_within))
     }
@@ -162,7 +151,7 @@ impl Messages {
         match opcode {
             OpCode::Text | OpCode::Continuation => self.text(fin, opcode, &payload),
             OpCode::Binary => Err(ReadEnd::Violation(CloseCode::Unsupported)),
-            OpCode::Ping | OpCode::Pong | OpCode::Close => self.control(opcode, &payload).map(Some),
+            OpCode::Ping | OpCode::Pong | OpCode::Close => control(opcode, &payload).map(Some),
         }
     }
 
@@ -185,20 +174,17 @@ impl Messages {
             Err(_) => Err(ReadEnd::Violation(CloseCode::BadPayload)),
         }
     }
+}
 
-    fn control(&mut self, opcode: OpCode, payload: &[u8]) -> Result<Incoming, ReadEnd> {
-        if payload.len() > MAX_CONTROL_BYTES {
-            return Err(ReadEnd::Violation(CloseCode::ProtocolError));
-        }
-        if opcode == OpCode::Close {
-            return closed(payload).map(Incoming::Close);
-        }
-        if !self.controls.allow(Instant::now()) {
-            return Err(ReadEnd::Violation(CloseCode::Policy));
-        }
-        let payload = Bytes::copy_from_slice(payload);
-        Ok(if opcode == OpCode::Ping { Incoming::Ping(payload) } else { Incoming::Pong(payload) })
+fn control(opcode: OpCode, payload: &[u8]) -> Result<Incoming, ReadEnd> {
+    if payload.len() > MAX_CONTROL_BYTES {
+        return Err(ReadEnd::Violation(CloseCode::ProtocolError));
     }
+    if opcode == OpCode::Close {
+        return closed(payload).map(Incoming::Close);
+    }
+    let payload = Bytes::copy_from_slice(payload);
+    Ok(if opcode == OpCode::Ping { Incoming::Ping(payload) } else { Incoming::Pong(payload) })
 }
 
 /// Whether the peer masked the frame. The frame keeps that to itself, but writes it into a header.
@@ -230,18 +216,6 @@ fn read_end(error: &WebSocketError) -> ReadEnd {
     }
 }
 
-// === impl Controls ===
-
-impl Controls {
-    fn allow(&mut self, now: Instant) -> bool {
-        if now.duration_since(self.since) >= Duration::from_secs(1) {
-            (self.since, self.count) = (now, 0);
-        }
-        self.count += 1;
-        self.count <= self.bound
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,13 +227,5 @@ mod tests {
         assert_eq!(closed(b"\x0f"), Err(ReadEnd::Violation(CloseCode::ProtocolError)));
         assert_eq!(closed(&1005_u16.to_be_bytes()), Err(ReadEnd::Violation(CloseCode::ProtocolError)));
         assert_eq!(closed(b"\x03\xe8\xff"), Err(ReadEnd::Violation(CloseCode::BadPayload)));
-    }
-
-    #[test]
-    fn control_frames_are_counted_each_second() {
-        let now = Instant::now();
-        let mut controls = Controls { bound: 2, since: now, count: 0 };
-        assert!(controls.allow(now) && controls.allow(now) && !controls.allow(now));
-        assert!(controls.allow(now + Duration::from_secs(1)));
     }
 }

@@ -71,12 +71,13 @@ impl Doorway {
     /// Answers an upgrade, and starts the session where the answer is a 101.
     pub(crate) async fn answer(&self, node: &Arc<Node>, request: Request<Body>) -> Response {
         let id = request_id(node, &request);
+        let allowed = visit::any_allowed_origin(&node.tenants, request.headers());
         match self.upgrade(node, request).await {
             Ok(response) => response,
             Err(problem) => {
                 node.metrics.refused.inc();
                 debug!(code = problem.code.as_str(), "an upgrade is refused");
-                refusal(&problem, &id)
+                refusal(&problem, &id, allowed)
             }
         }
     }
@@ -113,9 +114,10 @@ impl Doorway {
         tenant: &Tenant,
     ) -> Result<Response, Problem> {
         let headers = request.headers();
-        // Whether it is known by a cookie or by its hello is told after the upgrade: without an Origin, by its hello.
-        let origin = visit::check_origin(tenant, headers, visit::Kind::Upgrade, visit::Credential::Bearer)?;
-        let known = origin.is_some().then(|| tokens.from_cookies(headers)).flatten();
+        // A cookie needs an Origin. Without one it may still be known by its hello, which comes after the upgrade.
+        let known = tokens.from_cookies(headers);
+        let credential = if known.is_some() { visit::Credential::Cookie } else { visit::Credential::Bearer };
+        let origin = visit::check_origin(tenant, headers, visit::Kind::Upgrade, credential)?;
         let fresh = (origin.is_some() && known.is_none()).then(|| tokens.issue());
         let cookie = fresh.as_ref().map(|fresh| tokens.set_cookie(fresh));
         let entrance = Entrance::Visitor { tokens: tokens.clone(), tenant: tenant.id.clone(), cookie: known.or(fresh) };
@@ -198,7 +200,7 @@ pub(crate) fn only_sockets<B>(node: &Node, request: &Request<B>) -> Response {
     } else {
         Problem::new(Code::MethodNotAllowed, "this address answers WebSocket upgrades only")
     };
-    refusal(&problem, &id)
+    refusal(&problem, &id, visit::any_allowed_origin(&node.tenants, request.headers()))
 }
 
 /// The 101, and the session that begins once it has been sent.
@@ -262,9 +264,15 @@ fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
     }
 }
 
-fn refusal(problem: &Problem, id: &RequestId) -> Response {
+/// The answer that refuses; with the allow headers where a tenant allows the Origin, unless that is what is refused.
+fn refusal(problem: &Problem, id: &RequestId, allowed: Option<HeaderValue>) -> Response {
     let mut response = problem_response(problem, id);
     let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = allowed.filter(|_| problem.code != Code::OriginRefused) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
     match problem.code {
         Code::UpgradeRequired => {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));

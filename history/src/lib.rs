@@ -8,7 +8,7 @@ mod merge;
 mod metrics;
 mod scope;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 use parlor_common::{
     conversation::{ConversationKey, ConversationSet},
@@ -109,7 +109,7 @@ impl History {
     /// shown cannot be proven.
     pub async fn forward(&self, scope: &Scope, after: Position, limit: usize) -> Result<HistoryPage, HistoryError> {
         let shard = self.log.shards().of(scope.tenant());
-        if after.epoch() != self.monitor.persisted(shard).epoch() {
+        if self.monitor.epoch(shard) != Some(after.epoch()) {
             return Err(HistoryError::UnknownPosition);
         }
         match scope {
@@ -155,12 +155,23 @@ impl History {
     /// # Errors
     /// [`HistoryError::Unavailable`] where it cannot be told.
     pub async fn exists(&self, key: &ConversationKey) -> Result<bool, HistoryError> {
-        let in_log = self.log.read(&Filter::Conversation(key.clone()), Position::ZERO, 1).await?;
-        if !in_log.entries.is_empty() {
-            return Ok(true);
+        let filter = Filter::Conversation(key.clone());
+        let mut in_log = pin!(async { Ok(!self.log.read(&filter, Position::ZERO, 1).await?.entries.is_empty()) });
+        let mut in_store = pin!(async {
+            let page = self.ask_store(self.store.page(key, PageRange::Before(Position::MAX), 1)).await?;
+            Ok(!page.events.is_empty())
+        });
+        // A yes of either is enough, so that neither an election of the log nor a stop of the store is waited for.
+        tokio::select! {
+            answer = &mut in_log => match answer {
+                Ok(true) => Ok(true),
+                other => either(other, in_store.await),
+            },
+            answer = &mut in_store => match answer {
+                Ok(true) => Ok(true),
+                other => either(other, in_log.await),
+            },
         }
-        let in_store = self.ask_store(self.store.page(key, PageRange::Before(Position::MAX), 1)).await?;
-        Ok(!in_store.events.is_empty())
     }
 
     async fn before(&self, key: &ConversationKey, before: Position, limit: usize) -> Result<HistoryPage, HistoryError> {
@@ -251,6 +262,14 @@ impl History {
                 debug!(%error, "the store did not answer a read");
                 HistoryError::Unavailable(error.to_string())
             })
+    }
+}
+
+/// Yes where one says so, no where both do.
+fn either(one: Result<bool, HistoryError>, other: Result<bool, HistoryError>) -> Result<bool, HistoryError> {
+    match (one, other) {
+        (Ok(true), _) | (_, Ok(true)) => Ok(true),
+        (one, other) => Ok(one? || other?),
     }
 }
 

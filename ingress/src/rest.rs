@@ -126,11 +126,12 @@ async fn answer(rest: Rest, route: Route, request: Request) -> Response {
 }
 
 async fn dispatch(rest: &Deps, call: &mut Call, body: Body) -> Result<Response, Problem> {
+    // Not limited: a page whose preflight is refused cannot read why, nor when to come back.
+    if call.method() == Method::OPTIONS && (call.route != Route::Nothing || cors::is_preflight(call.headers())) {
+        return Ok(cors::preflight(call.route));
+    }
     rest.limits.check_request(call.address)?;
     match (call.route, call.method()) {
-        (route, &Method::OPTIONS) if route != Route::Nothing || cors::is_preflight(call.headers()) => {
-            Ok(cors::preflight(route))
-        }
         (Route::Messages, &Method::GET) => visitor::page(rest, call).await,
         (Route::Messages, &Method::POST) => visitor::post(rest, call, body).await,
         (Route::Session, &Method::POST) => session::open(rest, call, body).await,

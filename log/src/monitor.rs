@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::{join_all, try_join_all};
 use parlor_common::{
     clock::{Clock, Timestamp},
     drain::Drain,
-    position::Position,
+    position::{Epoch, Position},
     shard::Shard,
 };
 use tracing::warn;
@@ -45,9 +46,9 @@ struct Sample {
 /// Why a node should not be given traffic.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotWell {
-    /// A shard's state could not be had.
-    #[error("the log does not answer for shard {0}")]
-    Unreachable(Shard),
+    /// No shard's state could be had.
+    #[error("the log does not answer")]
+    Unreachable,
     /// The node's clock cannot be trusted.
     #[error("this node's clock is {0} ms from the log's")]
     Clock(i64),
@@ -60,9 +61,7 @@ impl Monitor {
     /// The log's, where a shard's state cannot be had.
     pub async fn start(log: Arc<dyn EventLog>, clock: Clock, metrics: MonitorMetrics) -> Result<Self, crate::LogError> {
         let monitor = Self { log, clock, samples: Arc::default(), metrics };
-        for shard in monitor.log.shards().all() {
-            monitor.sample(shard).await?;
-        }
+        try_join_all(monitor.log.shards().all().map(|shard| monitor.sample(shard))).await?;
         Ok(monitor)
     }
 
@@ -75,11 +74,8 @@ impl Monitor {
                 () = drain.draining() => return,
                 _ = ticks.tick() => {}
             }
-            for shard in self.log.shards().all() {
-                if let Err(error) = self.sample(shard).await {
-                    self.mark_stale(shard, &error);
-                }
-            }
+            // All at once: one that is silent must not make the others' samples old.
+            join_all(self.log.shards().all().map(|shard| self.refresh(shard))).await;
             self.metrics.lag.set(self.lag().as_secs_f64());
             self.metrics.skew.set(self.skew_ms() as f64 / 1000.0);
         }
@@ -88,6 +84,11 @@ impl Monitor {
     /// Everything of `shard` up to here is in the store. Never ahead of the truth, and behind it by the interval.
     pub fn persisted(&self, shard: Shard) -> Position {
         self.get(shard).map_or(Position::ZERO, |sample| sample.state.persisted)
+    }
+
+    /// The epoch of `shard`; `None` before the first sample.
+    pub fn epoch(&self, shard: Shard) -> Option<Epoch> {
+        self.get(shard).map(|sample| sample.state.end.epoch())
     }
 
     /// Whether age may delete events of `shard` that the store has not got: the oldest of them is older than half of
@@ -106,14 +107,17 @@ impl Monitor {
         Duration::from_millis(self.skew_ms().unsigned_abs()) <= MAX_CLOCK_SKEW
     }
 
-    /// Whether the node can do its work: every shard answers and the clock is right.
+    /// Whether the node can do its work: the log answers, and the clock is right.
+    ///
+    /// Some silent shards do not count. They are silent for every node, while their leaders are elected: if all nodes
+    /// were not ready for that, a balancer would have none left, and the other shards' tenants nobody to go to.
     ///
     /// # Errors
     /// [`NotWell`] says what is wrong.
     pub fn check(&self) -> Result<(), NotWell> {
         let samples = self.samples.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((&shard, _)) = samples.iter().find(|(_, sample)| sample.stale) {
-            return Err(NotWell::Unreachable(shard));
+        if samples.values().all(|sample| sample.stale) {
+            return Err(NotWell::Unreachable);
         }
         drop(samples);
         if self.clock_right() { Ok(()) } else { Err(NotWell::Clock(self.skew_ms())) }
@@ -127,6 +131,12 @@ impl Monitor {
             sample.state.oldest_unpersisted.map(|oldest| sample.state.time.since(oldest) + waited)
         });
         ages.max().unwrap_or_default()
+    }
+
+    async fn refresh(&self, shard: Shard) {
+        if let Err(error) = self.sample(shard).await {
+            self.mark_stale(shard, &error);
+        }
     }
 
     async fn sample(&self, shard: Shard) -> Result<(), crate::LogError> {
@@ -160,3 +170,6 @@ impl Monitor {
         self.samples.read().unwrap_or_else(PoisonError::into_inner).get(&shard).copied()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,7 +97,8 @@ impl SqliteLog {
     ///
     /// `seen` is the highest position that the store has noted: a new file begins in the epoch after it, and a file that
     /// ends before it has lost something and goes on in a new epoch, in which the older entries are still delivered but no
-    /// longer read.
+    /// longer read. Where the store has seen less than was acknowledged, what lies between is delivered again; `None` says
+    /// nothing about the store.
     ///
     /// # Errors
     /// [`OpenError`], a sentence for the operator.

@@ -34,8 +34,9 @@ impl Backends {
         let log_settings = settings.embedded.log.clone();
         let (log_metrics, store_metrics) = (metrics(parlor_log::Metrics::new(registry))?, store_metrics(registry)?);
         let store = SqliteStore::open(&data, store_metrics).await.map_err(|error| unusable(&data, &error))?;
-        let seen = store.highest(Shard::ONLY).await.map_err(|error| unusable(&data, &error))?;
-        let log = SqliteLog::open(&data, log_settings, clock.clone(), seen, log_metrics).map_err(Exit::data)?;
+        // An empty store has seen nothing, and is made whole from the log.
+        let seen = store.highest(Shard::ONLY).await.map_err(|error| unusable(&data, &error))?.unwrap_or_default();
+        let log = SqliteLog::open(&data, log_settings, clock.clone(), Some(seen), log_metrics).map_err(Exit::data)?;
         Ok(Self { log: Arc::new(log.clone()), store: Arc::new(store), embedded: Some(log) })
     }
 

@@ -10,7 +10,7 @@ use super::{
     client::{Client, agent, live_visitor, upgrade, widget},
     door::TestDoor,
     raw::{Raw, frame},
-    world::{Plan, World, agent_author},
+    world::{Plan, SocketSettings, World, agent_author},
 };
 
 fn says(text: &str) -> Value {
@@ -242,4 +242,42 @@ async fn a_burst_of_pushes_costs_few_pings() {
     assert_eq!(pings.len(), 1, "the first is unanswered, and none stacks upon it");
     raw.write(&frame(0x8a, &pings[0])).await;
     assert_eq!(raw.next().await.unwrap().0, 0x89, "its answer brings the one that covers them all");
+}
+
+#[tokio::test]
+async fn a_peer_that_closes_and_does_not_hang_up_delays_nothing_it_said() {
+    let world = World::new().await;
+    // Longer than the test waits: only what does not wait for the peer can be in time.
+    let close_within = Duration::from_secs(60);
+    let sockets = SocketSettings { close_within, ..world.plan().sockets };
+    let node = world.node_with(Plan { sockets, ..world.plan() }).await;
+    let (token, _) = world.visitor("shop");
+    let cookie = world.tokens.set_cookie(&token);
+    let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+    let mut raw = Raw::open_as(&node, "/ws/chat?tenantId=shop", &cookie).await;
+    let mut said = Vec::new();
+    for number in 0..20 {
+        said.extend(frame(0x81, says(&number.to_string()).to_string().as_bytes()));
+    }
+    said.extend(frame(0x88, &1000_u16.to_be_bytes()));
+    raw.write(&said).await;
+    assert_eq!(raw.close_code().await, 1000);
+    node.until("all that it said has been accepted", |_| world.door.calls().len() == 20).await;
+    let texts: Vec<_> = world.door.calls().into_iter().map(|(text, _)| text).collect();
+    assert_eq!(texts, (0..20).map(|number| number.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn pongs_that_answer_our_pings_are_never_too_many() {
+    let world = World::new().await;
+    let sockets = SocketSettings { controls_per_second: 2, ..world.plan().sockets };
+    let node = world.node_with(Plan { sockets, ..world.plan() }).await;
+    let (token, conversations) = world.visitor("shop");
+    let upgrade = upgrade("/ws/chat?tenantId=shop").origin().cookie_of(&world.tokens, &token);
+    let mut client = upgrade.open(&node).await;
+    for number in 0..30 {
+        world.agent_writes(&conversations, &number.to_string()).await;
+        assert_eq!(client.texts(1).await, [number.to_string()], "each is followed by a ping, which the client answers");
+    }
+    assert_eq!(node.closes("policy"), 0.0);
 }

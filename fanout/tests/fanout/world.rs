@@ -16,7 +16,8 @@ use parlor_common::{
     telemetry::Registry,
     tenant::TenantId,
 };
-use parlor_fanout::{DrainSettings, FeedSettings, Feeds, Hub, Metrics, Parts, ResumeSettings, SocketSettings, Sockets};
+pub use parlor_fanout::SocketSettings;
+use parlor_fanout::{DrainSettings, FeedSettings, Feeds, Hub, Metrics, Parts, ResumeSettings, Sockets};
 use parlor_history::History;
 use parlor_log::{
     EventLog,

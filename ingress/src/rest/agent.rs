@@ -29,7 +29,7 @@ pub(super) struct ConversationName(pub(super) String);
 struct InboxBody {
     conversations: Vec<InboxItem>,
     has_more: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `null` on the last page.
     next: Option<String>,
 }
 

@@ -57,6 +57,10 @@ pub(super) fn handover(body: &[u8]) -> Result<Handover, Problem> {
 fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     serde_json::from_slice(body).map_err(|error| match error.classify() {
         Category::Data => Problem::new(Code::BadJson, "the body is not a JSON object"),
+        // The library has no kind of its own for it.
+        Category::Syntax if error.to_string().starts_with("recursion limit") => {
+            Problem::field("body", "too_deep", "the body is nested deeper than 128")
+        }
         Category::Io | Category::Syntax | Category::Eof => Problem::new(Code::BadJson, "the body is not JSON"),
     })
 }
@@ -95,9 +99,10 @@ mod tests {
     #[test]
     fn a_body_that_is_no_object_is_400_and_a_wrong_field_422() {
         let deep = format!(r#"{{"text":"a","x":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
-        for body in ["", "{", "[]", "null", "\"text\"", "{\"text\":\"a\"", r#"{"text":"\ud800"}"#, &deep] {
+        for body in ["", "{", "[]", "null", "\"text\"", "{\"text\":\"a\"", r#"{"text":"\ud800"}"#] {
             assert_eq!(refused(body), (400, None), "{body}");
         }
+        assert_eq!(refused(&deep), (422, Some("body/too_deep".to_owned())));
         for (body, detail) in [
             ("{}", "text/missing"),
             (r#"{"text":5}"#, "text/wrong_type"),

@@ -18,7 +18,7 @@ use tracing::{debug, info};
 use super::{
     JetStreamLog,
     entry::{AckReply, delivered, last},
-    names::StreamRef,
+    names::{Names, StreamRef},
     shapes::{ConsumerConfig, nanos},
 };
 use crate::{Entry, LogError, Start, Tail};
@@ -60,13 +60,16 @@ enum Phase {
 /// A consumer that stands. Dropping it unsubscribes, and the server forgets the consumer.
 struct Flow {
     messages: Subscriber,
-    /// The consumer's sequence of the last message.
-    sequence: u64,
+    order: Order,
     heard: Instant,
 }
 
+/// The consumer's own order, which has no holes: its sequence of the last message.
+#[derive(Debug, Default)]
+struct Order(u64);
+
 /// What a message of a consumer is.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum Heard {
     /// Something from the stream, at this sequence.
     Event(u64, Option<Entry>),
@@ -126,7 +129,7 @@ impl Tail for JetStreamTail {
                 Phase::Flowing(flow) => match timeout_at(flow.heard + PATIENCE, flow.messages.next()).await {
                     Ok(Some(message)) => {
                         flow.heard = Instant::now();
-                        flow.hear(&self.log, &self.stream, self.reached, &message)
+                        flow.order.hear(&self.log.shared.names, &self.stream, self.reached, &message)
                     }
                     Ok(None) => Heard::Miss("its connection is lost"),
                     Err(_) => Heard::Miss("it is silent"),
@@ -209,11 +212,15 @@ impl Flow {
             // A follower had it a moment before its leader, or the stream has lost its end: the deadline tells which.
             return Err(LogError::Unavailable(format!("the leader does not have sequence {reached}")));
         }
-        Ok(Self { messages, sequence: 0, heard: Instant::now() })
+        Ok(Self { messages, order: Order::default(), heard: Instant::now() })
     }
+}
 
+// === impl Order ===
+
+impl Order {
     /// Understands a message, and advances where it is the next one.
-    fn hear(&mut self, log: &JetStreamLog, stream: &StreamRef, reached: u64, message: &Message) -> Heard {
+    fn hear(&mut self, names: &Names, stream: &StreamRef, reached: u64, message: &Message) -> Heard {
         match message.status {
             None => {}
             Some(StatusCode::IDLE_HEARTBEAT) => return self.hear_control(message),
@@ -222,11 +229,11 @@ impl Flow {
         let Some(reply) = message.reply.as_deref().and_then(AckReply::parse) else {
             return Heard::Miss("a message does not tell what it is");
         };
-        if reply.stream != stream.name || reply.consumer_sequence != self.sequence + 1 || reply.sequence <= reached {
+        if reply.stream != stream.name || reply.consumer_sequence != self.0 + 1 || reply.sequence <= reached {
             return Heard::Miss("a message does not follow the last one");
         }
-        self.sequence = reply.consumer_sequence;
-        Heard::Event(reply.sequence, delivered(&log.shared.names, stream, message, &reply))
+        self.0 = reply.consumer_sequence;
+        Heard::Event(reply.sequence, delivered(names, stream, message, &reply))
     }
 
     fn hear_control(&self, message: &Message) -> Heard {
@@ -235,12 +242,83 @@ impl Flow {
         }
         let Some(headers) = &message.headers else { return Heard::Heartbeat };
         let sent = last(headers, "Nats-Last-Consumer").and_then(|sent| sent.parse::<u64>().ok());
-        if sent.is_some_and(|sent| sent != self.sequence) {
+        if sent.is_some_and(|sent| sent != self.0) {
             return Heard::Miss("a heartbeat tells of messages that did not come");
         }
         match last(headers, "Nats-Consumer-Stalled") {
             Some(reply) => Heard::FlowControl(reply.to_owned()),
             None => Heard::Heartbeat,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::HeaderMap;
+
+    use super::*;
+
+    fn hear(order: &mut Order, reached: u64, message: &Message) -> Heard {
+        let names = Names::new("");
+        let stream = names.parse_stream("CHAT_00_1").unwrap();
+        order.hear(&names, &stream, reached, message)
+    }
+
+    fn message(stream: &str, sequence: u64, consumer_sequence: u64) -> Message {
+        let reply = format!("$JS.ACK.{stream}.tail.1.{sequence}.{consumer_sequence}.1700000000000000000.0");
+        Message {
+            subject: "chat.00.a.07070707070707070707070707070707".into(),
+            reply: Some(reply.into()),
+            payload: Bytes::new(),
+            headers: None,
+            status: None,
+            description: None,
+            length: 0,
+        }
+    }
+
+    fn control(status: u16, headers: &[(&str, &str)], reply: Option<&str>) -> Message {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, *value);
+        }
+        let status = Some(StatusCode::from_u16(status).unwrap());
+        Message { headers: Some(map), status, reply: reply.map(Into::into), ..message("", 0, 0) }
+    }
+
+    #[test]
+    fn each_message_follows_the_last_one_of_the_consumer_over_holes_of_the_stream() {
+        let mut order = Order::default();
+        for (reached, sequence, consumer_sequence) in [(4, 5, 1), (5, 9, 2), (9, 10, 3)] {
+            let heard = hear(&mut order, reached, &message("CHAT_00_1", sequence, consumer_sequence));
+            assert!(matches!(heard, Heard::Event(at, Some(_)) if at == sequence), "{heard:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_does_not_follow_is_a_miss() {
+        for missed in [
+            message("CHAT_00_1", 7, 4),
+            message("CHAT_00_1", 7, 2),
+            message("CHAT_00_1", 6, 3),
+            message("CHAT_00_2", 7, 3),
+            Message { reply: None, ..message("CHAT_00_1", 7, 3) },
+            control(409, &[], None),
+            control(100, &[("Nats-Last-Consumer", "3")], None),
+            control(100, &[("Nats-Last-Consumer", "1")], None),
+        ] {
+            let heard = hear(&mut Order(2), 6, &missed);
+            assert!(matches!(heard, Heard::Miss(_)), "{missed:?}: {heard:?}");
+        }
+    }
+
+    #[test]
+    fn a_heartbeat_that_agrees_says_nothing_and_a_stalled_consumer_is_answered() {
+        let agreeing = [("Nats-Last-Consumer", "2")];
+        assert_eq!(hear(&mut Order(2), 6, &control(100, &agreeing, None)), Heard::Heartbeat);
+        let stalled = [("Nats-Last-Consumer", "2"), ("Nats-Consumer-Stalled", "$JS.FC.x")];
+        let answered = Heard::FlowControl("$JS.FC.x".to_owned());
+        assert_eq!(hear(&mut Order(2), 6, &control(100, &stalled, None)), answered);
+        assert_eq!(hear(&mut Order(2), 6, &control(100, &[], Some("$JS.FC.x"))), answered);
     }
 }

@@ -128,7 +128,10 @@ pub(super) fn open(path: &Path, seen: Option<Position>) -> Result<Connection, Op
         };
         make(&transaction, epoch).map_err(refused)?;
     } else if let Some(seen) = seen {
-        let end = commit::Extent::read(&transaction).map_err(refused)?.end;
+        let commit::Extent { end, persisted, .. } = commit::Extent::read(&transaction).map_err(refused)?;
+        if seen < persisted {
+            deliver_again(&transaction, seen, persisted).map_err(refused)?;
+        }
         if seen > end {
             let epoch = seen.epoch().max(end.epoch()).next().ok_or(OpenError::NoEpoch)?;
             warn!(%end, %seen, %epoch, "the log ends before what the store has seen: it was restored, or lost its end, and goes on in a new epoch");
@@ -140,6 +143,23 @@ pub(super) fn open(path: &Path, seen: Option<Position>) -> Result<Connection, Op
     }
     transaction.commit().map_err(refused)?;
     Ok(connection)
+}
+
+/// The store has `seen` less than was acknowledged: it was lost, or restored from a copy, and is made whole from here, as
+/// far back as the log goes. Where nothing that is kept lies between the two, there is nothing to do.
+fn deliver_again(transaction: &rusqlite::Transaction<'_>, seen: Position, persisted: Position) -> rusqlite::Result<()> {
+    let between = [seen.as_i64(), persisted.as_i64()];
+    let count: i64 = transaction.query_row(
+        "SELECT count(*) FROM entries WHERE position > ?1 AND position <= ?2",
+        between,
+        |row| row.get(0),
+    )?;
+    if count > 0 {
+        warn!(%seen, %persisted, count, "the store has seen less than it acknowledged: what lies between is delivered again");
+        transaction.execute("UPDATE standing SET persisted = ?1", [seen.as_i64()])?;
+        transaction.execute("DELETE FROM acked", [])?;
+    }
+    Ok(())
 }
 
 /// Opens the file for reading. It must be there, and the writer's connection open.

@@ -119,6 +119,26 @@ async fn a_file_that_has_all_the_store_has_seen_stays_in_its_epoch() {
 }
 
 #[tokio::test]
+async fn what_a_store_has_lost_is_delivered_again() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path(), None).unwrap();
+    for number in 1..=3 {
+        append(&log, number).await;
+    }
+    let (mut deliveries, taken) = all_deliveries(&log).await;
+    deliveries.ack(&taken).await.unwrap();
+    log.close().await.unwrap();
+
+    let log = open(folder.path(), Some(at(1, 1))).unwrap();
+    assert_eq!(log.state(Shard::ONLY).await.unwrap().persisted, at(1, 1));
+    let (mut deliveries, taken) = all_deliveries(&log).await;
+    let positions: Vec<_> = taken.iter().map(|delivery| delivery.entry.position).collect();
+    assert_eq!(positions, [at(1, 2), at(1, 3)]);
+    deliveries.ack(&taken).await.unwrap();
+    assert_eq!(log.state(Shard::ONLY).await.unwrap().persisted, at(1, 3));
+}
+
+#[tokio::test]
 async fn a_file_that_has_lost_its_end_goes_on_in_a_new_epoch() {
     let folder = TempDir::new().unwrap();
     let log = open(folder.path(), None).unwrap();

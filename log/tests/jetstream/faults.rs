@@ -93,7 +93,7 @@ async fn writing_during(
         eventually("the writers write", || reaches(log, ahead(start, 50))).await;
         fault.await;
         // They go on by themselves: more are acknowledged than could have been in flight.
-        let now = log.state(shard(log)).await.map_or(ahead(start, 500), |state| state.end);
+        let now = log.state(shard(log)).await.map_or_else(|_| ahead(start, 500), |state| state.end);
         eventually("the writers go on", || reaches(log, ahead(now, 200))).await;
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     };

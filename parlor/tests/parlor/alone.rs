@@ -27,6 +27,23 @@ async fn what_was_accepted_is_there_after_a_kill() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_lost_is_made_whole_from_the_log() {
+    let folder = here();
+    let parlor = Parlor::start(folder.path(), None, &[]).await;
+    let mut visitor = Visitor::new("demo");
+    for text in ["one", "two"] {
+        assert_eq!(visitor.post(parlor.listen, &json!({"text": text})).await.unwrap().status, 201);
+    }
+    assert!(parlor.stop().await.success());
+    for file in ["store.db", "store.db-wal", "store.db-shm"] {
+        drop(std::fs::remove_file(folder.path().join("parlor-data").join(file)));
+    }
+    let parlor = Parlor::start(folder.path(), None, &[]).await;
+    assert_eq!(visitor.texts(parlor.listen).await.unwrap(), ["one", "two"]);
+    assert!(parlor.stop().await.success());
+}
+
+#[tokio::test]
 async fn it_says_what_mode_it_is_in_and_where_its_data_is() {
     let folder = here();
     let parlor = Parlor::start(folder.path(), None, &[]).await;

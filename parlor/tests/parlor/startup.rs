@@ -42,6 +42,19 @@ fn a_setting_of_the_wrong_kind_is_refused_by_name() {
 }
 
 #[test]
+fn a_setting_that_could_not_work_is_refused_by_name() {
+    for (variable, value, name) in [
+        ("PARLOR_SOCKETS__RESUME__PAGE", "0", "sockets.resume.page"),
+        ("PARLOR_SOCKETS__PING_EVERY", "90s", "sockets.ping_every"),
+        ("PARLOR_PERSISTER__BATCH_COUNT", "0", "persister.batch_count"),
+        ("PARLOR_EMBEDDED__LOG__MAX_BYTES", "1", "embedded.log.max_bytes"),
+        ("PARLOR_REST__SOCKET_URL", "junk", "rest.socket_url"),
+    ] {
+        assert_refused(&run(here().path(), &["config"], &[(variable, value.to_owned())]), 64, &[name]);
+    }
+}
+
+#[test]
 fn a_settings_file_that_is_not_there_is_refused() {
     assert_refused(&run(here().path(), &["--settings", "nowhere.toml"], &[]), 64, &["nowhere.toml"]);
 }

@@ -1,0 +1,93 @@
+//! When a node is not well, on a log whose shards can be silenced.
+
+use std::{
+    collections::HashSet,
+    num::NonZeroU16,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parlor_common::{
+    clock::Clock,
+    conversation::ConversationKey,
+    id::EventId,
+    position::Position,
+    shard::{Shard, Shards},
+};
+use prometheus::Registry;
+
+use super::{Monitor, MonitorMetrics, NotWell};
+use crate::{Appended, Deliveries, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail};
+
+/// A log that tells its state and nothing else, and not for shards that are silent.
+#[derive(Debug, Default)]
+struct Quiet(Mutex<HashSet<Shard>>);
+
+fn nothing<T>() -> Result<T, LogError> {
+    Err(LogError::Unavailable("it is quiet".to_owned()))
+}
+
+#[async_trait]
+impl EventLog for Quiet {
+    fn shards(&self) -> Shards {
+        Shards::new(NonZeroU16::new(3).unwrap())
+    }
+
+    async fn append(&self, _: &ConversationKey, _: &EventId, _: Bytes) -> Result<Appended, LogError> {
+        nothing()
+    }
+
+    async fn tail(&self, _: Shard, _: Start) -> Result<Box<dyn Tail>, LogError> {
+        nothing()
+    }
+
+    async fn read(&self, _: &Filter, _: Position, _: usize) -> Result<LogPage, LogError> {
+        nothing()
+    }
+
+    async fn deliveries(&self, _: Shard, _: &str) -> Result<Box<dyn Deliveries>, LogError> {
+        nothing()
+    }
+
+    async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {
+        if self.0.lock().unwrap().contains(&shard) {
+            return nothing();
+        }
+        Ok(ShardState {
+            start: Position::ZERO,
+            end: Position::ZERO,
+            persisted: Position::ZERO,
+            oldest_unpersisted: None,
+            max_age: None,
+            time: Clock::system().now(),
+        })
+    }
+}
+
+async fn monitor() -> (Arc<Quiet>, Monitor) {
+    let log = Arc::new(Quiet::default());
+    let metrics = MonitorMetrics::new(&Registry::new()).unwrap();
+    let monitor = Monitor::start(log.clone(), Clock::system(), metrics).await.unwrap();
+    (log, monitor)
+}
+
+/// Silences these shards, and lets every shard be sampled once.
+async fn silence(log: &Quiet, monitor: &Monitor, shards: &[u16]) {
+    *log.0.lock().unwrap() = shards.iter().map(|number| Shard::new(*number)).collect();
+    for shard in log.shards().all() {
+        monitor.refresh(shard).await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_is_well_while_any_shard_answers_since_others_elect_their_leader_for_every_node_at_once() {
+    let (log, monitor) = monitor().await;
+    assert_eq!(monitor.check(), Ok(()));
+    silence(&log, &monitor, &[0, 1]).await;
+    assert_eq!(monitor.check(), Ok(()));
+    silence(&log, &monitor, &[0, 1, 2]).await;
+    assert_eq!(monitor.check(), Err(NotWell::Unreachable));
+    silence(&log, &monitor, &[1, 2]).await;
+    assert_eq!(monitor.check(), Ok(()));
+}
