@@ -16,6 +16,7 @@ use parlor_common::{
     position::{Epoch, Position},
     shard::Shard,
 };
+use tokio::time::Instant;
 use tracing::warn;
 
 pub use self::metrics::MonitorMetrics;
@@ -23,6 +24,11 @@ use crate::{EventLog, ShardState};
 
 /// How far the node's clock may be from the log's before the node distrusts itself.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
+
+/// How long the log may answer for no shard before a node is not ready: as long as an append is tried. An election of the
+/// NATS cluster's leader silences every shard for every node, for 5 to 9 s as a rule: were they all not ready at once, a
+/// balancer would have none left, and refuse what the door would have accepted a moment later.
+pub const MAX_SILENCE: Duration = Duration::from_secs(12);
 
 /// What the last samples told. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,6 +43,7 @@ pub struct Monitor {
 struct Sample {
     state: ShardState,
     taken: Timestamp,
+    heard: Instant,
     /// The last try to renew it failed.
     stale: bool,
     /// The node's clock less the log's, in milliseconds.
@@ -46,7 +53,7 @@ struct Sample {
 /// Why a node should not be given traffic.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotWell {
-    /// No shard's state could be had.
+    /// No shard's state could be had for longer than [`MAX_SILENCE`].
     #[error("the log does not answer")]
     Unreachable,
     /// The node's clock cannot be trusted.
@@ -109,14 +116,14 @@ impl Monitor {
 
     /// Whether the node can do its work: the log answers, and the clock is right.
     ///
-    /// Some silent shards do not count. They are silent for every node, while their leaders are elected: if all nodes
-    /// were not ready for that, a balancer would have none left, and the other shards' tenants nobody to go to.
+    /// The log answers while any shard does, within [`MAX_SILENCE`]. One that is silent is silent for every node, while its
+    /// leader is elected, and the others' tenants must have somebody to go to.
     ///
     /// # Errors
     /// [`NotWell`] says what is wrong.
     pub fn check(&self) -> Result<(), NotWell> {
         let samples = self.samples.read().unwrap_or_else(PoisonError::into_inner);
-        if samples.values().all(|sample| sample.stale) {
+        if samples.values().all(|sample| sample.heard.elapsed() > MAX_SILENCE) {
             return Err(NotWell::Unreachable);
         }
         drop(samples);
@@ -146,7 +153,7 @@ impl Monitor {
         // The log told its time somewhere between the two: only what lies outside is skew.
         let time = state.time.as_millis();
         let skew_ms = (asked.as_millis() - time).max(0) + (taken.as_millis() - time).min(0);
-        let sample = Sample { state, taken, stale: false, skew_ms };
+        let sample = Sample { state, taken, heard: Instant::now(), stale: false, skew_ms };
         self.samples.write().unwrap_or_else(PoisonError::into_inner).insert(shard, sample);
         Ok(())
     }

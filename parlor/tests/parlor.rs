@@ -5,6 +5,8 @@
 
 #[path = "parlor/alone.rs"]
 mod alone;
+#[path = "parlor/balancer.rs"]
+mod balancer;
 #[path = "parlor/http.rs"]
 mod http;
 #[path = "parlor/installation.rs"]

@@ -147,10 +147,12 @@ async fn without_an_origin_a_visitor_is_known_by_the_hello_alone() {
     let world = World::new().await;
     let node = world.node().await;
     let (token, _) = world.visitor("shop");
-    let open = || upgrade("/ws/chat?tenantId=shop").parlor1().cookie_of(&world.tokens, &token);
-    let mut by_cookie = open().open(&node).await;
-    by_cookie.send(json!({"type": "hello", "protocol": 1})).await;
-    assert_eq!(by_cookie.close_code().await, 4500);
+    let open = || upgrade("/ws/chat?tenantId=shop").parlor1();
+    let refused = open().cookie_of(&world.tokens, &token).try_open(&node).await.err().unwrap();
+    assert_eq!((refused.status.as_u16(), refused.code()), (403, "origin_refused"), "a cookie needs an Origin");
+    let mut nobody = open().open(&node).await;
+    nobody.send(json!({"type": "hello", "protocol": 1})).await;
+    assert_eq!(nobody.close_code().await, 4500);
     open().open(&node).await.hello(Some(&world.tokens.write(&token))).await;
 }
 

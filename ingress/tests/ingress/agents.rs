@@ -89,7 +89,7 @@ async fn the_inbox_goes_by_last_activity_page_by_page() {
     };
     assert_eq!(previews(&body), ["one again", "three", "two"]);
     assert_eq!(body["hasMore"], false);
-    assert_eq!(body.get("next"), None);
+    assert_eq!(body["next"], Value::Null);
     let first = &body["conversations"][0];
     assert_eq!(first["id"], again["message"]["conversationId"]);
     assert_eq!(first["lastActivity"], again["message"]["timestamp"]);

@@ -28,7 +28,7 @@ async fn a_request_that_is_wrong_is_told_what_is_wrong() {
         ("an array", post("[]"), 400, "bad_json"),
         ("bytes that are no UTF-8", Ask::of_page("POST", MESSAGES).body(b"{\"text\":\"\xff\"}"), 400, "bad_json"),
         ("a lone surrogate", post(r#"{"text":"\ud800"}"#), 400, "bad_json"),
-        ("too deep", post(&deep), 400, "bad_json"),
+        ("too deep", post(&deep), 422, "invalid"),
         ("no text", post("{}"), 422, "invalid"),
         ("a text that is none", post(r#"{"text":{"a":1}}"#), 422, "invalid"),
         ("an empty text", post(r#"{"text":""}"#), 422, "invalid"),

@@ -28,6 +28,8 @@ impl Parlor {
         let (address, admin) = (free_address().await, free_address().await);
         let data = tempfile::tempdir().unwrap();
         let mut command = Command::new(binary());
+        // The binary refuses variables of ours that it does not know, and the tests have some.
+        command.env_clear();
         command.env("PARLOR_LISTEN", &address).env("PARLOR_ADMIN", &admin).env("PARLOR_DATA", data.path());
         command.current_dir(data.path()).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
         let process = command.spawn().unwrap();

@@ -95,7 +95,6 @@ impl Reading<'_> {
                 continue;
             }
             // The replica lags or is silent, and the next one asked may be the same.
-            self.reached = self.target;
             for _ in 0..LEADER_RUN {
                 if self.open() {
                     self.ask_leader().await?;

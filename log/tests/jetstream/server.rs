@@ -110,7 +110,7 @@ impl Server {
     }
 
     fn launch(&mut self) {
-        let program = variable("PARLOR_NATS_SERVER");
+        let program = variable("PARLOR_TEST_NATS_SERVER");
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let local = |port: u16| format!("127.0.0.1:{port}");
         let mut command = Command::new(program);
@@ -127,7 +127,7 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
-        self.process = Some(command.spawn().expect("PARLOR_NATS_SERVER names a program that starts"));
+        self.process = Some(command.spawn().expect("PARLOR_TEST_NATS_SERVER names a program that starts"));
     }
 
     /// `kill -9`.

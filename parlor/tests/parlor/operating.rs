@@ -155,7 +155,8 @@ async fn everything_a_running_node_shows_is_documented() {
     let answer = http::request(parlor.admin, "GET", "/metrics", &[], "").await.unwrap();
     assert_eq!(answer.status, 200);
     let text = read(OPERATING);
-    let shown: Vec<_> = answer.body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let shown: Vec<_> =
+        answer.body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     assert!(shown.contains(&"process_resident_memory_bytes"), "{shown:?}");
     for name in shown {
         assert!(text.contains(&format!("`{name}`")), "{name} is shown, and is not in {OPERATING}");

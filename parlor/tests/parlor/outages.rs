@@ -2,11 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use parlor_common::{
-    conversation::ConversationKey,
-    id::ConversationId,
-    tenant::TenantId,
-};
+use parlor_common::{conversation::ConversationKey, id::ConversationId, tenant::TenantId};
 use serde_json::{Value, json};
 
 use crate::{
@@ -52,7 +48,8 @@ async fn without_nats_a_send_is_refused_in_time_and_service_returns_by_itself() 
 
     proxy.mend();
     until("a send is accepted again", async || visitor.post(first, &text(2)).await.unwrap().status == 201).await;
-    until("the nodes are ready again", async || tiers.ingress[0].is_ready().await && tiers.fanout.is_ready().await).await;
+    until("the nodes are ready again", async || tiers.ingress[0].is_ready().await && tiers.fanout.is_ready().await)
+        .await;
     let texts = visitor.texts(second).await.unwrap();
     assert_eq!((&*texts[0], texts.last().map(String::as_str)), ("message 0", Some("message 2")));
     // What was refused may have been accepted all the same: then the agent is shown it, in its place.
