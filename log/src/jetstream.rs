@@ -20,7 +20,10 @@ mod shapes;
 mod sync;
 mod tail;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -50,6 +53,12 @@ pub use self::{
     settings::JetStreamSettings,
 };
 use crate::{Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, PERSISTER, ShardState, Start, Tail};
+
+/// How much later than a follower a leader may come to have an event that most replicas have taken; it is milliseconds.
+const LEADER_LAG: Duration = Duration::from_millis(750);
+
+/// The pause before a leader that may lag is asked again.
+const LEADER_PAUSE: Duration = Duration::from_millis(25);
 
 /// The log on JetStream. Cheap to clone; clones are the same log, and the last one closes the connections.
 #[derive(Clone, Debug)]
@@ -137,6 +146,25 @@ impl JetStreamLog {
             Ok(info)
         } else {
             Err(LogError::Rejected(format!("stream {} is no longer shard {}'s: restart", stream.name, stream.shard)))
+        }
+    }
+
+    /// How a stream stands whose end lies at `sequence` or later. A tail may have handed out an event by a replica that had
+    /// it a moment before the leader: only what stays ahead is refused.
+    async fn stream_through(&self, stream: &StreamRef, sequence: u64) -> Result<StreamInfo, LogError> {
+        let deadline = Instant::now() + LEADER_LAG;
+        loop {
+            let info = self.stream(stream).await?;
+            if sequence <= info.state.last_seq {
+                return Ok(info);
+            }
+            if Instant::now() >= deadline {
+                return Err(LogError::Rejected(format!(
+                    "sequence {sequence} of epoch {} is ahead of the log's end",
+                    stream.epoch
+                )));
+            }
+            tokio::time::sleep(LEADER_PAUSE).await;
         }
     }
 

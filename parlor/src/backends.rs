@@ -55,6 +55,7 @@ impl Backends {
         let store = connect_cql(settings, registry).await?;
         let seen = seen(&store, log.shards()).await?;
         log.check_seen(|shard| seen.get(&shard).copied()).await.map_err(Exit::unavailable)?;
+        warn_of_a_short_store(&log, &seen).await?;
         Ok(Self { log: Arc::new(log), store: Arc::new(store), embedded: None })
     }
 
@@ -66,6 +67,19 @@ impl Backends {
             warn!(%error, "the embedded log did not close in order; nothing accepted is lost");
         }
     }
+}
+
+/// A database that was lost, or restored from a copy, lacks what the log has been told is stored. The embedded log delivers
+/// that again by itself; a cluster's operator decides (docs/OPERATING.md, "Backup and restore").
+async fn warn_of_a_short_store(log: &JetStreamLog, seen: &HashMap<Shard, Position>) -> Result<(), Exit> {
+    for shard in log.shards().all() {
+        let persisted = log.state(shard).await.map_err(Exit::unavailable)?.persisted;
+        let seen = seen.get(&shard).copied().unwrap_or_default();
+        if seen < persisted {
+            warn!(%shard, %seen, %persisted, "the database has seen less of a shard than was acknowledged: history may be short");
+        }
+    }
+    Ok(())
 }
 
 /// The database, as `parlor provision` made it.

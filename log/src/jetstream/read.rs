@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use async_nats::StatusCode;
 use bytes::Bytes;
 use parlor_common::position::Position;
+use tracing::debug;
 
 use super::{
     JetStreamLog,
@@ -21,6 +22,9 @@ const BATCH_BYTES: usize = 1 << 20;
 
 /// So many messages are asked of the leader, one after the other, before a replica is asked again.
 const LEADER_RUN: usize = 256;
+
+/// The pause before a page is asked for again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a replica may take for one answer before the leader is asked instead.
 const REPLICA_WAIT: Duration = Duration::from_secs(1);
@@ -47,7 +51,16 @@ pub(super) async fn page(
     limit: usize,
 ) -> Result<LogPage, LogError> {
     let deadline = Instant::now() + log.shared.settings.read_deadline;
-    let reading = read(log, stream, filter, after, limit.max(1), deadline);
+    let reading = async {
+        loop {
+            // An election that is over in time is not worth telling anybody.
+            match read(log, stream, filter, after, limit.max(1), deadline).await {
+                Err(LogError::Unavailable(why)) => debug!(stream = stream.name, why, "a page is asked for again"),
+                answer => return answer,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
     match tokio::time::timeout_at(deadline.into(), reading).await {
         Ok(page) => page,
         Err(_) => Err(LogError::Unavailable("a page did not come in time".to_owned())),
@@ -65,11 +78,8 @@ async fn read(
     if after.epoch() > stream.epoch {
         return Err(LogError::Rejected(format!("{after} is of a later epoch than {}", stream.epoch)));
     }
-    let info = log.stream(stream).await?;
     let sequence = if after.epoch() == stream.epoch { after.sequence() } else { 0 };
-    if sequence > info.state.last_seq {
-        return Err(LogError::Rejected(format!("{after} is ahead of the log's end")));
-    }
+    let info = log.stream_through(stream, sequence).await?;
     let first = sequence.max(info.state.first_seq.saturating_sub(1));
     let subject = log.shared.names.filter(filter, stream.shard);
     let last = MessageRequest { last_by_subj: Some(&subject), ..MessageRequest::default() };

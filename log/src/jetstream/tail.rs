@@ -83,13 +83,12 @@ enum Heard {
 
 impl JetStreamTail {
     pub(super) async fn start(log: JetStreamLog, stream: Arc<StreamRef>, start: Start) -> Result<Self, LogError> {
-        let end = log.stream(&stream).await?.state.last_seq;
         let reached = match start {
-            Start::End => end,
-            Start::After(position) if position.epoch() == stream.epoch && position.sequence() > end => {
-                return Err(LogError::Rejected(format!("{position} is ahead of the log's end")));
+            Start::End => log.stream(&stream).await?.state.last_seq,
+            Start::After(position) if position.epoch() == stream.epoch => {
+                log.stream_through(&stream, position.sequence()).await?;
+                position.sequence()
             }
-            Start::After(position) if position.epoch() == stream.epoch => position.sequence(),
             Start::After(position) => {
                 return Err(LogError::Rejected(format!("{position} is of another epoch than {}", stream.epoch)));
             }
