@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 // Measures what an idle socket and an append cost, as they are, on one all-in-one node:
 //   node scripts/measure.mjs [sockets] [writers] [seconds]      default 5000 64 20
-// It starts target/release/parlor in a folder of its own, and reads memory and CPU from its metrics. Load goes to loopback
+// It starts target/release/parlor in a folder of its own, and reads its memory and CPU from the process table (Linux). Load goes to loopback
 // alone, and ends by itself. The figures of docs/PERFORMANCE.md come from here.
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,21 +71,22 @@ function masked(opcode, payload) {
   return Buffer.concat([header, Buffer.alloc(4), payload]);
 }
 
-async function figures(port) {
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  const value = (name) => Number(new RegExp(`^${name} (.*)$`, "m").exec(text)?.[1]);
-  return { memory: value("process_resident_memory_bytes"), cpu: value("process_cpu_seconds_total"), at: performance.now() };
+/** Resident memory in bytes and CPU in seconds of the node; the process table counts in hundredths of a second. */
+async function figures() {
+  const [stat, pages] = await Promise.all(["stat", "statm"].map((name) => readFile(`/proc/${parlor.pid}/${name}`, "latin1")));
+  const [user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13).map(Number);
+  return { memory: Number(pages.split(" ")[1]) * 4096, cpu: (user + system) / 100, at: performance.now() };
 }
 
 /** Idle: the sockets are open, their first ping is answered, and nothing is said. */
-async function idle(port, admin) {
-  const before = await figures(admin);
+async function idle(port) {
+  const before = await figures();
   const open_ = [];
   while (open_.length < sockets) open_.push(...(await Promise.all(Array.from({ length: 100 }, () => open(port)))));
   await pause(3000);
-  const start = await figures(admin);
+  const start = await figures();
   await pause(seconds * 1000);
-  const end = await figures(admin);
+  const end = await figures();
   const share = (end.cpu - start.cpu) / ((end.at - start.at) / 1000) / open_.length;
   console.log(`idle: ${open_.length} sockets of the seed's widget, ${seconds} s`);
   console.log(`  memory of a socket   ${((start.memory - before.memory) / open_.length / 1024).toFixed(2)} KiB of the process`);
@@ -95,7 +96,7 @@ async function idle(port, admin) {
 }
 
 /** Appends: each writer has a conversation of its own and sends the next draft when the last one is accepted. */
-async function appends(port, admin) {
+async function appends(port) {
   const latencies = [];
   let running = true;
   const one = async () => {
@@ -119,12 +120,12 @@ async function appends(port, admin) {
     }
     socket.end();
   };
-  const start = await figures(admin);
+  const start = await figures();
   const all = Promise.all(Array.from({ length: writers }, one));
   await pause(seconds * 1000);
   running = false;
   await all;
-  const end = await figures(admin);
+  const end = await figures();
   latencies.sort((a, b) => a - b);
   const at = (part) => latencies[Math.floor(latencies.length * part)].toFixed(2);
   const span = (end.at - start.at) / 1000;
@@ -148,8 +149,8 @@ const parlor = spawn(binary, [], {
 });
 try {
   while (!(await fetch(`http://127.0.0.1:${admin}/ready`).then((answer) => answer.ok, () => false))) await pause(50);
-  await idle(port, admin);
-  await appends(port, admin);
+  await idle(port);
+  await appends(port);
 } finally {
   parlor.kill();
   await new Promise((resolve) => parlor.once("exit", resolve));

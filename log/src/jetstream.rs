@@ -120,7 +120,13 @@ impl JetStreamLog {
     pub async fn check_seen(&self, seen: impl Fn(Shard) -> Option<Position>) -> Result<(), LogError> {
         for stream in &self.shared.streams {
             let Some(seen) = seen(stream.shard) else { continue };
-            let end = self.position(stream, self.stream(stream).await?.state.last_seq)?;
+            let wanted = if seen.epoch() == stream.epoch { seen.sequence() } else { 0 };
+            let end = match self.stream_through(stream, wanted).await {
+                Ok(info) => info.state.last_seq,
+                Err(LogError::Rejected(_)) => self.stream(stream).await?.state.last_seq,
+                Err(error) => return Err(error),
+            };
+            let end = self.position(stream, end)?;
             if seen > end {
                 return Err(LogError::Rejected(provision::behind_sentence(stream, end, seen)));
             }

@@ -178,9 +178,21 @@ impl Run<'_> {
             // An earlier run moved it and got no further.
             return Ok(next()?);
         }
-        let end = Position::new(current.epoch, info.state.last_seq)
-            .ok_or_else(|| Step::Failed(LogError::Rejected(format!("stream {} is out of positions", current.name))))?;
-        let Some(seen) = seen.filter(|seen| *seen > end) else { return Ok(None) };
+        let end = |info: &StreamInfo| {
+            Position::new(current.epoch, info.state.last_seq)
+                .ok_or_else(|| LogError::Rejected(format!("stream {} is out of positions", current.name)))
+        };
+        let Some(seen) = seen else { return Ok(None) };
+        if seen <= end(&info)? {
+            return Ok(None);
+        }
+        // A leader may come to have an event milliseconds after a follower that delivered it.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let info = self.stream(&current.name).await?;
+        let end = end(&info)?;
+        if seen <= end {
+            return Ok(None);
+        }
         if !self.renew {
             return Err(Step::Failed(LogError::Rejected(behind_sentence(current, end, seen))));
         }
