@@ -11,7 +11,7 @@ import { WidgetHost } from "./support/widget.mjs";
 
 /** @import {Browser, BrowserContext} from "playwright-core" */
 
-const restarts = Server.owned ? {} : { skip: "needs PARLOR_BIN: this server cannot be stopped" };
+const restarts = Server.restarts ? {} : { skip: "needs PARLOR_BIN or PARLOR_CONTROL: this server cannot be stopped" };
 
 /** @type {Server} */
 let server;

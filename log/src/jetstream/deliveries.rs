@@ -3,12 +3,12 @@
 //! Each pull is a request with an end that the server tells. No pull is left standing for long: those have stalled in
 //! several releases of the server, with entries pending and none coming.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_nats::{Message, Subscriber};
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
@@ -17,7 +17,7 @@ use super::{
     JetStreamLog,
     append::Publish,
     check::group_sentences,
-    entry::{AckReply, delivered},
+    entry::{AckReply, delivered, last},
     names::StreamRef,
     shapes::nanos,
 };
@@ -28,6 +28,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(2);
 
 /// How much longer than a pull lasts its end may take to arrive.
 const SLACK: Duration = Duration::from_millis(1500);
+
+/// How long a message that was delivered may take to follow the end of its pull.
+const SETTLE: Duration = Duration::from_millis(500);
 
 /// The shortest a pull for company lasts; the server's timers are no finer.
 const MIN_LINGER: Duration = Duration::from_millis(5);
@@ -49,6 +52,8 @@ pub(super) struct JetStreamDeliveries {
     pulls: u64,
     /// A pull for a first delivery that has not ended; it outlives a dropped call.
     waiting: Option<Pull>,
+    /// What has arrived and was not handed out: it came too late for its pull, or did not fit.
+    held: VecDeque<Delivery>,
     empty: u32,
 }
 
@@ -71,8 +76,12 @@ enum Pulled {
     Delivery(Delivery),
     /// A message that is not one of ours, and how it is acknowledged.
     Foreign(String),
-    /// This pull has ended.
-    End(u64),
+    /// This pull has ended. A replicated consumer sends a message only once most replicas know of its delivery, and the end
+    /// of the pull at once: so many were not delivered, and the others may still be on their way.
+    End {
+        number: u64,
+        undelivered: usize,
+    },
     Failed(LogError),
     /// Neither a delivery nor of any interest.
     Nothing,
@@ -94,7 +103,7 @@ impl JetStreamDeliveries {
         let wait = log.shared.settings.request_timeout;
         let messages = log.shared.api.link.subscribe(format!("{inbox}.*"), wait).await?;
         let group = group.to_owned();
-        Ok(Self { log, stream, group, inbox, messages, pulls: 0, waiting: None, empty: 0 })
+        Ok(Self { log, stream, group, inbox, messages, pulls: 0, waiting: None, held: VecDeque::new(), empty: 0 })
     }
 
     /// Asks for `batch` deliveries within `lasting`.
@@ -130,11 +139,14 @@ impl JetStreamDeliveries {
                 return Pulled::Nothing;
             };
             let description = message.description.as_deref().unwrap_or_default();
+            // Without the header nothing can be on its way that we would know of.
+            let undelivered = message.headers.as_ref().and_then(|headers| last(headers, "Nats-Pending-Messages"));
+            let undelivered = undelivered.and_then(|count| count.parse().ok()).unwrap_or(usize::MAX);
             return match status.as_u16() {
                 // No messages; the time is over; the next one does not fit, or the consumer moves to another leader.
-                404 | 408 => Pulled::End(number),
+                404 | 408 => Pulled::End { number, undelivered },
                 409 if description.contains("MaxBytes") || description.contains("Batch Completed") => {
-                    Pulled::End(number)
+                    Pulled::End { number, undelivered }
                 }
                 100 => Pulled::Nothing,
                 status => Pulled::Failed(LogError::Unavailable(format!("a pull was ended: {status} {description}"))),
@@ -150,9 +162,9 @@ impl JetStreamDeliveries {
         }
     }
 
-    /// Waits for a first delivery; `None` when there was none for a while.
-    async fn first(&mut self) -> Result<Option<Delivery>, LogError> {
-        let pull = match self.waiting {
+    /// Waits for a first delivery; none is held when there was none for a while.
+    async fn first(&mut self) -> Result<(), LogError> {
+        let mut pull = match self.waiting {
             Some(pull) => pull,
             None => {
                 let pull = self.pull(1, None, FIRST_WAIT).await?;
@@ -162,21 +174,23 @@ impl JetStreamDeliveries {
         loop {
             match self.hear(pull).await {
                 Pulled::Delivery(delivery) => {
-                    // A redelivery of a pull before this one may come first; then this one goes on waiting unheard, which
-                    // costs one delivery its acknowledgement wait.
                     self.waiting = None;
-                    return Ok(Some(delivery));
+                    self.held.push_back(delivery);
+                    return Ok(());
                 }
                 Pulled::Foreign(token) => {
                     self.waiting = None;
-                    self.set_foreign_aside(&token).await?;
-                    return Ok(None);
+                    return self.set_foreign_aside(&token).await;
                 }
-                Pulled::End(number) if number == pull.number => {
+                Pulled::End { number, undelivered: 0 } if number == pull.number => {
+                    pull.until = Instant::now() + SETTLE;
+                    self.waiting = Some(pull);
+                }
+                Pulled::End { number, .. } if number == pull.number => {
                     self.waiting = None;
-                    return Ok(None);
+                    return Ok(());
                 }
-                Pulled::End(_) | Pulled::Nothing => {}
+                Pulled::End { .. } | Pulled::Nothing => {}
                 Pulled::Failed(error) => {
                     self.waiting = None;
                     return Err(self.explain(error).await);
@@ -185,36 +199,61 @@ impl JetStreamDeliveries {
         }
     }
 
-    /// Takes what else is there, until a bound or the end of the linger.
-    async fn company(
-        &mut self,
-        taken: &mut Vec<Delivery>,
-        limit: BatchLimit,
-        linger: Duration,
-    ) -> Result<(), LogError> {
-        let used: usize = taken.iter().map(|delivery| delivery.entry.record.len()).sum();
-        let (count, bytes) = (limit.count.saturating_sub(taken.len()), limit.bytes.saturating_sub(used));
-        if count == 0 || bytes == 0 {
-            return Ok(());
-        }
-        let pull = self.pull(count, Some(bytes), linger.max(MIN_LINGER)).await?;
-        let mut left = count;
+    /// Takes what else is there, until `count` are held or the linger is over.
+    async fn company(&mut self, count: usize, bytes: usize, linger: Duration) -> Result<(), LogError> {
+        let mut pull = self.pull(count, Some(bytes), linger.max(MIN_LINGER)).await?;
+        let (mut left, mut ended) = (count, false);
         while left > 0 {
             match self.hear(pull).await {
                 Pulled::Delivery(delivery) => {
                     left -= 1;
-                    taken.push(delivery);
+                    self.held.push_back(delivery);
                 }
                 Pulled::Foreign(token) => {
                     left -= 1;
                     self.set_foreign_aside(&token).await?;
                 }
-                Pulled::End(number) if number == pull.number => break,
-                Pulled::End(_) | Pulled::Nothing => {}
+                Pulled::End { number, undelivered } if number == pull.number => {
+                    left = left.saturating_sub(undelivered);
+                    pull.until = Instant::now() + SETTLE;
+                    ended = true;
+                }
+                Pulled::End { .. } | Pulled::Nothing => {}
+                // What has not arrived by now comes with a later call.
+                Pulled::Failed(_) if ended => break,
                 Pulled::Failed(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Takes what has arrived, without waiting.
+    async fn arrived(&mut self) -> Result<(), LogError> {
+        while let Some(Some(message)) = self.messages.next().now_or_never() {
+            let understood = self.understand(&message);
+            // Whatever it is but a heartbeat, it ends the pull that waits.
+            if !matches!(understood, Pulled::Nothing) {
+                self.waiting = None;
+            }
+            match understood {
+                Pulled::Delivery(delivery) => self.held.push_back(delivery),
+                Pulled::Foreign(token) => self.set_foreign_aside(&token).await?,
+                Pulled::End { .. } | Pulled::Nothing | Pulled::Failed(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves what is held to `taken`, within the limit; the first of all always fits.
+    fn hand_out(&mut self, taken: &mut Vec<Delivery>, limit: BatchLimit) {
+        while taken.len() < limit.count.max(1) {
+            let room = room(taken, limit);
+            let fits = |delivery: &mut Delivery| taken.is_empty() || delivery.entry.record.len() <= room;
+            match self.held.pop_front_if(fits) {
+                Some(delivery) => taken.push(delivery),
+                None => return,
+            }
+        }
     }
 
     /// A failed pull may mean that the consumer is gone.
@@ -279,21 +318,35 @@ impl JetStreamDeliveries {
     }
 }
 
+/// How many bytes more may be taken.
+fn room(taken: &[Delivery], limit: BatchLimit) -> usize {
+    limit.bytes.saturating_sub(taken.iter().map(|delivery| delivery.entry.record.len()).sum())
+}
+
 #[async_trait]
 impl Deliveries for JetStreamDeliveries {
     async fn next(&mut self, limit: BatchLimit, linger: Duration) -> Result<Vec<Delivery>, LogError> {
-        let Some(first) = self.first().await? else {
+        self.arrived().await?;
+        if self.held.is_empty() {
+            self.first().await?;
+        }
+        let mut taken = Vec::new();
+        self.hand_out(&mut taken, limit);
+        if taken.is_empty() {
             self.empty += 1;
             if self.empty >= SUSPICIOUS {
                 self.suspect().await?;
             }
-            return Ok(Vec::new());
-        };
+            return Ok(taken);
+        }
         self.empty = 0;
-        let mut taken = vec![first];
-        // What was taken is worth handing out, whatever became of the company.
-        if let Err(error) = self.company(&mut taken, limit, linger).await {
-            warn!(shard = %self.stream.shard, %error, "a batch was cut short");
+        let (count, bytes) = (limit.count.saturating_sub(taken.len()), room(&taken, limit));
+        if self.held.is_empty() && count > 0 && bytes > 0 {
+            // What was taken is worth handing out, whatever became of the company.
+            if let Err(error) = self.company(count, bytes, linger).await {
+                warn!(shard = %self.stream.shard, %error, "a batch was cut short");
+            }
+            self.hand_out(&mut taken, limit);
         }
         Ok(taken)
     }

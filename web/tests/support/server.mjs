@@ -12,7 +12,10 @@ import { until } from "./until.mjs";
 /** How much of the log is shown when it does not start. */
 const LOG_CHARS = 4000;
 
-/** `PARLOR_BIN` names the binary to start; without it, `PARLOR_URL` names a server that runs in development mode. */
+/**
+ * `PARLOR_BIN` names the binary to start; without it, `PARLOR_URL` names a server that runs in development mode, and
+ * `PARLOR_CONTROL` a command that stops, kills and starts it: it is called with that word, and then with `ingress`.
+ */
 export class Server {
   /** @type {import("node:child_process").ChildProcess | undefined} */
   #process;
@@ -24,8 +27,14 @@ export class Server {
   /** The base of every address, without a slash at its end. `localhost`, where `Secure` cookies work without TLS. */
   url = process.env.PARLOR_URL?.replace(/\/$/, "") ?? "";
 
-  /** Whether it can be stopped and started. */
+  /** Whether it is our own. */
   static owned = process.env.PARLOR_BIN !== undefined;
+
+  /** The command that controls somebody else's. */
+  static control = Server.owned ? undefined : process.env.PARLOR_CONTROL;
+
+  /** Whether it can be stopped and started. */
+  static restarts = Server.owned || Server.control !== undefined;
 
   static async begin() {
     const server = new Server();
@@ -47,6 +56,7 @@ export class Server {
 
   /** Starts it (again, on the same data and ports) and waits until it is ready. */
   async start() {
+    if (Server.control) return this.#ask("start");
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("PARLOR_"));
     const settings = {
       PARLOR_DATA: this.#data,
@@ -79,6 +89,7 @@ export class Server {
    * @param {"SIGTERM" | "SIGKILL"} [signal]
    */
   async stop(signal = "SIGTERM") {
+    if (Server.control) return this.#ask(signal === "SIGKILL" ? "kill" : "stop");
     const child = this.#process;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, "exit");
@@ -89,6 +100,13 @@ export class Server {
     if (signal === "SIGTERM" && code !== 0) {
       throw new Error(`the server did not stop cleanly (${code ?? killedBy})\n${this.#log}`);
     }
+  }
+
+  /** @param {"start" | "stop" | "kill"} verb */
+  async #ask(verb) {
+    const child = spawn(Server.control ?? "", [verb, "ingress"], { stdio: ["ignore", "ignore", "inherit"] });
+    const [code] = await once(child, "exit");
+    if (code !== 0) throw new Error(`${Server.control} ${verb} ingress failed (${code})`);
   }
 
   /** Stops it for good. */
