@@ -44,10 +44,19 @@ struct Sample {
     state: ShardState,
     taken: Timestamp,
     heard: Instant,
-    /// The last try to renew it failed.
-    stale: bool,
+    standing: Standing,
     /// The node's clock less the log's, in milliseconds.
     skew_ms: i64,
+}
+
+/// What the last try to renew a sample came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Answered,
+    /// Nobody answered, as in an election.
+    Silent,
+    /// The log says that the shard is not what it was: deleted, or made anew.
+    Gone,
 }
 
 /// Why a node should not be given traffic.
@@ -56,6 +65,9 @@ pub enum NotWell {
     /// No shard's state could be had for longer than [`MAX_SILENCE`].
     #[error("the log does not answer")]
     Unreachable,
+    /// The log has said for longer than [`MAX_SILENCE`] that a shard is not what it was at start.
+    #[error("the log no longer has shard {0} as it was")]
+    Gone(Shard),
     /// The node's clock cannot be trusted.
     #[error("this node's clock is {0} ms from the log's")]
     Clock(i64),
@@ -117,7 +129,8 @@ impl Monitor {
     /// Whether the node can do its work: the log answers, and the clock is right.
     ///
     /// The log answers while any shard does, within [`MAX_SILENCE`]. One that is silent is silent for every node, while its
-    /// leader is elected, and the others' tenants must have somebody to go to.
+    /// leader is elected, and the others' tenants must have somebody to go to. One that is gone does not come back by
+    /// itself, and somebody must look.
     ///
     /// # Errors
     /// [`NotWell`] says what is wrong.
@@ -125,6 +138,10 @@ impl Monitor {
         let samples = self.samples.read().unwrap_or_else(PoisonError::into_inner);
         if samples.values().all(|sample| sample.heard.elapsed() > MAX_SILENCE) {
             return Err(NotWell::Unreachable);
+        }
+        let gone = |sample: &Sample| sample.standing == Standing::Gone && sample.heard.elapsed() > MAX_SILENCE;
+        if let Some((&shard, _)) = samples.iter().find(|(_, sample)| gone(sample)) {
+            return Err(NotWell::Gone(shard));
         }
         drop(samples);
         if self.clock_right() { Ok(()) } else { Err(NotWell::Clock(self.skew_ms())) }
@@ -142,7 +159,7 @@ impl Monitor {
 
     async fn refresh(&self, shard: Shard) {
         if let Err(error) = self.sample(shard).await {
-            self.mark_stale(shard, &error);
+            self.mark(shard, &error);
         }
     }
 
@@ -153,17 +170,22 @@ impl Monitor {
         // The log told its time somewhere between the two: only what lies outside is skew.
         let time = state.time.as_millis();
         let skew_ms = (asked.as_millis() - time).max(0) + (taken.as_millis() - time).min(0);
-        let sample = Sample { state, taken, heard: Instant::now(), stale: false, skew_ms };
+        let sample = Sample { state, taken, heard: Instant::now(), standing: Standing::Answered, skew_ms };
         self.samples.write().unwrap_or_else(PoisonError::into_inner).insert(shard, sample);
         Ok(())
     }
 
-    fn mark_stale(&self, shard: Shard, error: &crate::LogError) {
+    fn mark(&self, shard: Shard, error: &crate::LogError) {
         self.metrics.failures.inc();
         let mut samples = self.samples.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sample) = samples.get_mut(&shard).filter(|sample| !sample.stale) {
-            warn!(%shard, %error, "a shard of the log does not answer");
-            sample.stale = true;
+        let Some(sample) = samples.get_mut(&shard) else { return };
+        let standing = match error {
+            crate::LogError::Rejected(_) => Standing::Gone,
+            crate::LogError::Unavailable(_) | crate::LogError::Full(_) => Standing::Silent,
+        };
+        if sample.standing != standing {
+            warn!(%shard, %error, "a shard of the log does not tell how it stands");
+            sample.standing = standing;
         }
     }
 

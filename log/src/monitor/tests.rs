@@ -1,7 +1,7 @@
 //! When a node is not well, on a log whose shards can be silenced.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     num::NonZeroU16,
     sync::{Arc, Mutex},
     time::Duration,
@@ -21,9 +21,9 @@ use parlor_common::{
 use super::{MAX_SILENCE, Monitor, MonitorMetrics, NotWell};
 use crate::{Appended, Deliveries, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail};
 
-/// A log that tells its state and nothing else, and not for shards that are silent.
+/// A log that tells its state and nothing else, and not for shards that fail.
 #[derive(Debug, Default)]
-struct Quiet(Mutex<HashSet<Shard>>);
+struct Quiet(Mutex<HashMap<Shard, LogError>>);
 
 fn nothing<T>() -> Result<T, LogError> {
     Err(LogError::Unavailable("it is quiet".to_owned()))
@@ -52,8 +52,8 @@ impl EventLog for Quiet {
     }
 
     async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {
-        if self.0.lock().unwrap().contains(&shard) {
-            return nothing();
+        if let Some(error) = self.0.lock().unwrap().get(&shard) {
+            return Err(error.clone());
         }
         Ok(ShardState {
             start: Position::ZERO,
@@ -75,7 +75,12 @@ async fn monitor() -> (Arc<Quiet>, Monitor) {
 
 /// Silences these shards, and goes on until all have been sampled twice, with so much time between.
 async fn silence(log: &Quiet, monitor: &Monitor, shards: &[u16], lasting: Duration) {
-    *log.0.lock().unwrap() = shards.iter().map(|number| Shard::new(*number)).collect();
+    fail(log, monitor, shards, &LogError::Unavailable("it is quiet".to_owned()), lasting).await;
+}
+
+/// The same with this error.
+async fn fail(log: &Quiet, monitor: &Monitor, shards: &[u16], error: &LogError, lasting: Duration) {
+    *log.0.lock().unwrap() = shards.iter().map(|number| (Shard::new(*number), error.clone())).collect();
     for wait in [Duration::ZERO, lasting] {
         tokio::time::advance(wait).await;
         for shard in log.shards().all() {
@@ -103,4 +108,16 @@ async fn an_election_that_silences_every_shard_for_every_node_leaves_them_ready(
     assert_eq!(monitor.check(), Ok(()));
     silence(&log, &monitor, &[0, 1, 2], Duration::from_secs(4)).await;
     assert_eq!(monitor.check(), Err(NotWell::Unreachable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_is_gone_for_good_turns_the_node_off_though_the_others_answer() {
+    let (log, monitor) = monitor().await;
+    let gone = LogError::Rejected("stream not found".to_owned());
+    fail(&log, &monitor, &[1], &gone, MAX_SILENCE / 2).await;
+    assert_eq!(monitor.check(), Ok(()), "an election may make a stream look gone for a moment");
+    fail(&log, &monitor, &[1], &gone, MAX_SILENCE).await;
+    assert_eq!(monitor.check(), Err(NotWell::Gone(Shard::new(1))));
+    silence(&log, &monitor, &[], Duration::ZERO).await;
+    assert_eq!(monitor.check(), Ok(()));
 }
