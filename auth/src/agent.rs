@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, EncodingKey, Header, Validation, dangerous::insecure_decode, decode, decode_header};
+use jsonwebtoken::{
+    Algorithm, EncodingKey, Header, Validation, dangerous::insecure_decode, decode, decode_header,
+};
 use parlor_common::{
     clock::{Clock, Timestamp},
     event::{Author, AuthorKind},
@@ -145,21 +147,22 @@ impl Agents {
         let kid = header.kid.as_deref().ok_or(Refused::UnknownKey)?;
         let issuer = insecure_decode::<Issuer>(token).map_err(|_| Refused::Malformed)?.claims.iss;
         let (tenant, key) = self.tenants.agent_key(&issuer, kid).ok_or(Refused::UnknownKey)?;
-        let claims = decode::<Claims>(token, key.decoding(), &signature_only(key.algorithm())).map_err(|error| {
-            match error.kind() {
+        let claims = decode::<Claims>(token, key.decoding(), &signature_only(key.algorithm()))
+            .map_err(|error| match error.kind() {
                 jsonwebtoken::errors::ErrorKind::Json(_) => Refused::Claims,
                 _ => Refused::Signature,
-            }
-        })?;
+            })?;
         let agent = claims.claims.agent(&tenant.id, self.clock.now())?;
         if tenant.suspended { Err(Refused::Suspended) } else { Ok(agent) }
     }
 
-    /// Makes a token for an agent of `tenant` that lives for `ttl`, a day at most, and tells when it ends. `id` has 1 to
-    /// 128 printable characters. For development mode, whose nodes accept it.
+    /// Makes a token for an agent of `tenant` that lives for `ttl`, a day at most, and tells when
+    /// it ends. `id` has 1 to 128 printable characters. For development mode, whose nodes accept
+    /// it.
     ///
     /// # Errors
-    /// [`Refused::NotDevelopment`] where tenants come from a file, and what [`verify`](Self::verify) would say.
+    /// [`Refused::NotDevelopment`] where tenants come from a file, and what
+    /// [`verify`](Self::verify) would say.
     pub fn mint_development(
         &self,
         tenant: &TenantId,
@@ -168,7 +171,8 @@ impl Agents {
         role: Role,
         ttl: Duration,
     ) -> Result<(String, Timestamp), Refused> {
-        let (issuer, kid, secret) = self.tenants.development_signer(tenant).ok_or(Refused::NotDevelopment)?;
+        let (issuer, kid, secret) =
+            self.tenants.development_signer(tenant).ok_or(Refused::NotDevelopment)?;
         let now = self.clock.now();
         // Whole seconds, rounded down, so that the end is what the token says.
         let seconds = |time: Timestamp| time.as_millis().div_euclid(1000);
@@ -191,8 +195,8 @@ impl Agents {
     }
 }
 
-/// The library checks the algorithm and the signature and nothing else: it reads the machine's clock, and we are given
-/// one.
+/// The library checks the algorithm and the signature and nothing else: it reads the machine's
+/// clock, and we are given one.
 fn signature_only(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.required_spec_claims.clear();
@@ -208,7 +212,13 @@ impl Claims {
     fn agent(self, tenant: &TenantId, now: Timestamp) -> Result<Agent, Refused> {
         self.check(now)?;
         let expires = instant(self.exp);
-        Ok(Agent { tenant: tenant.clone(), id: self.sub, name: self.name, role: self.role, expires })
+        Ok(Agent {
+            tenant: tenant.clone(),
+            id: self.sub,
+            name: self.name,
+            role: self.role,
+            expires,
+        })
     }
 
     fn check(&self, now: Timestamp) -> Result<(), Refused> {
@@ -237,7 +247,9 @@ impl Claims {
 
 /// 1 to 128 characters, none of them a control character, more than white space.
 fn is_printable(text: &str) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= MAX_CHARS && !text.chars().any(char::is_control)
+    !text.trim().is_empty()
+        && text.chars().count() <= MAX_CHARS
+        && !text.chars().any(char::is_control)
 }
 
 /// A float that is too large, or not a number, becomes the nearest instant there is.
@@ -264,7 +276,9 @@ impl Agent {
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::Suspended => Self::new(Code::Forbidden, refused.to_string()).detail("tenant", "suspended"),
+            Refused::Suspended => {
+                Self::new(Code::Forbidden, refused.to_string()).detail("tenant", "suspended")
+            }
             Refused::Malformed
             | Refused::UnknownKey
             | Refused::Signature

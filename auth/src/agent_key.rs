@@ -45,7 +45,8 @@ impl AgentKey {
             .ok_or(BadKey::ShortSecret)
     }
 
-    /// Takes what a file holds: a secret, the white space around it not counted, or a public key in PEM.
+    /// Takes what a file holds: a secret, the white space around it not counted, or a public key in
+    /// PEM.
     pub(crate) fn from_file(algorithm: KeyAlgorithm, bytes: &[u8]) -> Result<Self, BadKey> {
         match algorithm {
             KeyAlgorithm::Hs256 => Self::secret(bytes.trim_ascii()),
@@ -73,7 +74,8 @@ impl AgentKey {
         &self.key
     }
 
-    /// Verifies nothing once, so that a key on another curve is found when the file is read and not by the first agent.
+    /// Verifies nothing once, so that a key on another curve is found when the file is read and not
+    /// by the first agent.
     fn usable(algorithm: Algorithm, key: DecodingKey, bad: BadKey) -> Result<Self, BadKey> {
         jsonwebtoken::crypto::verify("", b"", &key, algorithm).map_err(|_| bad)?;
         Ok(Self { algorithm, key })

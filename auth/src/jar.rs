@@ -6,11 +6,12 @@ use crate::visitor::{VisitorToken, VisitorTokens};
 
 /// The most cookies of a request that are looked at, of any name; browsers keep fewer for one host.
 const MAX_COOKIES: usize = 256;
-/// The most of them that are verified: more than a page could fill a jar with by racing itself, so that junk which a
-/// neighbouring host has set does not crowd out the visitor's own.
+/// The most of them that are verified: more than a page could fill a jar with by racing itself, so
+/// that junk which a neighbouring host has set does not crowd out the visitor's own.
 const MAX_TOKENS: usize = 64;
 
-/// A visitor's cookies. A request that carries several belongs to one visitor: two tabs opened at once each got one.
+/// A visitor's cookies. A request that carries several belongs to one visitor: two tabs opened at
+/// once each got one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Jar {
     /// Oldest first.
@@ -48,7 +49,9 @@ impl VisitorTokens {
         let lines = headers.get_all(header::COOKIE).iter();
         let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
         for pair in pairs.take(MAX_COOKIES) {
-            let Some((name, value)) = std::str::from_utf8(pair).ok().and_then(|pair| pair.split_once('=')) else {
+            let Some((name, value)) =
+                std::str::from_utf8(pair).ok().and_then(|pair| pair.split_once('='))
+            else {
                 continue;
             };
             let name = name.trim();

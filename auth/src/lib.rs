@@ -1,7 +1,8 @@
 //! Who is asking: the tenants, visitors' tokens, agents' JWT, origins and rate limits.
 //!
-//! REST and sockets decide alike because both decide here. Nothing in this room writes, and nothing waits for a server:
-//! what is needed to say who someone is comes with the request, from the installation's keys or the tenants' file.
+//! REST and sockets decide alike because both decide here. Nothing in this room writes, and nothing
+//! waits for a server: what is needed to say who someone is comes with the request, from the
+//! installation's keys or the tenants' file.
 
 pub mod agent;
 mod agent_key;

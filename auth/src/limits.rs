@@ -1,8 +1,10 @@
-//! Rate limits: of a visitor, a tenant, an address; each by the generic cell rate algorithm, in bounded memory.
+//! Rate limits: of a visitor, a tenant, an address; each by the generic cell rate algorithm, in
+//! bounded memory.
 //!
-//! The algorithm is written out, in a dozen lines, rather than taken from `governor`: what it keeps for a key is one
-//! number, which an LRU can hold and evict (governor's keyed stores have no bound), and the time is the process's
-//! [`Clock`], which a step back must not turn into a long refusal.
+//! The algorithm is written out, in a dozen lines, rather than taken from `governor`: what it keeps
+//! for a key is one number, which an LRU can hold and evict (governor's keyed stores have no
+//! bound), and the time is the process's [`Clock`], which a step back must not turn into a long
+//! refusal.
 
 use std::{
     hash::Hash,
@@ -40,14 +42,18 @@ pub struct Rate {
 pub struct LimitSettings {
     /// `limits.visitor_messages`: messages of a visitor of a tenant. Default 20/s, 200 at once.
     pub visitor_messages: Rate,
-    /// `limits.tenant_messages`: messages of a tenant's visitors and agents. Default 500/s, 2000 at once.
+    /// `limits.tenant_messages`: messages of a tenant's visitors and agents. Default 500/s, 2000 at
+    /// once.
     pub tenant_messages: Rate,
-    /// `limits.address_requests`: REST requests of an IPv4 address or IPv6 /64. Default 200/s, 1000 at once.
+    /// `limits.address_requests`: REST requests of an IPv4 address or IPv6 /64. Default 200/s, 1000
+    /// at once.
     pub address_requests: Rate,
-    /// `limits.address_upgrades`: upgrades of an IPv4 address or IPv6 /64. Default 200/s, 2000 at once.
+    /// `limits.address_upgrades`: upgrades of an IPv4 address or IPv6 /64. Default 200/s, 2000 at
+    /// once.
     pub address_upgrades: Rate,
-    /// `limits.keys`: how many visitors, tenants and addresses, each, are remembered; the least recently seen is
-    /// forgotten first, and with it what it had used up. Default 100,000, of about 100 bytes.
+    /// `limits.keys`: how many visitors, tenants and addresses, each, are remembered; the least
+    /// recently seen is forgotten first, and with it what it had used up. Default 100,000, of about
+    /// 100 bytes.
     pub keys: usize,
 }
 
@@ -108,11 +114,13 @@ impl Rate {
         Self { per_second: at_least_one(per_second), burst: at_least_one(burst) }
     }
 
-    /// Lets one more through at `now` and adds it to `used`, or says how long to wait. Microseconds.
+    /// Lets one more through at `now` and adds it to `used`, or says how long to wait.
+    /// Microseconds.
     fn let_through(self, used: &mut i64, now: i64) -> Result<(), i64> {
         let each = (1_000_000 / i64::from(self.per_second.get())).max(1);
         let most = now + each * i64::from(self.burst.get());
-        // A clock that was set back makes what was used look far away: more than everything is never owed.
+        // A clock that was set back makes what was used look far away: more than everything is
+        // never owed.
         *used = (*used).clamp(now, most);
         let after = *used + each;
         if after > most {
@@ -161,7 +169,10 @@ impl Limits {
     pub fn check_visitor(&self, tenant: &TenantId, visitor: VisitorId) -> Result<(), Limited> {
         let own = self.0.tenants.get(tenant).and_then(|tenant| tenant.limits.visitor_messages);
         let rate = own.unwrap_or(self.0.settings.visitor_messages);
-        self.0.visitors.check((tenant.clone(), visitor), rate, self.now()).map_err(|wait| Whose::Visitor.limited(wait))
+        self.0
+            .visitors
+            .check((tenant.clone(), visitor), rate, self.now())
+            .map_err(|wait| Whose::Visitor.limited(wait))
     }
 
     /// One message to a tenant's conversations, whoever it is by.
@@ -171,7 +182,10 @@ impl Limits {
     pub fn check_tenant(&self, tenant: &TenantId) -> Result<(), Limited> {
         let own = self.0.tenants.get(tenant).and_then(|tenant| tenant.limits.messages);
         let rate = own.unwrap_or(self.0.settings.tenant_messages);
-        self.0.of_tenants.check(tenant.clone(), rate, self.now()).map_err(|wait| Whose::Tenant.limited(wait))
+        self.0
+            .of_tenants
+            .check(tenant.clone(), rate, self.now())
+            .map_err(|wait| Whose::Tenant.limited(wait))
     }
 
     /// One REST request from an address; IPv6 addresses of one /64 count together.
@@ -238,7 +252,8 @@ impl Whose {
 
 impl From<Limited> for Problem {
     fn from(limited: Limited) -> Self {
-        let problem = Self::new(Code::RateLimited, limited.to_string()).retry_after(limited.retry_after);
+        let problem =
+            Self::new(Code::RateLimited, limited.to_string()).retry_after(limited.retry_after);
         problem.detail(limited.whose.as_str(), "rate_limited")
     }
 }

@@ -34,8 +34,8 @@ enum Host {
 /// What a tenant allows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum OriginRule {
-    /// This one alone. Never a part of it: `https://shop.example` allows neither `https://a.shop.example` nor
-    /// `https://shop.example.net`.
+    /// This one alone. Never a part of it: `https://shop.example` allows neither
+    /// `https://a.shop.example` nor `https://shop.example.net`.
     Exact(Origin),
     /// `localhost`, `127.0.0.1` and `[::1]` on any port: development mode.
     Loopback,
@@ -47,17 +47,20 @@ pub struct AllowedOrigin(HeaderValue);
 
 /// The text is no origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an origin is http:// or https://, a host in ASCII and at most a port, such as https://shop.example:8443")]
+#[error(
+    "an origin is http:// or https://, a host in ASCII and at most a port, such as https://shop.example:8443"
+)]
 pub struct BadOrigin;
 
 // === impl Origin ===
 
 impl Origin {
-    /// Reads an origin as a browser writes it (RFC 6454 §6.2). Schemes and hosts are compared in lower case, and the
-    /// scheme's own port is the same as none.
+    /// Reads an origin as a browser writes it (RFC 6454 §6.2). Schemes and hosts are compared in
+    /// lower case, and the scheme's own port is the same as none.
     ///
     /// # Errors
-    /// [`BadOrigin`] for anything else: `null`, a path, user information, white space, characters beyond ASCII.
+    /// [`BadOrigin`] for anything else: `null`, a path, user information, white space, characters
+    /// beyond ASCII.
     pub fn parse(text: &str) -> Result<Self, BadOrigin> {
         if text.len() > MAX_BYTES || !text.is_ascii() {
             return Err(BadOrigin);
@@ -132,13 +135,14 @@ impl Host {
         if let Ok(address) = name.parse() {
             return Ok(Self::V4(address));
         }
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        let allowed = |byte: u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
+        };
         let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(allowed);
         // What ends in a number is an address in a spelling that browsers never send.
-        let last_is_number = name
-            .rsplit('.')
-            .next()
-            .is_none_or(|last| last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x"));
+        let last_is_number = name.rsplit('.').next().is_none_or(|last| {
+            last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x")
+        });
         let is_name = name.len() <= 253 && name.split('.').all(is_label) && !last_is_number;
         if is_name { Ok(Self::Name(name.into())) } else { Err(BadOrigin) }
     }
@@ -150,7 +154,8 @@ impl OriginRule {
     /// The rule that allows the origin `text` alone.
     ///
     /// # Errors
-    /// [`BadOrigin`] where it is none. A host with other letters is written in its ASCII form (`xn--…`).
+    /// [`BadOrigin`] where it is none. A host with other letters is written in its ASCII form
+    /// (`xn--…`).
     pub fn exact(text: &str) -> Result<Self, BadOrigin> {
         Origin::parse(text).map(Self::Exact)
     }
@@ -260,20 +265,37 @@ mod tests {
 
     #[test]
     fn an_address_has_one_spelling() {
-        for origin in
-            ["http://127.1", "http://0x7f.0.0.1", "http://2130706433", "http://127.0.0.0x1", "http://0177.0.0.1"]
-        {
+        for origin in [
+            "http://127.1",
+            "http://0x7f.0.0.1",
+            "http://2130706433",
+            "http://127.0.0.0x1",
+            "http://0177.0.0.1",
+        ] {
             assert_eq!(Origin::parse(origin), Err(BadOrigin), "{origin}");
         }
     }
 
     #[test]
     fn loopback_is_three_hosts_on_any_port() {
-        let allows = |text: &str| Origin::parse(text).is_ok_and(|origin| OriginRule::Loopback.allows(&origin));
-        for origin in ["http://localhost", "https://localhost:3000", "http://127.0.0.1:8080", "http://[::1]:1"] {
+        let allows = |text: &str| {
+            Origin::parse(text).is_ok_and(|origin| OriginRule::Loopback.allows(&origin))
+        };
+        for origin in [
+            "http://localhost",
+            "https://localhost:3000",
+            "http://127.0.0.1:8080",
+            "http://[::1]:1",
+        ] {
             assert!(allows(origin), "{origin}");
         }
-        for origin in ["http://localhost.evil.net", "http://a.localhost", "http://127.0.0.2", "http://[::2]", "null"] {
+        for origin in [
+            "http://localhost.evil.net",
+            "http://a.localhost",
+            "http://127.0.0.2",
+            "http://[::2]",
+            "null",
+        ] {
             assert!(!allows(origin), "{origin}");
         }
     }

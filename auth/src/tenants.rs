@@ -70,13 +70,16 @@ struct DevelopmentKey {
 // === impl Tenants ===
 
 impl Tenants {
-    /// Any name is a tenant, whose pages come from this machine and whose agents' key is an HMAC of the installation's
-    /// key and the name. Never for an installation that others reach.
+    /// Any name is a tenant, whose pages come from this machine and whose agents' key is an HMAC of
+    /// the installation's key and the name. Never for an installation that others reach.
     pub fn development(keys: &InstallationKeys) -> Self {
         let keys = keys.derive("parlor 2026 development agent key").into_iter();
         let named = keys.map(|key| {
             let id = key.mac(&[b"key id"]);
-            DevelopmentKey { kid: format!("dev-{:02x}{:02x}{:02x}{:02x}", id[0], id[1], id[2], id[3]), key }
+            DevelopmentKey {
+                kid: format!("dev-{:02x}{:02x}{:02x}{:02x}", id[0], id[1], id[2], id[3]),
+                key,
+            }
         });
         Self(Arc::new(Source::Development(named.collect())))
     }
@@ -114,8 +117,9 @@ impl Tenants {
         matches!(&*self.0, Source::Development(_))
     }
 
-    /// Reads the file again where it, or a key it names, has changed; tells whether it had. What was in force stays
-    /// where the new one is broken, which is reported once, and again when it changes. Blocks on the disk.
+    /// Reads the file again where it, or a key it names, has changed; tells whether it had. What
+    /// was in force stays where the new one is broken, which is reported once, and again when it
+    /// changes. Blocks on the disk.
     ///
     /// # Errors
     /// [`BadTenants`] of a changed file that is broken.
@@ -168,7 +172,10 @@ impl Tenants {
     }
 
     /// What signs agents' tokens of `tenant` in development mode: issuer, key id, secret.
-    pub(crate) fn development_signer(&self, tenant: &TenantId) -> Option<(String, String, [u8; 32])> {
+    pub(crate) fn development_signer(
+        &self,
+        tenant: &TenantId,
+    ) -> Option<(String, String, [u8; 32])> {
         let Source::Development(keys) = &*self.0 else { return None };
         let key = keys.first()?;
         Some((format!("{DEVELOPMENT_ISSUER}{tenant}"), key.kid.clone(), key.secret(tenant)))
@@ -179,9 +186,11 @@ impl fmt::Debug for Tenants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Source::Development(_) => f.write_str("Tenants(development)"),
-            Source::File { file, directory, .. } => {
-                f.debug_struct("Tenants").field("file", file).field("count", &directory.load().len()).finish()
-            }
+            Source::File { file, directory, .. } => f
+                .debug_struct("Tenants")
+                .field("file", file)
+                .field("count", &directory.load().len())
+                .finish(),
         }
     }
 }
@@ -208,16 +217,21 @@ impl Tenant {
         }
     }
 
-    /// Whether `shown` is the tenant's publishable key. In constant time, though the key is public: whoever has to ask
-    /// does not know which page it is on.
+    /// Whether `shown` is the tenant's publishable key. In constant time, though the key is public:
+    /// whoever has to ask does not know which page it is on.
     pub fn has_publishable_key(&self, shown: &str) -> bool {
-        self.publishable_key.as_ref().is_some_and(|key| bool::from(key.as_bytes().ct_eq(shown.as_bytes())))
+        self.publishable_key
+            .as_ref()
+            .is_some_and(|key| bool::from(key.as_bytes().ct_eq(shown.as_bytes())))
     }
 }
 
 impl fmt::Debug for Tenant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tenant").field("id", &self.id).field("suspended", &self.suspended).finish_non_exhaustive()
+        f.debug_struct("Tenant")
+            .field("id", &self.id)
+            .field("suspended", &self.suspended)
+            .finish_non_exhaustive()
     }
 }
 

@@ -100,12 +100,14 @@ impl TenantsFile {
         let mut digest = blake3::Hasher::new();
         let mut take = |read: io::Result<Vec<u8>>| {
             let read = read.map_err(|error| error.to_string());
-            let (kind, bytes) = read.as_ref().map_or_else(|error| (0, error.as_bytes()), |bytes| (1, bytes.as_slice()));
+            let (kind, bytes) = read
+                .as_ref()
+                .map_or_else(|error| (0, error.as_bytes()), |bytes| (1, bytes.as_slice()));
             digest.update(&[kind]).update(&(bytes.len() as u64).to_be_bytes()).update(bytes);
             read
         };
-        let text =
-            take(fs::read(&self.0)).and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()));
+        let text = take(fs::read(&self.0))
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()));
         let folder = self.0.parent().unwrap_or_else(|| Path::new(""));
         let tenants = text.and_then(|text| FileText::read(&text)).map(|file| {
             let entries = file.tenant.into_iter().map(|text| {
@@ -131,7 +133,9 @@ impl Contents {
         let bad = |trouble| BadTenants { path: self.path.display().to_string(), trouble };
         let mut directory = Directory::default();
         for entry in self.tenants.as_ref().map_err(|trouble| bad(trouble.clone()))? {
-            directory.add(entry).map_err(|trouble| bad(format!("tenant {:?}: {trouble}", entry.text.name)))?;
+            directory
+                .add(entry)
+                .map_err(|trouble| bad(format!("tenant {:?}: {trouble}", entry.text.name)))?;
         }
         Ok(directory)
     }
@@ -157,13 +161,20 @@ impl AgentKeyText {
         folder: &Path,
         take: &mut impl FnMut(io::Result<Vec<u8>>) -> Result<Vec<u8>, String>,
     ) -> Result<Vec<u8>, String> {
-        let file = match (self.algorithm, &self.secret_file, &self.public_key, &self.public_key_file) {
-            (KeyAlgorithm::Hs256, Some(file), None, None) => file,
-            (KeyAlgorithm::Hs256, ..) => return Err("HS256 takes a secret_file and nothing else".to_owned()),
-            (_, None, Some(pem), None) => return Ok(pem.clone().into_bytes()),
-            (_, None, None, Some(file)) => file,
-            _ => return Err("EdDSA and ES256 take either public_key or public_key_file".to_owned()),
-        };
+        let file =
+            match (self.algorithm, &self.secret_file, &self.public_key, &self.public_key_file) {
+                (KeyAlgorithm::Hs256, Some(file), None, None) => file,
+                (KeyAlgorithm::Hs256, ..) => {
+                    return Err("HS256 takes a secret_file and nothing else".to_owned());
+                }
+                (_, None, Some(pem), None) => return Ok(pem.clone().into_bytes()),
+                (_, None, None, Some(file)) => file,
+                _ => {
+                    return Err(
+                        "EdDSA and ES256 take either public_key or public_key_file".to_owned()
+                    );
+                }
+            };
         let file = folder.join(file);
         take(fs::read(&file)).map_err(|error| format!("{}: {error}", file.display()))
     }
@@ -203,11 +214,14 @@ impl Directory {
         if id.as_str() != text.name {
             return Err(format!("{BadTenant}, written in lower case"));
         }
-        let rule = |text: &String| OriginRule::exact(text).map_err(|error| format!("origin {text:?}: {error}"));
+        let rule = |text: &String| {
+            OriginRule::exact(text).map_err(|error| format!("origin {text:?}: {error}"))
+        };
         let origins = text.origins.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
         let key_is_sane = |key: &String| {
             key.strip_prefix("pk_").is_some_and(|rest| {
-                (1..=125).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                (1..=125).contains(&rest.len())
+                    && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             })
         };
         match &text.publishable_key {
@@ -228,10 +242,12 @@ impl Directory {
             limits: text.limits,
         });
         for (key, bytes) in text.agent_key.iter().zip(keys) {
-            let named = |trouble: String| format!("agent key {:?} of {:?}: {trouble}", key.kid, key.issuer);
+            let named =
+                |trouble: String| format!("agent key {:?} of {:?}: {trouble}", key.kid, key.issuer);
             key.check().map_err(named)?;
             let bytes = bytes.as_ref().map_err(|error| named(error.clone()))?;
-            let parsed = AgentKey::from_file(key.algorithm, bytes).map_err(|error: BadKey| named(error.to_string()))?;
+            let parsed = AgentKey::from_file(key.algorithm, bytes)
+                .map_err(|error: BadKey| named(error.to_string()))?;
             let of_issuer = self.agent_keys.entry(key.issuer.clone()).or_default();
             if of_issuer.insert(key.kid.clone(), (tenant.clone(), parsed)).is_some() {
                 return Err(named("there is one of this issuer and kid already".to_owned()));

@@ -31,8 +31,8 @@ pub enum Kind {
     Upgrade,
 }
 
-/// What a request is known by. A browser adds a cookie to what any page asks; nothing but a page's own script adds a
-/// bearer token.
+/// What a request is known by. A browser adds a cookie to what any page asks; nothing but a page's
+/// own script adds a bearer token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// A cookie, or nothing yet.
@@ -83,16 +83,19 @@ pub fn agree(tenant: &TenantId, headers: &HeaderMap, query: Option<&str>) -> Res
             continue;
         }
         if named? != *tenant {
-            return Err(Problem::new(Code::Forbidden, "the token is another tenant's").detail("tenant", "mismatch"));
+            return Err(Problem::new(Code::Forbidden, "the token is another tenant's")
+                .detail("tenant", "mismatch"));
         }
     }
     Ok(())
 }
 
-/// Whether a page of the request's Origin may do this with `tenant`; what to answer in the allow headers.
+/// Whether a page of the request's Origin may do this with `tenant`; what to answer in the allow
+/// headers.
 ///
-/// With a cookie identity a write and an upgrade need an Origin from the tenant's list. A read without one is of the
-/// same origin. A bearer token needs none, since no page's cookie is abused. A foreign one is refused everywhere.
+/// With a cookie identity a write and an upgrade need an Origin from the tenant's list. A read
+/// without one is of the same origin. A bearer token needs none, since no page's cookie is abused.
+/// A foreign one is refused everywhere.
 ///
 /// # Errors
 /// `OriginRefused`, to be answered without allow headers.
@@ -111,15 +114,16 @@ pub fn check_origin(
         (Some(_), Some(_)) => Err(Problem::new(Code::OriginRefused, "more than one Origin")),
         (None, _) => match (kind, credential) {
             (Kind::Read, _) | (_, Credential::Bearer) => Ok(None),
-            (Kind::Write | Kind::Upgrade, Credential::Cookie) => {
-                Err(Problem::new(Code::OriginRefused, "a request known by a cookie needs an Origin"))
-            }
+            (Kind::Write | Kind::Upgrade, Credential::Cookie) => Err(Problem::new(
+                Code::OriginRefused,
+                "a request known by a cookie needs an Origin",
+            )),
         },
     }
 }
 
-/// The Origin to allow in an answer where the tenant is not known, or is not the matter: a preflight, an error. Any
-/// tenant's will do.
+/// The Origin to allow in an answer where the tenant is not known, or is not the matter: a
+/// preflight, an error. Any tenant's will do.
 pub fn any_allowed_origin(tenants: &Tenants, headers: &HeaderMap) -> Option<HeaderValue> {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let (origin, None) = (origins.next()?, origins.next()) else { return None };
@@ -137,7 +141,8 @@ pub fn bearer(headers: &HeaderMap) -> Result<Bearer<'_>, Problem> {
     if values.next().is_some() {
         return Err(refuse());
     }
-    let (scheme, token) = value.to_str().ok().and_then(|value| value.trim().split_once(' ')).ok_or_else(refuse)?;
+    let (scheme, token) =
+        value.to_str().ok().and_then(|value| value.trim().split_once(' ')).ok_or_else(refuse)?;
     let token = token.trim();
     if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
         return Err(refuse());
@@ -149,8 +154,9 @@ pub fn bearer(headers: &HeaderMap) -> Result<Bearer<'_>, Problem> {
     })
 }
 
-/// Checks the publishable key of a visitor's REST request, where the tenant wants one. Whoever has a visitor's token
-/// showed the key to get it. Not for upgrades: a browser's socket cannot show one.
+/// Checks the publishable key of a visitor's REST request, where the tenant wants one. Whoever has
+/// a visitor's token showed the key to get it. Not for upgrades: a browser's socket cannot show
+/// one.
 ///
 /// # Errors
 /// `Unauthorized` where the key is wanted and is missing or another's.
@@ -160,7 +166,8 @@ pub fn check_publishable_key(tenant: &Tenant, bearer: Bearer<'_>) -> Result<(), 
         Bearer::Publishable(key) => Some(key),
         Bearer::None | Bearer::Other(_) => None,
     };
-    if !tenant.publishable_key_required || shown.is_some_and(|key| tenant.has_publishable_key(key)) {
+    if !tenant.publishable_key_required || shown.is_some_and(|key| tenant.has_publishable_key(key))
+    {
         return Ok(());
     }
     Err(Problem::new(Code::Unauthorized, "the tenant's publishable key is wanted")
@@ -170,8 +177,12 @@ pub fn check_publishable_key(tenant: &Tenant, bearer: Bearer<'_>) -> Result<(), 
 /// The visitor that `Authorization` names; `None` where it names none.
 ///
 /// # Errors
-/// `Unauthorized` for a token that does not verify, and for what is neither a visitor's token nor a publishable key.
-pub fn bearer_visitor(tokens: &VisitorTokens, bearer: Bearer<'_>) -> Result<Option<VisitorToken>, Problem> {
+/// `Unauthorized` for a token that does not verify, and for what is neither a visitor's token nor a
+/// publishable key.
+pub fn bearer_visitor(
+    tokens: &VisitorTokens,
+    bearer: Bearer<'_>,
+) -> Result<Option<VisitorToken>, Problem> {
     let refuse = || Problem::new(Code::Unauthorized, "not a visitor's token of this installation");
     match bearer {
         Bearer::Visitor(token) => tokens.read(token).map(Some).map_err(|_| refuse()),
@@ -184,7 +195,9 @@ fn tenants_in_query(query: Option<&str>) -> impl Iterator<Item = Result<TenantId
     let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
     let ours = pairs.filter(|(name, _)| *name == TENANT_PARAMETER);
     // A form writes a space as `+`, and a name has neither.
-    ours.map(|(_, value)| tenant_id(&percent_decode(value.replace('+', " ").as_bytes()).collect::<Vec<_>>()))
+    ours.map(|(_, value)| {
+        tenant_id(&percent_decode(value.replace('+', " ").as_bytes()).collect::<Vec<_>>())
+    })
 }
 
 /// A name from what a client wrote; bytes beyond ASCII make it none.
@@ -195,7 +208,8 @@ fn tenant_id(name: &[u8]) -> Result<TenantId, Problem> {
     let text = std::str::from_utf8(name).map_err(|_| None);
     let id = text.and_then(|name| TenantId::parse(name).map_err(Some));
     id.map_err(|bad| {
-        let sentence = bad.map_or_else(|| "a tenant's name is ASCII".to_owned(), |bad| bad.to_string());
+        let sentence =
+            bad.map_or_else(|| "a tenant's name is ASCII".to_owned(), |bad| bad.to_string());
         Problem::new(Code::TenantInvalid, sentence)
     })
 }
@@ -212,9 +226,13 @@ fn only(mut named: impl Iterator<Item = Result<TenantId, Problem>>) -> Result<Te
 }
 
 fn known(tenants: &Tenants, id: &TenantId) -> Result<Arc<Tenant>, Problem> {
-    let tenant = tenants.get(id).ok_or_else(|| Problem::new(Code::TenantUnknown, "there is no such tenant"))?;
+    let tenant = tenants
+        .get(id)
+        .ok_or_else(|| Problem::new(Code::TenantUnknown, "there is no such tenant"))?;
     if tenant.suspended {
-        return Err(Problem::new(Code::Forbidden, "the tenant is suspended").detail("tenant", "suspended"));
+        return Err(
+            Problem::new(Code::Forbidden, "the tenant is suspended").detail("tenant", "suspended")
+        );
     }
     Ok(tenant)
 }
@@ -222,7 +240,9 @@ fn known(tenants: &Tenants, id: &TenantId) -> Result<Arc<Tenant>, Problem> {
 fn missing() -> Problem {
     Problem::new(
         Code::TenantMissing,
-        format!("the tenant is named by the header X-Tenant-ID or, for a socket, by ?{TENANT_PARAMETER}="),
+        format!(
+            "the tenant is named by the header X-Tenant-ID or, for a socket, by ?{TENANT_PARAMETER}="
+        ),
     )
 }
 

@@ -50,11 +50,12 @@ pub struct VisitorTokens {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CookieSettings {
-    /// `cookies.secure`: `Secure; SameSite=None; Partitioned`, as a third-party frame needs; browsers take it on
-    /// `localhost` without TLS too. Otherwise `SameSite=Lax`, for an installation on its pages' own site without TLS.
-    /// Default true.
+    /// `cookies.secure`: `Secure; SameSite=None; Partitioned`, as a third-party frame needs;
+    /// browsers take it on `localhost` without TLS too. Otherwise `SameSite=Lax`, for an
+    /// installation on its pages' own site without TLS. Default true.
     pub secure: bool,
-    /// `cookies.max_age`: how long a browser keeps a visitor. Browsers keep 400 days at most. Default 365 d.
+    /// `cookies.max_age`: how long a browser keeps a visitor. Browsers keep 400 days at most.
+    /// Default 365 d.
     #[serde(with = "duration")]
     pub max_age: Duration,
 }
@@ -98,7 +99,8 @@ impl VisitorToken {
         Author { kind: AuthorKind::Visitor, id: self.visitor().to_string(), name: None }
     }
 
-    /// This token, which also stands for what `others` stand for, as far as there is room; the rest is left out.
+    /// This token, which also stands for what `others` stand for, as far as there is room; the rest
+    /// is left out.
     #[must_use]
     pub fn absorbing<'a>(&self, others: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut merged = self.clone();
@@ -114,7 +116,8 @@ impl VisitorToken {
         merged
     }
 
-    /// What decides which of several is the visitor: the oldest, then the bits, so that every node decides alike.
+    /// What decides which of several is the visitor: the oldest, then the bits, so that every node
+    /// decides alike.
     pub(crate) fn seniority(&self) -> impl Ord + use<> {
         (self.issued, self.secret)
     }
@@ -133,7 +136,8 @@ impl fmt::Debug for VisitorToken {
 // === impl CookieSettings ===
 
 impl CookieSettings {
-    /// The fixed part of a cookie's name. `__Host-` makes a browser refuse it from any other host or without TLS.
+    /// The fixed part of a cookie's name. `__Host-` makes a browser refuse it from any other host
+    /// or without TLS.
     pub const fn prefix(&self) -> &'static str {
         if self.secure { "__Host-parlor_v_" } else { "parlor_v_" }
     }
@@ -153,7 +157,12 @@ impl Default for CookieSettings {
 
 impl VisitorTokens {
     /// Tokens under these keys.
-    pub fn new(keys: &InstallationKeys, clock: Clock, random: Random, cookies: CookieSettings) -> Self {
+    pub fn new(
+        keys: &InstallationKeys,
+        clock: Clock,
+        random: Random,
+        cookies: CookieSettings,
+    ) -> Self {
         let keys = keys.derive("parlor 2026 visitor token").into_iter();
         let keys = keys.map(|key| Key { id: key.mac(&[b"key id"])[0], key }).collect();
         Self { keys, clock, random, cookies }
@@ -191,7 +200,8 @@ impl VisitorTokens {
         let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| BadToken)?;
         let (signed, tag) = bytes.split_last_chunk::<MAC_BYTES>().ok_or(BadToken)?;
         let (fixed, absorbed) = signed.split_first_chunk::<FIXED_BYTES>().ok_or(BadToken)?;
-        let [VERSION, id, issued @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = fixed else {
+        let [VERSION, id, issued @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = fixed
+        else {
             return Err(BadToken);
         };
         let keys = self.keys.iter().filter(|key| key.id == *id);
@@ -203,14 +213,16 @@ impl VisitorTokens {
             return Err(BadToken);
         }
         Ok(VisitorToken {
-            issued: Timestamp::from_millis(issued.iter().fold(0, |millis, &byte| millis << 8 | i64::from(byte))),
+            issued: Timestamp::from_millis(
+                issued.iter().fold(0, |millis, &byte| millis << 8 | i64::from(byte)),
+            ),
             secret: *fixed.last_chunk().expect("the fixed part ends with the random bits"),
             absorbed: absorbed.iter().map(|&bytes| VisitorId::from_bytes(bytes)).collect(),
         })
     }
 
-    /// A `Set-Cookie` value for this token, under a name never used before: two answers that set one at the same time
-    /// do not overwrite each other, and the next request shows both.
+    /// A `Set-Cookie` value for this token, under a name never used before: two answers that set
+    /// one at the same time do not overwrite each other, and the next request shows both.
     pub fn set_cookie(&self, token: &VisitorToken) -> HeaderValue {
         let name = format!("{}{:016x}", self.cookies.prefix(), self.random.number());
         self.cookie(&name, &self.write(token), self.cookies.max_age)
@@ -226,12 +238,17 @@ impl VisitorTokens {
     /// Whether a visitor's cookie may have this name.
     pub(crate) fn is_ours(&self, name: &str) -> bool {
         let suffix = name.strip_prefix(self.cookies.prefix());
-        suffix.is_some_and(|suffix| suffix.len() <= 32 && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        suffix.is_some_and(|suffix| {
+            suffix.len() <= 32 && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
     }
 
     fn cookie(&self, name: &str, value: &str, max_age: Duration) -> HeaderValue {
         let attributes = self.cookies.attributes();
-        let text = format!("{name}={value}; Path=/; HttpOnly; Max-Age={}; {attributes}", max_age.as_secs());
+        let text = format!(
+            "{name}={value}; Path=/; HttpOnly; Max-Age={}; {attributes}",
+            max_age.as_secs()
+        );
         HeaderValue::try_from(text).expect("a cookie of ours is printable ASCII")
     }
 }

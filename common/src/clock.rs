@@ -9,7 +9,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 /// An instant in milliseconds since the Unix epoch; shown as ISO 8601 in UTC with milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -104,6 +106,9 @@ mod tests {
         let instant = Timestamp::from_millis(1_700_000_000_007);
         assert_eq!(instant.to_string(), "2023-11-14T22:13:20.007Z");
         assert_eq!(Timestamp::parse(&instant.to_string()), Some(instant));
-        assert_eq!(Timestamp::from_millis(1_700_000_000_000).to_string(), "2023-11-14T22:13:20.000Z");
+        assert_eq!(
+            Timestamp::from_millis(1_700_000_000_000).to_string(),
+            "2023-11-14T22:13:20.000Z"
+        );
     }
 }

@@ -18,7 +18,8 @@ pub struct ConversationKey {
     pub id: ConversationId,
 }
 
-/// The conversations that one visitor reads as one: the primary's, and those of up to four absorbed visitors.
+/// The conversations that one visitor reads as one: the primary's, and those of up to four absorbed
+/// visitors.
 ///
 /// New messages go to the primary's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,8 @@ pub struct BadSubject;
 // === impl ConversationKey ===
 
 impl ConversationKey {
-    /// `chat.<shard>.<tenant>.<conversation>`. A tenant's name may hold `.`, which a token may not: it is written `~`.
+    /// `chat.<shard>.<tenant>.<conversation>`. A tenant's name may hold `.`, which a token may not:
+    /// it is written `~`.
     pub fn subject(&self, shard: Shard) -> String {
         format!("chat.{shard}.{}.{}", tenant_token(&self.tenant), self.id)
     }
@@ -82,7 +84,9 @@ impl ConversationSet {
         let visitors = std::iter::once(primary).chain(absorbed.iter().copied());
         Self {
             tenant: tenant.clone(),
-            members: visitors.map(|visitor| (ConversationId::derive(tenant, visitor), Some(visitor))).collect(),
+            members: visitors
+                .map(|visitor| (ConversationId::derive(tenant, visitor), Some(visitor)))
+                .collect(),
         }
     }
 
@@ -106,12 +110,18 @@ impl ConversationSet {
         self.members.iter().map(|&(id, _)| ConversationKey { tenant: self.tenant.clone(), id })
     }
 
-    /// The ids that this author's draft has, or would have had when it was sent earlier, in each conversation: the
-    /// primary's first. An absorbed visitor wrote under its own id.
-    pub fn event_ids(&self, author: &Author, id: &ClientMessageId) -> Vec<(ConversationKey, EventId)> {
+    /// The ids that this author's draft has, or would have had when it was sent earlier, in each
+    /// conversation: the primary's first. An absorbed visitor wrote under its own id.
+    pub fn event_ids(
+        &self,
+        author: &Author,
+        id: &ClientMessageId,
+    ) -> Vec<(ConversationKey, EventId)> {
         let derive = |&(conversation, visitor): &(ConversationId, Option<VisitorId>)| {
             let author = match (author.kind, visitor) {
-                (AuthorKind::Visitor, Some(visitor)) => &Author { id: visitor.to_string(), ..author.clone() },
+                (AuthorKind::Visitor, Some(visitor)) => {
+                    &Author { id: visitor.to_string(), ..author.clone() }
+                }
                 _ => author,
             };
             let key = ConversationKey { tenant: self.tenant.clone(), id: conversation };
@@ -144,9 +154,13 @@ mod tests {
     #[test]
     fn a_foreign_subject_is_refused() {
         let id = "07070707070707070707070707070707";
-        for subject in
-            ["", "chat.03.a", &format!("chat.03.A.{id}"), &format!("chat.3.a.{id}.x"), &format!("x.3.a.{id}")]
-        {
+        for subject in [
+            "",
+            "chat.03.a",
+            &format!("chat.03.A.{id}"),
+            &format!("chat.3.a.{id}.x"),
+            &format!("x.3.a.{id}"),
+        ] {
             assert_eq!(ConversationKey::from_subject(subject), Err(BadSubject), "{subject}");
         }
     }

@@ -45,7 +45,8 @@ impl Cursors {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
         let (packed, tag) = bytes.split_first_chunk::<8>().ok_or(BadCursor)?;
         let position = Position::from_u64(u64::from_be_bytes(*packed)).ok_or(BadCursor)?;
-        let genuine = self.keys.iter().any(|key| bool::from(mac(key, tenant, position)[..].ct_eq(tag)));
+        let genuine =
+            self.keys.iter().any(|key| bool::from(mac(key, tenant, position)[..].ct_eq(tag)));
         if genuine { Ok(position) } else { Err(BadCursor) }
     }
 }
@@ -73,7 +74,11 @@ mod tests {
         assert_eq!(text.len(), 22);
         assert_eq!(cursors(1, None).read(&a, &text), Ok(position));
         assert_eq!(cursors(1, None).read(&b, &text), Err(BadCursor));
-        assert_eq!(cursors(2, Some(1)).read(&a, &text), Ok(position), "the previous key still verifies");
+        assert_eq!(
+            cursors(2, Some(1)).read(&a, &text),
+            Ok(position),
+            "the previous key still verifies"
+        );
         assert_eq!(cursors(2, None).read(&a, &text), Err(BadCursor));
     }
 
@@ -84,7 +89,10 @@ mod tests {
         for index in 0..text.len() {
             let mut changed = text.clone().into_bytes();
             changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
-            assert_eq!(cursors(1, None).read(&a, std::str::from_utf8(&changed).unwrap()), Err(BadCursor));
+            assert_eq!(
+                cursors(1, None).read(&a, std::str::from_utf8(&changed).unwrap()),
+                Err(BadCursor)
+            );
         }
         for text in ["", "AAAA", "§", &text[..21], &format!("{text}AA")] {
             assert_eq!(cursors(1, None).read(&a, text), Err(BadCursor), "{text}");

@@ -44,11 +44,11 @@ pub struct Receipt {
 pub trait Door: Debug + Send + Sync + 'static {
     /// Checks the limits, appends, and answers once the log has acknowledged.
     ///
-    /// Takes at most 12 s and a few round trips. Not cancel safe: after a drop the draft may be accepted or not; the
-    /// same draft with the same client message id finds out.
+    /// Takes at most 12 s and a few round trips. Not cancel safe: after a drop the draft may be
+    /// accepted or not; the same draft with the same client message id finds out.
     ///
     /// # Errors
-    /// A [`Problem`] for the client. Where it is retryable the draft may have been accepted all the same, and the
-    /// same client message id must be used again.
+    /// A [`Problem`] for the client. Where it is retryable the draft may have been accepted all the
+    /// same, and the same client message id must be used again.
     async fn accept(&self, submission: Submission) -> Result<Receipt, Problem>;
 }

@@ -8,9 +8,9 @@ use tracing::Instrument;
 
 /// One stage of a process's stop. Cheap to clone; clones are the same stage.
 ///
-/// A process has several stages and stops them in the order in which messages flow: what takes traffic first, what
-/// it hands to next. Dropping a clone does nothing; [`begin`](Self::begin) tells the tasks, [`finished`](Self::finished)
-/// waits for them.
+/// A process has several stages and stops them in the order in which messages flow: what takes
+/// traffic first, what it hands to next. Dropping a clone does nothing; [`begin`](Self::begin)
+/// tells the tasks, [`finished`](Self::finished) waits for them.
 #[derive(Clone, Debug, Default)]
 pub struct Drain {
     stop: CancellationToken,
@@ -25,8 +25,12 @@ impl Drain {
         Self::default()
     }
 
-    /// Spawns a task of this stage, within the caller's span. It must end soon after [`draining`](Self::draining).
-    pub fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    /// Spawns a task of this stage, within the caller's span. It must end soon after
+    /// [`draining`](Self::draining).
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
         self.tasks.spawn(task.in_current_span())
     }
 

@@ -11,7 +11,8 @@ use crate::{
     position::Position,
 };
 
-/// The version this code writes; it reads every version up to it, and later ones that only add fields.
+/// The version this code writes; it reads every version up to it, and later ones that only add
+/// fields.
 const VERSION: u8 = 1;
 
 /// Something durable that happened in a conversation, read back with its position.
@@ -42,7 +43,8 @@ pub struct Record {
     pub at: Timestamp,
     /// When it arrived at the node, before it waited for anything.
     pub arrived: Timestamp,
-    /// A random number of this acceptance, by which a door knows its own append from an earlier one of the same id.
+    /// A random number of this acceptance, by which a door knows its own append from an earlier one
+    /// of the same id.
     pub acceptance: u64,
     /// What happened.
     pub body: Body,
@@ -128,7 +130,11 @@ impl Event {
     ///
     /// # Errors
     /// [`BadRecord`] where it is no record.
-    pub fn decode(conversation: ConversationKey, position: Position, raw: Bytes) -> Result<Self, BadRecord> {
+    pub fn decode(
+        conversation: ConversationKey,
+        position: Position,
+        raw: Bytes,
+    ) -> Result<Self, BadRecord> {
         Ok(Self { conversation, position, record: Record::decode(&raw)?, raw })
     }
 
@@ -151,7 +157,11 @@ impl Record {
     pub fn encode(&self) -> Result<Bytes, BadRecord> {
         let (kind, body) = match &self.body {
             Body::Message(message) => ("message", serde_json::value::to_raw_value(message)?),
-            Body::Unknown => return Err(BadRecord(serde::ser::Error::custom("an unknown kind cannot be written"))),
+            Body::Unknown => {
+                return Err(BadRecord(serde::ser::Error::custom(
+                    "an unknown kind cannot be written",
+                )));
+            }
         };
         let stored = Stored {
             v: VERSION,

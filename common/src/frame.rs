@@ -210,7 +210,10 @@ impl<'a> ContractFrame<'a> {
     /// The frame that shows `message` to the seed's widget.
     pub fn of(message: &'a Message) -> Self {
         let Message { id, text, sender, timestamp, .. } = message;
-        Self { kind: "message", message: ContractMessage { id: *id, text, sender: *sender, timestamp } }
+        Self {
+            kind: "message",
+            message: ContractMessage { id: *id, text, sender: *sender, timestamp },
+        }
     }
 
     /// As JSON.

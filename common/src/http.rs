@@ -1,7 +1,8 @@
 //! The HTTP accept loop: hyper's HTTP/1.1 behind deadlines, caps and a drain.
 //!
-//! `axum::serve` sets no timer, so that a client who dribbles its head holds a connection for ever; and it neither
-//! counts connections nor ends them in order. This loop does, for REST and sockets alike.
+//! `axum::serve` sets no timer, so that a client who dribbles its head holds a connection for ever;
+//! and it neither counts connections nor ends them in order. This loop does, for REST and sockets
+//! alike.
 
 use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -54,7 +55,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How many headers hyper takes where it is told nothing.
 const HYPER_HEADERS: usize = 100;
 
-/// The most connections that the kernel keeps for a listener of tokio's; who comes later is not one of them.
+/// The most connections that the kernel keeps for a listener of tokio's; who comes later is not one
+/// of them.
 const BACKLOG: usize = 1024;
 
 /// How long a connection without a request is kept when the drain begins.
@@ -62,9 +64,9 @@ const FIRST_REQUEST: Duration = Duration::from_millis(500);
 
 /// Serves `app` on `listener` until the drain begins, then lets requests in flight finish.
 ///
-/// Returns when it has stopped accepting; the connections are tasks of `drain`. Each request's extensions hold a
-/// [`ClientAddr`] and a [`RequestId`]. An upgraded connection is no longer a task of this loop, but keeps its
-/// [`Place`] until that is dropped: see [`socket`].
+/// Returns when it has stopped accepting; the connections are tasks of `drain`. Each request's
+/// extensions hold a [`ClientAddr`] and a [`RequestId`]. An upgraded connection is no longer a task
+/// of this loop, but keeps its [`Place`] until that is dropped: see [`socket`].
 pub async fn serve(
     listener: TcpListener,
     app: Router,
@@ -93,7 +95,9 @@ pub async fn serve(
                 server.take(stream, peer.ip());
             }
             // The peer gave up before it was accepted: its own affair.
-            Err(error) if is_peers(&error) => debug!(%error, "a connection ended before it was accepted"),
+            Err(error) if is_peers(&error) => {
+                debug!(%error, "a connection ended before it was accepted")
+            }
             Err(error) => {
                 if !failing {
                     warn!(%error, "cannot accept connections; trying again");
@@ -141,8 +145,8 @@ impl Server {
         }
     }
 
-    /// Serves whoever connected before the end of accepting: closing the listener would reset them. Asks the kernel
-    /// itself, since the runtime may not have heard of them yet.
+    /// Serves whoever connected before the end of accepting: closing the listener would reset them.
+    /// Asks the kernel itself, since the runtime may not have heard of them yet.
     fn take_waiting(self: &Arc<Self>, listener: TcpListener) {
         let Ok(listener) = listener.into_std() else { return };
         for _ in 0..BACKLOG {
@@ -159,12 +163,16 @@ impl Server {
             debug!(%error, "a connection ended before it was served");
             return;
         }
-        let HttpSettings { first_byte, head, idle, write_stall, max_head_bytes, max_headers, .. } = self.settings;
+        let HttpSettings {
+            first_byte, head, idle, write_stall, max_head_bytes, max_headers, ..
+        } = self.settings;
         let (patience, activity) = Patience::new(first_byte, head, idle);
         let stream = Stream::new(tcp, place, activity.clone(), write_stall);
         let service = {
             let (server, activity) = (self.clone(), activity.clone());
-            service_fn(move |request: Request<Incoming>| server.clone().answer(request, peer, activity.clone()))
+            service_fn(move |request: Request<Incoming>| {
+                server.clone().answer(request, peer, activity.clone())
+            })
         };
         let mut builder = http1::Builder::new();
         builder.timer(patience).header_read_timeout(first_byte).half_close(false).keep_alive(true);
@@ -173,7 +181,8 @@ impl Server {
         if max_headers != HYPER_HEADERS {
             builder.max_headers(max_headers);
         }
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+        let mut connection =
+            pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
         let ended = tokio::select! {
             biased;
             ended = connection.as_mut() => ended,
@@ -188,8 +197,8 @@ impl Server {
         }
     }
 
-    /// Waits for the drain. A connection that has asked for nothing yet has its first request on the way, it may be,
-    /// and hyper would close it at once: it gets a little longer. Cancel safe.
+    /// Waits for the drain. A connection that has asked for nothing yet has its first request on
+    /// the way, it may be, and hyper would close it at once: it gets a little longer. Cancel safe.
     async fn end_of_patience(&self, activity: &Activity) {
         self.drain.draining().await;
         if activity.requests() == 0 {
@@ -205,13 +214,14 @@ impl Server {
     ) -> Result<Response<Body>, Infallible> {
         let verdict = activity.next_request();
         let watch = self.metrics.watch(request.method());
-        let mut response = match self.preparation.prepare(request, peer, verdict == Verdict::Ambiguous) {
-            Ok((request, id)) => {
-                let Ok(response) = self.app.clone().oneshot(request).await;
-                request::finish(response, &id)
-            }
-            Err(response) => *response,
-        };
+        let mut response =
+            match self.preparation.prepare(request, peer, verdict == Verdict::Ambiguous) {
+                Ok((request, id)) => {
+                    let Ok(response) = self.app.clone().oneshot(request).await;
+                    request::finish(response, &id)
+                }
+                Err(response) => *response,
+            };
         let last = verdict != Verdict::Plain || self.drain.is_draining();
         if last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -224,6 +234,8 @@ impl Server {
 fn is_peers(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
     )
 }

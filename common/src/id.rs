@@ -72,7 +72,8 @@ macro_rules! hash_id {
 }
 
 hash_id! {
-    /// A visitor of any tenant: a hash of the random bits of the visitor's token, so that nothing stored is a credential.
+    /// A visitor of any tenant: a hash of the random bits of the visitor's token, so that nothing
+    /// stored is a credential.
     VisitorId
 }
 hash_id! {
@@ -80,7 +81,8 @@ hash_id! {
     ConversationId
 }
 hash_id! {
-    /// An event: a hash of (tenant, conversation, author, client message id). The same draft sent again has the same.
+    /// An event: a hash of (tenant, conversation, author, client message id). The same draft sent
+    /// again has the same.
     EventId
 }
 hash_id! {
@@ -95,7 +97,8 @@ pub struct ClientMessageId(String);
 
 // === impl ids ===
 
-/// Hashes `parts` under `domain`; each part is preceded by its length, so that no two lists of parts are alike.
+/// Hashes `parts` under `domain`; each part is preceded by its length, so that no two lists of
+/// parts are alike.
 fn derive(domain: &str, parts: &[&[u8]]) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_derive_key(domain);
     for part in parts {
@@ -117,13 +120,21 @@ impl VisitorId {
 impl ConversationId {
     /// The one conversation of `visitor` with `tenant`.
     pub fn derive(tenant: &TenantId, visitor: VisitorId) -> Self {
-        Self(derive("parlor 2026 conversation id", &[tenant.as_str().as_bytes(), visitor.as_bytes()]))
+        Self(derive(
+            "parlor 2026 conversation id",
+            &[tenant.as_str().as_bytes(), visitor.as_bytes()],
+        ))
     }
 }
 
 impl EventId {
     /// The message that `author` sent into a conversation of `tenant` under this client message id.
-    pub fn derive(tenant: &TenantId, conversation: ConversationId, author: &Author, id: &ClientMessageId) -> Self {
+    pub fn derive(
+        tenant: &TenantId,
+        conversation: ConversationId,
+        author: &Author,
+        id: &ClientMessageId,
+    ) -> Self {
         Self(derive(
             "parlor 2026 event id",
             &[
@@ -161,12 +172,17 @@ impl ClientMessageId {
     /// A UUIDv7 of this instant, for a draft that came without an id.
     pub fn made(now: Timestamp, random: &Random) -> Self {
         let millis = u64::try_from(now.as_millis()).unwrap_or(0);
-        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random.bytes()).into_uuid().to_string())
+        Self(
+            uuid::Builder::from_unix_timestamp_millis(millis, &random.bytes())
+                .into_uuid()
+                .to_string(),
+        )
     }
 
     /// The instant that a UUIDv7 carries; `None` for any other id.
     pub fn time(&self) -> Option<Timestamp> {
-        let uuid = uuid::Uuid::try_parse(&self.0).ok().filter(|uuid| uuid.get_version_num() == 7)?;
+        let uuid =
+            uuid::Uuid::try_parse(&self.0).ok().filter(|uuid| uuid.get_version_num() == 7)?;
         let (seconds, nanos) = uuid.get_timestamp()?.to_unix();
         let millis = seconds.checked_mul(1000)?.checked_add(u64::from(nanos / 1_000_000))?;
         i64::try_from(millis).ok().map(Timestamp::from_millis)
@@ -217,8 +233,18 @@ mod tests {
         for other in [
             EventId::derive(&tenant("b"), conversation(1), &visitor, &client("m")),
             EventId::derive(&tenant("a"), conversation(2), &visitor, &client("m")),
-            EventId::derive(&tenant("a"), conversation(1), &author(AuthorKind::Agent, "v"), &client("m")),
-            EventId::derive(&tenant("a"), conversation(1), &author(AuthorKind::Visitor, "w"), &client("m")),
+            EventId::derive(
+                &tenant("a"),
+                conversation(1),
+                &author(AuthorKind::Agent, "v"),
+                &client("m"),
+            ),
+            EventId::derive(
+                &tenant("a"),
+                conversation(1),
+                &author(AuthorKind::Visitor, "w"),
+                &client("m"),
+            ),
             EventId::derive(&tenant("a"), conversation(1), &visitor, &client("n")),
         ] {
             assert_ne!(first, other);
@@ -240,7 +266,9 @@ mod tests {
     fn an_id_reads_back_what_it_shows_and_nothing_else() {
         let id = EventId::from_bytes([0xab; 16]);
         assert_eq!(EventId::parse(&id.to_string()), Ok(id));
-        for text in ["", "AB", "+bababababababababababababababab", &"AB".repeat(16), &"ab".repeat(17)] {
+        for text in
+            ["", "AB", "+bababababababababababababababab", &"AB".repeat(16), &"ab".repeat(17)]
+        {
             assert!(EventId::parse(text).is_err(), "{text}");
         }
     }

@@ -1,6 +1,8 @@
-//! Parlor's nouns: ids, positions, records, wire protocol, settings, drain, telemetry, the HTTP accept loop.
+//! Parlor's nouns: ids, positions, records, wire protocol, settings, drain, telemetry, the HTTP
+//! accept loop.
 //!
-//! Nothing here knows the way of a message; the rooms that do are `ingress`, `fanout` and `persister`.
+//! Nothing here knows the way of a message; the rooms that do are `ingress`, `fanout` and
+//! `persister`.
 
 pub mod clock;
 pub mod conversation;

@@ -13,7 +13,8 @@ use crate::{
 /// The most bytes of UTF-8 a text may have.
 pub const MAX_TEXT_BYTES: usize = 16_384;
 
-/// A message's checked text: 1 to 16,384 bytes of UTF-8, more than white space, no NUL; kept as it came.
+/// A message's checked text: 1 to 16,384 bytes of UTF-8, more than white space, no NUL; kept as it
+/// came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text(String);
 
@@ -126,7 +127,8 @@ impl BadText {
 // === impl Draft ===
 
 impl Draft {
-    /// The client's id, or else one made now and kept, so that every retry of this draft has the same.
+    /// The client's id, or else one made now and kept, so that every retry of this draft has the
+    /// same.
     pub fn keep_id(&mut self, now: Timestamp, random: &Random) -> ClientMessageId {
         self.client_message_id.get_or_insert_with(|| ClientMessageId::made(now, random)).clone()
     }
@@ -144,7 +146,10 @@ impl Message {
             conversation_id: event.conversation.id,
             text: body.text.clone(),
             sender: Sender::of(&record.author),
-            author: MessageAuthor { id: record.author.id.clone(), name: record.author.name.clone() },
+            author: MessageAuthor {
+                id: record.author.id.clone(),
+                name: record.author.name.clone(),
+            },
             timestamp: record.at.to_string(),
             cursor: cursors.write(&event.conversation.tenant, event.position),
             client_message_id: Some(body.client_message_id.clone()),

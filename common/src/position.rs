@@ -9,8 +9,8 @@ const EPOCH_MAX: u64 = (1 << 23) - 1;
 
 /// (epoch, sequence) packed in 63 bits, so that it is an ordered, positive `i64` in any store.
 ///
-/// The epoch counts how often the shard's stream was made anew; the sequence is the stream's own. Positions of one
-/// conversation, or one tenant, have holes.
+/// The epoch counts how often the shard's stream was made anew; the sequence is the stream's own.
+/// Positions of one conversation, or one tenant, have holes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(u64);
 
@@ -61,7 +61,8 @@ impl Position {
         self.0 & SEQUENCE_MASK
     }
 
-    /// The position just before this one in its epoch, which may hold no event: a reader "after" it meets this one.
+    /// The position just before this one in its epoch, which may hold no event: a reader "after" it
+    /// meets this one.
     #[must_use]
     pub const fn before(self) -> Self {
         Self(self.0.saturating_sub(1))
@@ -130,7 +131,9 @@ mod tests {
 
     #[test]
     fn a_position_fits_a_stores_number() {
-        let last = Position::new(Epoch::new(u32::try_from(EPOCH_MAX).unwrap()).unwrap(), SEQUENCE_MASK).unwrap();
+        let last =
+            Position::new(Epoch::new(u32::try_from(EPOCH_MAX).unwrap()).unwrap(), SEQUENCE_MASK)
+                .unwrap();
         assert_eq!(last, Position::MAX);
         assert_eq!(Position::from_i64(last.as_i64()), Some(last));
         assert_eq!(Position::new(Epoch::FIRST, SEQUENCE_MASK + 1), None);

@@ -1,4 +1,5 @@
-//! What a client is told when something is wrong: one shape for REST bodies and sockets' `error` frames.
+//! What a client is told when something is wrong: one shape for REST bodies and sockets' `error`
+//! frames.
 //!
 //! This file maps every error to its HTTP status and close code; nothing else does.
 
@@ -141,9 +142,11 @@ impl Code {
     /// The HTTP status.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::BadJson | Self::BadRequest | Self::BadCursor | Self::TenantMissing | Self::TenantInvalid => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::BadJson
+            | Self::BadRequest
+            | Self::BadCursor
+            | Self::TenantMissing
+            | Self::TenantInvalid => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::OriginRefused => StatusCode::FORBIDDEN,
             Self::TenantUnknown | Self::NotFound => StatusCode::NOT_FOUND,
@@ -160,16 +163,27 @@ impl Code {
 
     /// Whether the same request may succeed later.
     pub const fn retryable(self) -> bool {
-        matches!(self, Self::RequestTimeout | Self::RateLimited | Self::Busy | Self::Unavailable | Self::Internal)
+        matches!(
+            self,
+            Self::RequestTimeout
+                | Self::RateLimited
+                | Self::Busy
+                | Self::Unavailable
+                | Self::Internal
+        )
     }
 
     /// The code a socket is closed with where the problem ends it.
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::Unauthorized => CloseCode::BadToken,
-            Self::Forbidden | Self::OriginRefused | Self::TenantUnknown | Self::NotFound => CloseCode::Forbidden,
+            Self::Forbidden | Self::OriginRefused | Self::TenantUnknown | Self::NotFound => {
+                CloseCode::Forbidden
+            }
             Self::RateLimited => CloseCode::RateLimited,
-            Self::Busy | Self::Unavailable | Self::Internal | Self::RequestTimeout => CloseCode::Again,
+            Self::Busy | Self::Unavailable | Self::Internal | Self::RequestTimeout => {
+                CloseCode::Again
+            }
             Self::BadCursor => CloseCode::CursorUnknown,
             Self::BadJson
             | Self::BadRequest
@@ -189,11 +203,21 @@ impl Code {
 impl Problem {
     /// A problem of this kind, with a sentence for a developer.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), retry_after: None, details: Vec::new(), server_time: None }
+        Self {
+            code,
+            message: message.into(),
+            retry_after: None,
+            details: Vec::new(),
+            server_time: None,
+        }
     }
 
     /// A field is wrong.
-    pub fn field(field: &'static str, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn field(
+        field: &'static str,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self::new(Code::Invalid, message).detail(field, code)
     }
 
@@ -214,7 +238,11 @@ impl Problem {
 
     /// Names one more field that is wrong.
     #[must_use]
-    pub fn detail(mut self, field: impl Into<Cow<'static, str>>, code: impl Into<Cow<'static, str>>) -> Self {
+    pub fn detail(
+        mut self,
+        field: impl Into<Cow<'static, str>>,
+        code: impl Into<Cow<'static, str>>,
+    ) -> Self {
         self.details.push(Detail { field: field.into(), code: code.into() });
         self
     }
@@ -233,7 +261,9 @@ impl Problem {
                 code: Cow::Borrowed(self.code.as_str()),
                 message: self.message.clone(),
                 retryable: self.code.retryable(),
-                retry_after_ms: self.retry_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+                retry_after_ms: self
+                    .retry_after
+                    .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
                 request_id: request_id.to_owned(),
                 details: self.details.clone(),
                 server_time: self.server_time.map(|time| time.to_string()),

@@ -22,7 +22,9 @@ impl Random {
     /// The same bytes for the same `seed`, for tests.
     pub fn seeded(seed: u64) -> Self {
         let generator = Mutex::new(StdRng::seed_from_u64(seed));
-        Self(Arc::new(move |bytes| generator.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes)))
+        Self(Arc::new(move |bytes| {
+            generator.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes)
+        }))
     }
 
     /// `N` random bytes.

@@ -1,12 +1,14 @@
 //! Spellings of settings: durations as people write them.
 
-/// A duration as a number and a unit, such as `250ms`, `10s`, `5m`, `12h` or `7d`; for `#[serde(with = …)]`.
+/// A duration as a number and a unit, such as `250ms`, `10s`, `5m`, `12h` or `7d`; for
+/// `#[serde(with = …)]`.
 pub mod duration {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    const UNITS: [(&str, u64); 5] =
+        [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
     /// Reads a duration.
     ///
@@ -14,8 +16,9 @@ pub mod duration {
     /// A sentence where it is none.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
-        parse(&text)
-            .ok_or_else(|| D::Error::custom(format!("{text:?} is no duration such as 250ms, 10s, 5m, 12h or 7d")))
+        parse(&text).ok_or_else(|| {
+            D::Error::custom(format!("{text:?} is no duration such as 250ms, 10s, 5m, 12h or 7d"))
+        })
     }
 
     /// Writes a duration in the largest unit that divides it.
@@ -24,8 +27,11 @@ pub mod duration {
     /// The serializer's.
     pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let (unit, size) =
-            UNITS.into_iter().rev().find(|(_, size)| millis % size == 0 && millis > 0).unwrap_or(("s", 1));
+        let (unit, size) = UNITS
+            .into_iter()
+            .rev()
+            .find(|(_, size)| millis % size == 0 && millis > 0)
+            .unwrap_or(("s", 1));
         serializer.serialize_str(&format!("{}{unit}", millis / size))
     }
 

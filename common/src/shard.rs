@@ -51,7 +51,8 @@ impl Shards {
         self.0.get()
     }
 
-    /// The shard that `tenant` lives in: `crc32(name) mod N`, which a load balancer can compute too.
+    /// The shard that `tenant` lives in: `crc32(name) mod N`, which a load balancer can compute
+    /// too.
     #[expect(clippy::cast_possible_truncation, reason = "the remainder is below a u16")]
     pub fn of(self, tenant: &TenantId) -> Shard {
         Shard((crc32fast::hash(tenant.as_str().as_bytes()) % u32::from(self.count())) as u16)

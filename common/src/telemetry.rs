@@ -26,8 +26,8 @@ pub use prometheus::Registry;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TelemetrySettings {
-    /// `telemetry.filter`: what is logged, in the syntax of tracing's `EnvFilter`. Default `info`, and of the drivers errors
-    /// alone.
+    /// `telemetry.filter`: what is logged, in the syntax of tracing's `EnvFilter`. Default `info`,
+    /// and of the drivers errors alone.
     pub filter: String,
     /// `telemetry.format`: `text` or `json`. Default `text`.
     pub format: LogFormat,
@@ -62,9 +62,12 @@ impl TelemetrySettings {
     /// # Errors
     /// A sentence where the filter cannot be read or logging was started before.
     pub fn start(&self) -> Result<(), String> {
-        let filter = EnvFilter::try_new(&self.filter).map_err(|error| format!("telemetry.filter: {error}"))?;
-        let lines =
-            SubscriberBuilder::default().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        let filter = EnvFilter::try_new(&self.filter)
+            .map_err(|error| format!("telemetry.filter: {error}"))?;
+        let lines = SubscriberBuilder::default()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_target(false);
         let started = match self.format {
             LogFormat::Text => lines.with_ansi(false).try_init(),
             LogFormat::Json => lines.json().flatten_event(true).try_init(),
@@ -94,7 +97,9 @@ impl Readiness {
         if self.draining.load(Ordering::Relaxed) {
             return Err("draining".to_owned());
         }
-        let ask = |(part, check): &(&str, Box<Check>)| check().err().map(|trouble| format!("{part}: {trouble}"));
+        let ask = |(part, check): &(&str, Box<Check>)| {
+            check().err().map(|trouble| format!("{part}: {trouble}"))
+        };
         let troubles: Vec<_> = self.checks.iter().filter_map(ask).collect();
         if troubles.is_empty() { Ok(()) } else { Err(troubles.join("\n")) }
     }
@@ -148,8 +153,10 @@ mod tests {
     fn a_node_is_ready_when_all_its_parts_are_well_and_it_does_not_drain() {
         let well = Arc::new(AtomicBool::new(false));
         let asked = well.clone();
-        let check = move || if asked.load(Ordering::Relaxed) { Ok(()) } else { Err("gone".to_owned()) };
-        let readiness = Readiness::new(vec![("log", Box::new(check)), ("clock", Box::new(|| Ok(())))]);
+        let check =
+            move || if asked.load(Ordering::Relaxed) { Ok(()) } else { Err("gone".to_owned()) };
+        let readiness =
+            Readiness::new(vec![("log", Box::new(check)), ("clock", Box::new(|| Ok(())))]);
         assert_eq!(readiness.check(), Err("log: gone".to_owned()));
         well.store(true, Ordering::Relaxed);
         assert_eq!(readiness.check(), Ok(()));

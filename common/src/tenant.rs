@@ -25,7 +25,8 @@ impl TenantId {
         let name = name.trim().to_ascii_lowercase();
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         let allowed = |byte: u8| plain(byte) || matches!(byte, b'.' | b'_' | b'-');
-        let checked = name.len() <= 64 && name.bytes().next().is_some_and(plain) && name.bytes().all(allowed);
+        let checked =
+            name.len() <= 64 && name.bytes().next().is_some_and(plain) && name.bytes().all(allowed);
         if checked { Ok(Self(name.into())) } else { Err(BadTenant) }
     }
 
@@ -73,7 +74,21 @@ mod tests {
     #[test]
     fn what_is_not_a_name_is_refused() {
         let long = "a".repeat(65);
-        for name in ["", "  ", ".a", "-a", "_a", "a b", "a*", "a>", "é", "a/b", "a\u{0}", "ａ", long.as_str()] {
+        for name in [
+            "",
+            "  ",
+            ".a",
+            "-a",
+            "_a",
+            "a b",
+            "a*",
+            "a>",
+            "é",
+            "a/b",
+            "a\u{0}",
+            "ａ",
+            long.as_str(),
+        ] {
             assert_eq!(TenantId::parse(name), Err(BadTenant), "{name:?}");
         }
     }

@@ -1,4 +1,5 @@
-//! The drafts of one session: one is with the door, the others wait behind it, bounded, so that a retry never overtakes.
+//! The drafts of one session: one is with the door, the others wait behind it, bounded, so that a
+//! retry never overtakes.
 
 use std::{collections::VecDeque, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -73,7 +74,8 @@ impl Drafts {
         self.waiting.push_back((next, now, bytes));
     }
 
-    /// Whether another frame may be read: above the bound the client waits. One frame may exceed it.
+    /// Whether another frame may be read: above the bound the client waits. One frame may exceed
+    /// it.
     pub(crate) fn take_more(&self) -> bool {
         self.waiting.len() < self.bound.drafts && self.bytes < self.bound.bytes
     }
@@ -92,8 +94,9 @@ impl Drafts {
         self.retry.filter(|_| self.with_door.is_none()).map(|retry| retry.at)
     }
 
-    /// Waits for what becomes of the first in line; for ever where there is none, or where it is not due for another
-    /// try. It stays in line until [`done`](Self::done) or [`hold`](Self::hold). Cancel safe.
+    /// Waits for what becomes of the first in line; for ever where there is none, or where it is
+    /// not due for another try. It stays in line until [`done`](Self::done) or
+    /// [`hold`](Self::hold). Cancel safe.
     pub(crate) async fn settled(&mut self) -> Settled {
         let Some((first, ..)) = self.waiting.front() else { return std::future::pending().await };
         let submission = match first {
@@ -102,7 +105,8 @@ impl Drafts {
             }
             Waiting::Draft(submission) => submission,
         };
-        let client_message_id = submission.draft.client_message_id.as_ref().map(ToString::to_string);
+        let client_message_id =
+            submission.draft.client_message_id.as_ref().map(ToString::to_string);
         if self.with_door.is_none() {
             if self.retry.is_some_and(|retry| retry.at > Instant::now()) {
                 return std::future::pending().await;
@@ -114,7 +118,9 @@ impl Drafts {
             let submission = Submission::clone(submission);
             self.with_door = Some(Box::pin(async move {
                 let answer = timeout(DOOR_WITHIN, door.accept(submission)).await;
-                answer.unwrap_or_else(|_| Err(Problem::unavailable("the message was not accepted in time")))
+                answer.unwrap_or_else(|_| {
+                    Err(Problem::unavailable("the message was not accepted in time"))
+                })
             }));
         }
         let Some(with_door) = &mut self.with_door else { return std::future::pending().await };

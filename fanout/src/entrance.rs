@@ -3,7 +3,8 @@
 use http::HeaderMap;
 use parlor_auth::{Agents, Refused, Tenants, VisitorToken, VisitorTokens, visit};
 use parlor_common::{
-    clock::Timestamp, conversation::ConversationSet, event::Author, frame::CloseCode, tenant::TenantId,
+    clock::Timestamp, conversation::ConversationSet, event::Author, frame::CloseCode,
+    tenant::TenantId,
 };
 use parlor_history::Scope;
 
@@ -85,8 +86,13 @@ impl AgentEntrance {
         }
         let tenant = self.tenants.get(&agent.tenant).ok_or(CloseCode::BadToken)?;
         // Without a page there is no Origin, and the token is no ambient credential.
-        visit::check_origin(&tenant, &self.origins, visit::Kind::Upgrade, visit::Credential::Bearer)
-            .map_err(|problem| problem.code.close_code())?;
+        visit::check_origin(
+            &tenant,
+            &self.origins,
+            visit::Kind::Upgrade,
+            visit::Credential::Bearer,
+        )
+        .map_err(|problem| problem.code.close_code())?;
         Ok(Known { scope: Scope::Tenant(agent.tenant), writer: None, ends: Some(agent.expires) })
     }
 }

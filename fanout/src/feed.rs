@@ -77,8 +77,8 @@ enum TailEnd {
 // === impl Feeds ===
 
 impl Feeds {
-    /// Feeds that spawn their tasks through `drain`; none runs yet. The stage must be one that stops after the
-    /// sockets', which are told to come back when their feed ends.
+    /// Feeds that spawn their tasks through `drain`; none runs yet. The stage must be one that
+    /// stops after the sockets', which are told to come back when their feed ends.
     pub fn new(
         log: Arc<dyn EventLog>,
         hub: Arc<Hub>,
@@ -91,13 +91,15 @@ impl Feeds {
         Self(Arc::new(Shared { log, hub, settings, random, metrics, drain, shards }))
     }
 
-    /// Whether every shard that sessions need is followed, or has been without a tail only for a moment.
+    /// Whether every shard that sessions need is followed, or has been without a tail only for a
+    /// moment.
     ///
     /// # Errors
     /// [`FeedNotWell`] names a shard that has been without one for longer than the settings allow.
     pub fn check(&self) -> Result<(), FeedNotWell> {
         for shard in self.0.log.shards().all() {
-            let without = self.slot(shard).lock().down_since.map_or(Duration::ZERO, |since| since.elapsed());
+            let without =
+                self.slot(shard).lock().down_since.map_or(Duration::ZERO, |since| since.elapsed());
             if without > self.0.settings.unwell_after {
                 return Err(FeedNotWell { shard, without });
             }
@@ -121,7 +123,8 @@ impl Feeds {
         FeedGuard { feeds: self.clone(), shard }
     }
 
-    /// Waits until `shard` is followed, for as long as the settings allow; tells whether it is. Cancel safe.
+    /// Waits until `shard` is followed, for as long as the settings allow; tells whether it is.
+    /// Cancel safe.
     pub(crate) async fn live(&self, shard: Shard) -> bool {
         timeout(self.0.settings.live_within, self.0.hub.live(shard)).await.is_ok()
     }
@@ -165,7 +168,8 @@ impl fmt::Debug for FeedGuard {
     }
 }
 
-/// The task of one shard: tail, and again from the last position when that ends; until nobody needs it.
+/// The task of one shard: tail, and again from the last position when that ends; until nobody needs
+/// it.
 struct Feed {
     feeds: Feeds,
     shard: Shard,
@@ -279,7 +283,8 @@ impl Feed {
         if drain.is_draining() || idle {
             state.running = false;
             state.down_since = None;
-            // Under the slot's lock, so that a feed that starts now begins after this one has let go.
+            // Under the slot's lock, so that a feed that starts now begins after this one has let
+            // go.
             hub.lost(self.shard);
         }
         !state.running

@@ -1,4 +1,5 @@
-//! What a session follows: its scope, and how far it has got from where its client was to being live.
+//! What a session follows: its scope, and how far it has got from where its client was to being
+//! live.
 //!
 //! ```text
 //! Idle ──subscribe──► Starting ──the shard is followed──► Live
@@ -98,7 +99,8 @@ impl Following {
         self.scope.tenant()
     }
 
-    /// Begins at once with what comes from now on, where the shard is followed; tells whether it is.
+    /// Begins at once with what comes from now on, where the shard is followed; tells whether it
+    /// is.
     pub(crate) fn attach_now(&mut self, node: &Node, viewer: &Arc<Viewer>) -> bool {
         match node.hub.attach(viewer, &self.scope, Begin::Now, None, |_| None) {
             Ok(subscription) => self.state = State::Live(subscription),
@@ -107,8 +109,14 @@ impl Following {
         matches!(self.state, State::Live(_))
     }
 
-    /// Begins, or begins anew: the second subscription replaces the first, and what that one showed is not shown again.
-    pub(crate) fn subscribe(&mut self, node: &Arc<Node>, viewer: &Arc<Viewer>, since: Since) -> Result<(), ComeBack> {
+    /// Begins, or begins anew: the second subscription replaces the first, and what that one showed
+    /// is not shown again.
+    pub(crate) fn subscribe(
+        &mut self,
+        node: &Arc<Node>,
+        viewer: &Arc<Viewer>,
+        since: Since,
+    ) -> Result<(), ComeBack> {
         let shown = match &self.state {
             State::Idle => None,
             State::Starting { .. } | State::Reading { .. } | State::Writing { .. } => {
@@ -132,7 +140,9 @@ impl Following {
         let target = match since {
             Since::Now => Target::Present { recovered: true },
             Since::Unknown => Target::Present { recovered: false },
-            Since::Cursor(position) => Target::Resume(Resume::new(position, node.settings.resume.pages, shown)),
+            Since::Cursor(position) => {
+                Target::Resume(Resume::new(position, node.settings.resume.pages, shown))
+            }
         };
         self.state = State::Idle;
         self.go(node, viewer, target)
@@ -148,7 +158,12 @@ impl Following {
     }
 
     /// Goes on with what [`step`](Self::step) waited for.
-    pub(crate) fn advance(&mut self, node: &Arc<Node>, viewer: &Arc<Viewer>, step: Step) -> Result<(), ComeBack> {
+    pub(crate) fn advance(
+        &mut self,
+        node: &Arc<Node>,
+        viewer: &Arc<Viewer>,
+        step: Step,
+    ) -> Result<(), ComeBack> {
         match (std::mem::replace(&mut self.state, State::Idle), step) {
             (State::Starting { target, .. }, Step::Live(true)) => self.go(node, viewer, target),
             (State::Starting { .. }, _) => {
@@ -159,7 +174,9 @@ impl Following {
                 let events = resume.page(page.events, page.through);
                 node.metrics.replayed.inc_by(events.len() as u64);
                 let shown = events.iter().filter(|event| viewer.is_shown(&Facts::of(event)));
-                let rest = shown.filter_map(|event| item::frame(event, viewer.dialect(), &node.cursors)).collect();
+                let rest = shown
+                    .filter_map(|event| item::frame(event, viewer.dialect(), &node.cursors))
+                    .collect();
                 self.state = State::Writing { resume, rest };
                 self.refill(node, viewer)
             }
@@ -174,8 +191,13 @@ impl Following {
         }
     }
 
-    /// Puts as much of a page into the outbox as there is room for, and goes on when all of it has found room.
-    pub(crate) fn refill(&mut self, node: &Arc<Node>, viewer: &Arc<Viewer>) -> Result<(), ComeBack> {
+    /// Puts as much of a page into the outbox as there is room for, and goes on when all of it has
+    /// found room.
+    pub(crate) fn refill(
+        &mut self,
+        node: &Arc<Node>,
+        viewer: &Arc<Viewer>,
+    ) -> Result<(), ComeBack> {
         let State::Writing { rest, .. } = &mut self.state else { return Ok(()) };
         viewer.outbox().fill(rest);
         if !rest.is_empty() {
@@ -190,7 +212,12 @@ impl Following {
         }
     }
 
-    fn go(&mut self, node: &Arc<Node>, viewer: &Arc<Viewer>, target: Target) -> Result<(), ComeBack> {
+    fn go(
+        &mut self,
+        node: &Arc<Node>,
+        viewer: &Arc<Viewer>,
+        target: Target,
+    ) -> Result<(), ComeBack> {
         let (begin, shown, recovered, before) = match &target {
             Target::Present { recovered } => (Begin::Now, None, *recovered, 0),
             Target::Resume(resume) => (resume.begin(), resume.shown(), true, resume.replayed()),
@@ -215,28 +242,40 @@ impl Following {
             }
             (Err(Apart::NotLive), target) => {
                 let (feeds, shard) = (node.feeds.clone(), node.hub.shard_of(self.scope.tenant()));
-                self.state = State::Starting { target, live: Box::pin(async move { feeds.live(shard).await }) };
+                self.state = State::Starting {
+                    target,
+                    live: Box::pin(async move { feeds.live(shard).await }),
+                };
                 Ok(())
             }
-            (Err(Apart::Below | Apart::Ahead), Target::Resume(mut resume)) => match resume.read_after() {
-                Ok(after) => {
-                    let page = Box::pin(page(node.clone(), self.scope.clone(), after));
-                    self.state = State::Reading { resume, page };
-                    Ok(())
+            (Err(Apart::Below | Apart::Ahead), Target::Resume(mut resume)) => {
+                match resume.read_after() {
+                    Ok(after) => {
+                        let page = Box::pin(page(node.clone(), self.scope.clone(), after));
+                        self.state = State::Reading { resume, page };
+                        Ok(())
+                    }
+                    Err(give_up) => self.give_up(node, viewer, give_up),
                 }
-                Err(give_up) => self.give_up(node, viewer, give_up),
-            },
+            }
             (Err(Apart::Far(rest, through)), Target::Resume(mut resume)) => {
                 resume.ring_page(rest.len(), through);
                 self.state = State::Writing { resume, rest };
                 Ok(())
             }
             // The present lies in every ring, and nothing before it.
-            (Err(Apart::Below | Apart::Ahead | Apart::Far(..)), Target::Present { .. }) => Err(ComeBack),
+            (Err(Apart::Below | Apart::Ahead | Apart::Far(..)), Target::Present { .. }) => {
+                Err(ComeBack)
+            }
         }
     }
 
-    fn give_up(&mut self, node: &Arc<Node>, viewer: &Arc<Viewer>, give_up: GiveUp) -> Result<(), ComeBack> {
+    fn give_up(
+        &mut self,
+        node: &Arc<Node>,
+        viewer: &Arc<Viewer>,
+        give_up: GiveUp,
+    ) -> Result<(), ComeBack> {
         match give_up {
             GiveUp::Gap => self.go(node, viewer, Target::Present { recovered: false }),
             GiveUp::Again => {
@@ -247,8 +286,8 @@ impl Following {
     }
 }
 
-/// One page of the log, when it is this session's turn. What cannot be read just now is asked for again until the
-/// deadline.
+/// One page of the log, when it is this session's turn. What cannot be read just now is asked for
+/// again until the deadline.
 async fn page(node: Arc<Node>, scope: Scope, after: Position) -> Result<HistoryPage, HistoryError> {
     let settings = &node.settings.resume;
     let read = async {
@@ -268,7 +307,13 @@ async fn page(node: Arc<Node>, scope: Scope, after: Position) -> Result<HistoryP
 }
 
 /// The frame that says that a subscription has begun; the seed's widget is told nothing.
-fn announce(node: &Node, scope: &Scope, viewer: &Viewer, recovered: bool, attached: Attached) -> Option<Bytes> {
+fn announce(
+    node: &Node,
+    scope: &Scope,
+    viewer: &Viewer,
+    recovered: bool,
+    attached: Attached,
+) -> Option<Bytes> {
     match viewer.dialect() {
         Dialect::Parlor1 => {
             let cursor = node.cursors.write(scope.tenant(), attached.position);

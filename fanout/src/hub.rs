@@ -1,7 +1,8 @@
 //! The hub: what the feeds bring goes to the outboxes of those who are to be shown it.
 //!
-//! A std mutex for each shard, and nothing is awaited under it. A session attaches under the same lock under which
-//! events are published, so that nothing falls between what the ring replayed and what comes live.
+//! A std mutex for each shard, and nothing is awaited under it. A session attaches under the same
+//! lock under which events are published, so that nothing falls between what the ring replayed and
+//! what comes live.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -87,7 +88,8 @@ pub(crate) struct Attached {
 /// Why a subscription cannot begin there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Apart {
-    /// More lies between than the outbox has room for: show these frames first, which reach through that position.
+    /// More lies between than the outbox has room for: show these frames first, which reach through
+    /// that position.
     Far(VecDeque<Bytes>, Position),
     /// The position lies below the ring's floor: read the log up to it.
     Below,
@@ -111,7 +113,12 @@ pub(crate) struct Subscription {
 
 impl Hub {
     /// A hub that keeps a ring for each shard that is followed.
-    pub fn new(shards: Shards, settings: &FeedSettings, cursors: Cursors, metrics: Metrics) -> Arc<Self> {
+    pub fn new(
+        shards: Shards,
+        settings: &FeedSettings,
+        cursors: Cursors,
+        metrics: Metrics,
+    ) -> Arc<Self> {
         let room = |_| Room { state: Mutex::default(), live: watch::Sender::new(false) };
         let bound = RingBound { events: settings.ring_events, bytes: settings.ring_bytes };
         Arc::new(Self { shards, bound, cursors, metrics, rooms: shards.all().map(room).collect() })
@@ -124,8 +131,8 @@ impl Hub {
 
     /// A tail has begun after this position.
     ///
-    /// A ring that ends there goes on. Where it ends elsewhere there is a hole: it begins anew, and the sessions of the
-    /// shard are told to come back.
+    /// A ring that ends there goes on. Where it ends elsewhere there is a hole: it begins anew, and
+    /// the sessions of the shard are told to come back.
     pub(crate) fn begin(&self, shard: Shard, after: Position) {
         let room = self.room(shard);
         let mut state = room.lock();
@@ -137,7 +144,8 @@ impl Hub {
         room.live.send_replace(true);
     }
 
-    /// Events may be missing after the ring's end: what it holds is let go of, and the shard's sessions come back.
+    /// Events may be missing after the ring's end: what it holds is let go of, and the shard's
+    /// sessions come back.
     pub(crate) fn lost(&self, shard: Shard) {
         let room = self.room(shard);
         room.live.send_replace(false);
@@ -182,8 +190,9 @@ impl Hub {
         ring.push(position, item.cost(), item);
     }
 
-    /// Begins a subscription: what the ring holds after the position, then the frame that `announce` makes of it, then
-    /// all that follows. What lies within `shown` has been shown before and is left out.
+    /// Begins a subscription: what the ring holds after the position, then the frame that
+    /// `announce` makes of it, then all that follows. What lies within `shown` has been shown
+    /// before and is left out.
     pub(crate) fn attach(
         self: &Arc<Self>,
         viewer: &Arc<Viewer>,
@@ -198,7 +207,9 @@ impl Hub {
         let after = match begin {
             Begin::Now => ring.end(),
             Begin::Claimed(position) if position > ring.end() => return Err(Apart::Ahead),
-            Begin::Claimed(position) | Begin::Proven(position) if position < ring.floor() => return Err(Apart::Below),
+            Begin::Claimed(position) | Begin::Proven(position) if position < ring.floor() => {
+                return Err(Apart::Below);
+            }
             Begin::Claimed(position) | Begin::Proven(position) => position,
         };
         let fresh = |position| !shown.is_some_and(|shown: Coverage| shown.contains(position));
@@ -206,7 +217,8 @@ impl Hub {
         let mut frames = VecDeque::new();
         let mut through = after;
         for (position, item) in ring.after(after).filter(|(position, _)| fresh(*position)) {
-            let shown = scope.contains(item.conversation()).then(|| self.frame(item, viewer)).flatten();
+            let shown =
+                scope.contains(item.conversation()).then(|| self.frame(item, viewer)).flatten();
             if let Some(frame) = shown {
                 if !room.take(frame.len()) && !frames.is_empty() {
                     return Err(Apart::Far(frames, through));
@@ -221,7 +233,12 @@ impl Hub {
         if let Some(frame) = announce(Attached { position, replayed }) {
             viewer.outbox().say(frame);
         }
-        let subscriber = Arc::new(Subscriber { viewer: viewer.clone(), scope: scope.clone(), after: position, shown });
+        let subscriber = Arc::new(Subscriber {
+            viewer: viewer.clone(),
+            scope: scope.clone(),
+            after: position,
+            shown,
+        });
         state.insert(&subscriber);
         let from = match begin {
             Begin::Now => position,
@@ -262,7 +279,9 @@ impl Room {
 impl State {
     fn insert(&mut self, subscriber: &Arc<Subscriber>) {
         match &subscriber.scope {
-            Scope::Tenant(tenant) => self.tenants.entry(tenant.clone()).or_default().push(subscriber.clone()),
+            Scope::Tenant(tenant) => {
+                self.tenants.entry(tenant.clone()).or_default().push(subscriber.clone())
+            }
             Scope::Conversations(set) => {
                 for key in set.keys() {
                     self.conversations.entry(key).or_default().push(subscriber.clone());
@@ -274,12 +293,18 @@ impl State {
     fn remove(&mut self, subscriber: &Arc<Subscriber>) {
         match &subscriber.scope {
             Scope::Tenant(tenant) => remove(&mut self.tenants, tenant, subscriber),
-            Scope::Conversations(set) => set.keys().for_each(|key| remove(&mut self.conversations, &key, subscriber)),
+            Scope::Conversations(set) => {
+                set.keys().for_each(|key| remove(&mut self.conversations, &key, subscriber))
+            }
         }
     }
 }
 
-fn remove<K: Eq + std::hash::Hash>(map: &mut HashMap<K, Vec<Arc<Subscriber>>>, key: &K, subscriber: &Arc<Subscriber>) {
+fn remove<K: Eq + std::hash::Hash>(
+    map: &mut HashMap<K, Vec<Arc<Subscriber>>>,
+    key: &K,
+    subscriber: &Arc<Subscriber>,
+) {
     let Some(subscribers) = map.get_mut(key) else { return };
     if let Some(index) = subscribers.iter().position(|other| Arc::ptr_eq(other, subscriber)) {
         subscribers.swap_remove(index);
@@ -311,15 +336,21 @@ impl Subscription {
         Coverage::new(self.from, end.max(self.subscriber.after))
     }
 
-    /// A subscription that begins within this one changes nothing: puts in the frame that `announce` makes of the
-    /// position this one has got to. Tells whether it was so.
-    pub(crate) fn covers(&self, begin: Begin, announce: impl FnOnce(Attached) -> Option<Bytes>) -> bool {
+    /// A subscription that begins within this one changes nothing: puts in the frame that
+    /// `announce` makes of the position this one has got to. Tells whether it was so.
+    pub(crate) fn covers(
+        &self,
+        begin: Begin,
+        announce: impl FnOnce(Attached) -> Option<Bytes>,
+    ) -> bool {
         let state = self.hub.room(self.shard).lock();
         let Some(ring) = &state.ring else { return false };
         let end = ring.end().max(self.subscriber.after);
         let within = match begin {
             Begin::Now => true,
-            Begin::Claimed(position) | Begin::Proven(position) => (self.from..=end).contains(&position),
+            Begin::Claimed(position) | Begin::Proven(position) => {
+                (self.from..=end).contains(&position)
+            }
         };
         if within && let Some(frame) = announce(Attached { position: end, replayed: 0 }) {
             self.subscriber.viewer.outbox().say(frame);

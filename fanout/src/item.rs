@@ -1,4 +1,5 @@
-//! An item of the ring: an entry of the log, decoded and encoded only when somebody is to be shown it, and once.
+//! An item of the ring: an entry of the log, decoded and encoded only when somebody is to be shown
+//! it, and once.
 
 use std::sync::OnceLock;
 
@@ -123,10 +124,11 @@ pub(crate) fn frame(event: &Event, dialect: Dialect, cursors: &Cursors) -> Optio
     let message = Message::of(event, cursors)?;
     let json = match dialect {
         Dialect::Contract => ContractFrame::of(&message).encode(),
-        Dialect::Parlor1 => {
-            ServerFrame::Message { conversation_id: message.conversation_id, message: std::borrow::Cow::Owned(message) }
-                .encode()
+        Dialect::Parlor1 => ServerFrame::Message {
+            conversation_id: message.conversation_id,
+            message: std::borrow::Cow::Owned(message),
         }
+        .encode(),
     };
     Some(wire::text(&json))
 }

@@ -1,8 +1,8 @@
 //! Sockets: feed, hub, session, outbox, resume.
 //!
-//! What the log's tail brings goes by way of a feed to the hub, and from there into the outboxes of the sessions that
-//! are to be shown it. What a client says goes to the door. This crate owns the sockets of visitors and of agents, and
-//! never appends.
+//! What the log's tail brings goes by way of a feed to the hub, and from there into the outboxes of
+//! the sessions that are to be shown it. What a client says goes to the door. This crate owns the
+//! sockets of visitors and of agents, and never appends.
 
 mod drafts;
 mod entrance;
@@ -46,8 +46,9 @@ use self::{
 
 /// The sockets of one kind on this node. Cheap to clone; clones are the same sockets.
 ///
-/// Each session is a task of the [`Parts`]' drain. When that begins, upgrades are refused with 503 and the sessions are
-/// told in batches; when it has finished, all of them have ended and what they took has gone to the door.
+/// Each session is a task of the [`Parts`]' drain. When that begins, upgrades are refused with 503
+/// and the sessions are told in batches; when it has finished, all of them have ended and what they
+/// took has gone to the door.
 #[derive(Clone, Debug)]
 pub struct Sockets {
     node: Arc<Node>,
@@ -57,7 +58,8 @@ pub struct Sockets {
 // === impl Sockets ===
 
 impl Sockets {
-    /// Visitors' sockets, on `/ws/chat` and, with a tenant in the query, on `/`. What they say goes to `door`.
+    /// Visitors' sockets, on `/ws/chat` and, with a tenant in the query, on `/`. What they say goes
+    /// to `door`.
     pub fn visitors(parts: Parts, door: Arc<dyn Door>, tokens: VisitorTokens) -> Self {
         Self { node: Node::new(parts, Some(door)), doorway: Doorway::Visitors(tokens) }
     }
@@ -67,8 +69,9 @@ impl Sockets {
         Self { node: Node::new(parts, None), doorway: Doorway::Agents(agents) }
     }
 
-    /// `router`, with upgrades at the addresses of these sockets answered here; everything else is the router's. Wraps
-    /// of both kinds compose. The connections must come from [`parlor_common::http::serve`].
+    /// `router`, with upgrades at the addresses of these sockets answered here; everything else is
+    /// the router's. Wraps of both kinds compose. The connections must come from
+    /// [`parlor_common::http::serve`].
     pub fn wrap(&self, router: Router) -> Router {
         let sockets = self.clone();
         router.layer(axum::middleware::from_fn(move |request: Request, next: Next| {

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use parlor_common::frame::CloseCode;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector};
+use prometheus::{
+    IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
+};
 
 use crate::item::Dialect;
 
@@ -78,7 +80,10 @@ impl Metrics {
         let closes = register(
             registry,
             IntCounterVec::new(
-                Opts::new("parlor_socket_closes_total", "Sockets that ended, by close code; `gone` without one."),
+                Opts::new(
+                    "parlor_socket_closes_total",
+                    "Sockets that ended, by close code; `gone` without one.",
+                ),
                 &["code"],
             )?,
         )?;
@@ -92,7 +97,10 @@ impl Metrics {
         let code = |code: CloseCode| (code, closes.with_label_values(&[code.as_str()]));
         Ok(Self {
             events: counter("parlor_hub_events_total", "Events that the feeds brought.")?,
-            deliveries: counter("parlor_hub_deliveries_total", "Frames that were put into outboxes.")?,
+            deliveries: counter(
+                "parlor_hub_deliveries_total",
+                "Frames that were put into outboxes.",
+            )?,
             replayed: counter(
                 "parlor_resume_replayed_events_total",
                 "Events that were replayed from the log or the store.",
@@ -102,15 +110,30 @@ impl Metrics {
                 gap: resumes.with_label_values(&["gap"]),
                 again: resumes.with_label_values(&["again"]),
             },
-            feeds: register(registry, IntGauge::new("parlor_feed_running_feeds", "Shards that this node follows.")?)?,
-            feed_failures: counter("parlor_feed_failures_total", "Tails that ended or could not be had.")?,
-            feed_holes: counter("parlor_feed_holes_total", "Tails that could not be continued without a hole.")?,
+            feeds: register(
+                registry,
+                IntGauge::new("parlor_feed_running_feeds", "Shards that this node follows.")?,
+            )?,
+            feed_failures: counter(
+                "parlor_feed_failures_total",
+                "Tails that ended or could not be had.",
+            )?,
+            feed_holes: counter(
+                "parlor_feed_holes_total",
+                "Tails that could not be continued without a hole.",
+            )?,
             ignored: counter(
                 "parlor_socket_ignored_frames_total",
                 "Frames of the seed's widget that can be no message.",
             )?,
-            held: counter("parlor_socket_held_retries_total", "Retries of frames of the seed's widget that are held.")?,
-            refused: counter("parlor_socket_refused_upgrades_total", "Upgrades that were refused at the handshake.")?,
+            held: counter(
+                "parlor_socket_held_retries_total",
+                "Retries of frames of the seed's widget that are held.",
+            )?,
+            refused: counter(
+                "parlor_socket_refused_upgrades_total",
+                "Upgrades that were refused at the handshake.",
+            )?,
             sockets: ["parlor.1", "contract"].map(|speaks| sockets.with_label_values(&[speaks])),
             closes: CODES.into_iter().map(code).collect(),
             gone: closes.with_label_values(&["gone"]),
@@ -131,7 +154,10 @@ impl Metrics {
     }
 }
 
-fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, prometheus::Error> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
 }

@@ -64,7 +64,13 @@ pub(crate) struct Seat(Arc<Node>);
 impl Node {
     pub(crate) fn new(parts: Parts, door: Option<Arc<dyn Door>>) -> Arc<Self> {
         let pages = Semaphore::new(parts.settings.resume.parallel);
-        Arc::new(Self { parts, door, pages, open: AtomicUsize::new(0), leaving: AtomicUsize::new(0) })
+        Arc::new(Self {
+            parts,
+            door,
+            pages,
+            open: AtomicUsize::new(0),
+            leaving: AtomicUsize::new(0),
+        })
     }
 
     /// A place for one more socket; `None` where there are as many as the settings allow.
@@ -79,13 +85,16 @@ impl Node {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// How long the next socket waits until it is told that the node stops: they are told in batches.
+    /// How long the next socket waits until it is told that the node stops: they are told in
+    /// batches.
     pub(crate) fn turn_to_leave(&self) -> Duration {
-        let before = self.leaving.fetch_add(1, Ordering::Relaxed) / self.settings.drain.batch.max(1);
+        let before =
+            self.leaving.fetch_add(1, Ordering::Relaxed) / self.settings.drain.batch.max(1);
         self.settings.drain.every.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX))
     }
 
-    /// How long a client that is told to leave should wait before it comes back: anywhere between the two bounds.
+    /// How long a client that is told to leave should wait before it comes back: anywhere between
+    /// the two bounds.
     pub(crate) fn back_after(&self) -> Duration {
         let (least, most) = (self.settings.drain.back_after, self.settings.drain.back_within);
         let spread = u64::try_from(most.saturating_sub(least).as_millis()).unwrap_or(u64::MAX);

@@ -1,6 +1,7 @@
 //! The outbox: what waits to be written to one socket, bounded in frames and bytes.
 //!
-//! Whoever fills it never waits. A full outbox ends: the reader is slower than what it is sent, and is invited back.
+//! Whoever fills it never waits. A full outbox ends: the reader is slower than what it is sent, and
+//! is invited back.
 
 use std::{
     collections::VecDeque,
@@ -42,8 +43,8 @@ pub(crate) enum Ended {
     Again,
 }
 
-/// What a replay may put into an outbox at once: up to half of its bound, so that the reader can keep up with what
-/// comes live.
+/// What a replay may put into an outbox at once: up to half of its bound, so that the reader can
+/// keep up with what comes live.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {
     frames: usize,
@@ -85,7 +86,8 @@ impl Outbox {
         }
     }
 
-    /// Puts in what there is room for of a replay's frames, in order; an empty outbox takes one frame of any length.
+    /// Puts in what there is room for of a replay's frames, in order; an empty outbox takes one
+    /// frame of any length.
     pub(crate) fn fill(&self, frames: &mut VecDeque<Bytes>) {
         let mut room = self.room();
         let mut state = self.lock();
@@ -114,7 +116,10 @@ impl Outbox {
     pub(crate) fn take(&self) -> Taken {
         let mut state = self.lock();
         state.bytes = 0;
-        Taken { frames: std::mem::take(&mut state.frames), events: std::mem::take(&mut state.events) }
+        Taken {
+            frames: std::mem::take(&mut state.frames),
+            events: std::mem::take(&mut state.events),
+        }
     }
 
     /// Waits until something was put in, or it ended, since the last call. Cancel safe.
@@ -203,7 +208,8 @@ mod tests {
         assert_eq!(frames.len(), 3);
         assert_eq!(outbox.take().events, 2);
 
-        let mut long = VecDeque::from([Bytes::from_static(b"0123456789a"), Bytes::from_static(b"b")]);
+        let mut long =
+            VecDeque::from([Bytes::from_static(b"0123456789a"), Bytes::from_static(b"b")]);
         outbox.fill(&mut long);
         assert_eq!(long.len(), 1, "one frame of any length fits an empty outbox");
         assert_eq!(outbox.ended(), None);

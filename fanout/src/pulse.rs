@@ -76,8 +76,8 @@ impl Pulse {
         (now >= self.next).then(|| self.ping(now))
     }
 
-    /// Something was shown: the pong of a ping after it tells that the page has it. While one ping is unanswered, the
-    /// next waits for its answer, so that a burst costs two.
+    /// Something was shown: the pong of a ping after it tells that the page has it. While one ping
+    /// is unanswered, the next waits for its answer, so that a burst costs two.
     pub(crate) fn shown(&mut self, now: Instant) -> Option<Bytes> {
         if self.sent == self.answered {
             return Some(self.ping(now));
@@ -86,9 +86,11 @@ impl Pulse {
         None
     }
 
-    /// A pong came; tells whether it answers a ping of ours, and the ping that follows at once, if one does.
+    /// A pong came; tells whether it answers a ping of ours, and the ping that follows at once, if
+    /// one does.
     pub(crate) fn pong(&mut self, payload: &[u8], now: Instant) -> (bool, Option<Bytes>) {
-        let Some(number) = wire::pinged(payload).filter(|number| (self.answered + 1..=self.sent).contains(number))
+        let Some(number) =
+            wire::pinged(payload).filter(|number| (self.answered + 1..=self.sent).contains(number))
         else {
             return (false, None);
         };

@@ -4,7 +4,8 @@ use parlor_common::{event::Event, position::Position};
 
 use crate::hub::Begin;
 
-/// A stretch of positions within which everything of a scope has been shown: after `from`, up to `through`.
+/// A stretch of positions within which everything of a scope has been shown: after `from`, up to
+/// `through`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Coverage {
     from: Position,
@@ -30,7 +31,8 @@ pub(crate) struct Resume {
 pub(crate) enum GiveUp {
     /// Nothing was shown: say that the position cannot be proven, and be live from now on.
     Gap,
-    /// Something was shown, and there is never a partial replay: the client comes back and goes on from what it got.
+    /// Something was shown, and there is never a partial replay: the client comes back and goes on
+    /// from what it got.
     Again,
 }
 
@@ -86,7 +88,9 @@ impl Resume {
         let fresh = |event: &Event| {
             let position = event.position;
             // What lies beyond `through` is not all of what lies there.
-            at < position && position <= through && !self.shown.is_some_and(|shown| shown.contains(position))
+            at < position
+                && position <= through
+                && !self.shown.is_some_and(|shown| shown.contains(position))
         };
         let events: Vec<Event> = events.into_iter().filter(fresh).collect();
         self.replayed += events.len() as u64;
@@ -107,7 +111,8 @@ impl Resume {
         if self.replayed == 0 { GiveUp::Gap } else { GiveUp::Again }
     }
 
-    /// What has been shown, when the replay ends or is broken off: with what was shown before it where the two touch.
+    /// What has been shown, when the replay ends or is broken off: with what was shown before it
+    /// where the two touch.
     pub(crate) fn coverage(&self) -> Coverage {
         match self.shown {
             Some(shown) if shown.from <= self.at && self.since <= shown.through => {

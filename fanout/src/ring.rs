@@ -11,7 +11,8 @@ pub(crate) struct RingBound {
     pub(crate) bytes: usize,
 }
 
-/// The last items of a shard. It holds everything of the shard between its floor and its end, also when that is nothing.
+/// The last items of a shard. It holds everything of the shard between its floor and its end, also
+/// when that is nothing.
 #[derive(Debug)]
 pub(crate) struct Ring<T> {
     bound: RingBound,
@@ -46,8 +47,8 @@ impl<T> Ring<T> {
         self.end
     }
 
-    /// Adds the next item of the shard, which takes `cost` bytes, and lets go of the oldest ones above the bound.
-    /// An item that is not after the end is a repeat and is refused.
+    /// Adds the next item of the shard, which takes `cost` bytes, and lets go of the oldest ones
+    /// above the bound. An item that is not after the end is a repeat and is refused.
     pub(crate) fn push(&mut self, position: Position, cost: usize, item: T) -> bool {
         if position <= self.end {
             return false;

@@ -1,4 +1,5 @@
-//! The session: one task for each connection. What a session is; what its client speaks is in the files below.
+//! The session: one task for each connection. What a session is; what its client speaks is in the
+//! files below.
 //!
 //! ```text
 //! open ──told to leave──► leaving ──nothing waits, or too long──► closing ──peer's close, or too long──► finishing
@@ -29,10 +30,16 @@ use crate::{
     writer::Writer,
 };
 
-/// What a client speaks: makes drafts and subscriptions of its texts, and frames of what becomes of them.
+/// What a client speaks: makes drafts and subscriptions of its texts, and frames of what becomes of
+/// them.
 pub(crate) trait Speaks: Send {
     /// A text came.
-    fn text(&mut self, session: &mut Session, text: &str, arrived: Timestamp) -> Result<(), CloseCode>;
+    fn text(
+        &mut self,
+        session: &mut Session,
+        text: &str,
+        arrived: Timestamp,
+    ) -> Result<(), CloseCode>;
 
     /// The first draft in line was accepted or refused.
     fn settled(&mut self, session: &mut Session, settled: Settled) -> Result<(), CloseCode>;
@@ -46,7 +53,8 @@ pub(crate) trait Speaks: Send {
     /// The time has come.
     fn tick(&mut self, session: &mut Session, now: Instant) -> Result<(), CloseCode>;
 
-    /// How the client is invited back: after what it could not keep up with, or what the node missed.
+    /// How the client is invited back: after what it could not keep up with, or what the node
+    /// missed.
     fn ended(&self, why: Ended) -> CloseCode;
 
     /// The node stops.
@@ -91,7 +99,10 @@ impl Session {
     /// A session of a client that speaks `dialect`, whose socket is about to open.
     pub(crate) fn new(node: Arc<Node>, dialect: Dialect, seat: Seat) -> Self {
         let settings = &node.settings;
-        let outbox = Outbox::new(OutboxBound { frames: settings.outbox_frames, bytes: settings.outbox_bytes });
+        let outbox = Outbox::new(OutboxBound {
+            frames: settings.outbox_frames,
+            bytes: settings.outbox_bytes,
+        });
         let viewer = Viewer::new(SessionId::random(&node.random), dialect, outbox);
         let bound = DraftsBound { drafts: settings.drafts, bytes: settings.draft_bytes };
         let drafts = Drafts::new(node.door.clone(), bound);
@@ -141,7 +152,12 @@ impl Session {
         Box::pin(self.close(&mut speaks, reader, writer, leave)).await;
     }
 
-    async fn open(&mut self, speaks: &mut impl Speaks, reader: &mut Reader, writer: &mut Writer) -> Leave {
+    async fn open(
+        &mut self,
+        speaks: &mut impl Speaks,
+        reader: &mut Reader,
+        writer: &mut Writer,
+    ) -> Leave {
         let node = self.node.clone();
         let mut draining = pin!(node.drain.draining());
         let mut timer = pin!(sleep_until(Instant::now()));
@@ -199,7 +215,8 @@ impl Session {
         }
     }
 
-    /// What is done before each wait: frames go from the replay to the outbox, and from the outbox to the writer.
+    /// What is done before each wait: frames go from the replay to the outbox, and from the outbox
+    /// to the writer.
     fn turn(
         &mut self,
         speaks: &mut impl Speaks,
@@ -220,7 +237,8 @@ impl Session {
             let Taken { mut frames, events } = self.viewer.outbox().take();
             if events > 0 {
                 speaks.shows(self);
-                // What the session says of it goes out with it. What the hub has put in meanwhile is told apart.
+                // What the session says of it goes out with it. What the hub has put in meanwhile
+                // is told apart.
                 let more = self.viewer.outbox().take();
                 frames.extend(more.frames);
                 if more.events > 0 {
@@ -246,7 +264,11 @@ impl Session {
         }
     }
 
-    fn came(&mut self, speaks: &mut impl Speaks, incoming: Result<Incoming, ReadEnd>) -> Result<(), Leave> {
+    fn came(
+        &mut self,
+        speaks: &mut impl Speaks,
+        incoming: Result<Incoming, ReadEnd>,
+    ) -> Result<(), Leave> {
         let now = Instant::now();
         match incoming {
             Ok(incoming) => {
@@ -285,12 +307,18 @@ impl Session {
 
     /// A control frame that answers nothing of ours came: a peer may send so many in a second.
     fn unasked(&mut self, now: Instant) -> Result<(), Leave> {
-        if self.controls.allow(now) { Ok(()) } else { Err(Leave { deaf: true, ..Leave::with(CloseCode::Policy) }) }
+        if self.controls.allow(now) {
+            Ok(())
+        } else {
+            Err(Leave { deaf: true, ..Leave::with(CloseCode::Policy) })
+        }
     }
 
     fn step(&mut self, speaks: &impl Speaks, step: Step) -> Result<(), Leave> {
         let Some(following) = &mut self.following else { return Ok(()) };
-        following.advance(&self.node, &self.viewer, step).map_err(|_| Leave::with(speaks.ended(Ended::Again)))
+        following
+            .advance(&self.node, &self.viewer, step)
+            .map_err(|_| Leave::with(speaks.ended(Ended::Again)))
     }
 
     fn tick(&mut self, speaks: &mut impl Speaks, writer: &Writer) -> Result<(), Leave> {
@@ -310,14 +338,21 @@ impl Session {
         speaks.tick(self, now).map_err(Leave::with)
     }
 
-    /// Whether its tenant is served no more: the registry may have changed since the socket was opened.
+    /// Whether its tenant is served no more: the registry may have changed since the socket was
+    /// opened.
     fn is_suspended(&self) -> bool {
         let Some(following) = &self.following else { return false };
         self.node.tenants.get(following.tenant()).is_none_or(|tenant| tenant.suspended)
     }
 
     /// Closes the connection, then finishes what was taken from it.
-    async fn close(mut self, speaks: &mut impl Speaks, mut reader: Reader, mut writer: Writer, leave: Leave) {
+    async fn close(
+        mut self,
+        speaks: &mut impl Speaks,
+        mut reader: Reader,
+        mut writer: Writer,
+        leave: Leave,
+    ) {
         self.following = None;
         let settings = self.node.settings.clone();
         if let Some((close, _)) = leave.close {
@@ -350,8 +385,12 @@ impl Session {
                     }
                 }
             }
-            // The peer may take its time to hang up: what it has said goes to the door meanwhile, as always.
-            tokio::join!(writer.shut(until.saturating_duration_since(Instant::now())), self.finish(speaks));
+            // The peer may take its time to hang up: what it has said goes to the door meanwhile,
+            // as always.
+            tokio::join!(
+                writer.shut(until.saturating_duration_since(Instant::now())),
+                self.finish(speaks)
+            );
         } else {
             drop(writer);
             self.finish(speaks).await;
@@ -401,7 +440,12 @@ async fn step(following: &mut Option<Box<Following>>) -> Step {
 impl Leave {
     /// With a close of ours, after everything that waits.
     fn with(code: CloseCode) -> Self {
-        Self { close: Some((wire::close(code), Some(code))), discard: false, deaf: false, listens: false }
+        Self {
+            close: Some((wire::close(code), Some(code))),
+            discard: false,
+            deaf: false,
+            listens: false,
+        }
     }
 
     /// With the answer to the peer's close.

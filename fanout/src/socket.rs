@@ -1,11 +1,13 @@
-//! The socket: from the 101 to messages that are complete, checked and bounded. The only file that knows how frames are
-//! read.
+//! The socket: from the 101 to messages that are complete, checked and bounded. The only file that
+//! knows how frames are read.
 
 use std::{io, time::Duration};
 
 use axum::body::Body;
 use bytes::Bytes;
-use fastwebsockets::{Frame, OpCode, Payload, Role, WebSocketError, WebSocketRead, after_handshake_split, upgrade};
+use fastwebsockets::{
+    Frame, OpCode, Payload, Role, WebSocketError, WebSocketRead, after_handshake_split, upgrade,
+};
 use http::{Request, Response};
 use parlor_common::{
     frame::{CloseCode, MAX_MESSAGE_BYTES},
@@ -45,7 +47,8 @@ pub(crate) struct Socket {
     place: Place,
 }
 
-/// The reading side. Keeps the future that reads across calls, for reading a frame is not cancel safe.
+/// The reading side. Keeps the future that reads across calls, for reading a frame is not cancel
+/// safe.
 #[derive(Debug)]
 pub(crate) struct Reader {
     next: ReusableBoxFuture<'static, (Messages, Result<Incoming, ReadEnd>)>,
@@ -71,7 +74,8 @@ struct Partial {
 impl Socket {
     /// The 101 that answers `request`, and the socket it becomes once that has been sent.
     ///
-    /// Whether the request may be upgraded has been checked; `None` where its key or version is missing.
+    /// Whether the request may be upgraded has been checked; `None` where its key or version is
+    /// missing.
     pub(crate) fn accept(
         request: &mut Request<Body>,
     ) -> Option<(Response<Body>, impl Future<Output = Option<Self>> + Send + 'static)> {
@@ -139,7 +143,8 @@ impl Messages {
     async fn frame(&mut self) -> Result<Option<Incoming>, ReadEnd> {
         // Nothing is sent from here: answering pings and closes is turned off.
         let mut never = |_: Frame<'static>| std::future::ready(Ok::<(), io::Error>(()));
-        let mut frame = self.frames.read_frame(&mut never).await.map_err(|error| read_end(&error))?;
+        let mut frame =
+            self.frames.read_frame(&mut never).await.map_err(|error| read_end(&error))?;
         let (fin, opcode) = (frame.fin, frame.opcode);
         if !is_masked(&mut frame) {
             return Err(ReadEnd::Violation(CloseCode::ProtocolError));
@@ -155,7 +160,12 @@ impl Messages {
         }
     }
 
-    fn text(&mut self, fin: bool, opcode: OpCode, payload: &[u8]) -> Result<Option<Incoming>, ReadEnd> {
+    fn text(
+        &mut self,
+        fin: bool,
+        opcode: OpCode,
+        payload: &[u8],
+    ) -> Result<Option<Incoming>, ReadEnd> {
         if (opcode == OpCode::Continuation) != self.partial.is_some() {
             return Err(ReadEnd::Violation(CloseCode::ProtocolError));
         }
@@ -197,10 +207,16 @@ fn is_masked(frame: &mut Frame<'_>) -> bool {
 /// The code within a close frame (RFC 6455 §7.4).
 fn closed(payload: &[u8]) -> Result<Option<u16>, ReadEnd> {
     let Some((code, reason)) = payload.split_first_chunk::<2>() else {
-        return if payload.is_empty() { Ok(None) } else { Err(ReadEnd::Violation(CloseCode::ProtocolError)) };
+        return if payload.is_empty() {
+            Ok(None)
+        } else {
+            Err(ReadEnd::Violation(CloseCode::ProtocolError))
+        };
     };
     match u16::from_be_bytes(*code) {
-        code @ (1000..=1003 | 1007..=1014 | 3000..=4999) if std::str::from_utf8(reason).is_ok() => Ok(Some(code)),
+        code @ (1000..=1003 | 1007..=1014 | 3000..=4999) if std::str::from_utf8(reason).is_ok() => {
+            Ok(Some(code))
+        }
         1000..=1003 | 1007..=1014 | 3000..=4999 => Err(ReadEnd::Violation(CloseCode::BadPayload)),
         _ => Err(ReadEnd::Violation(CloseCode::ProtocolError)),
     }
@@ -225,7 +241,10 @@ mod tests {
         assert_eq!(closed(b""), Ok(None));
         assert_eq!(closed(&1000_u16.to_be_bytes()), Ok(Some(1000)));
         assert_eq!(closed(b"\x0f"), Err(ReadEnd::Violation(CloseCode::ProtocolError)));
-        assert_eq!(closed(&1005_u16.to_be_bytes()), Err(ReadEnd::Violation(CloseCode::ProtocolError)));
+        assert_eq!(
+            closed(&1005_u16.to_be_bytes()),
+            Err(ReadEnd::Violation(CloseCode::ProtocolError))
+        );
         assert_eq!(closed(b"\x03\xe8\xff"), Err(ReadEnd::Violation(CloseCode::BadPayload)));
     }
 }

@@ -1,4 +1,5 @@
-//! The upgrade: everything is checked before the 101, and refused by status; nobody is accepted to be closed.
+//! The upgrade: everything is checked before the 101, and refused by status; nobody is accepted to
+//! be closed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -56,7 +57,8 @@ impl Doorway {
     pub(crate) fn asks<B>(&self, request: &Request<B>) -> Asks {
         let upgrade = contains(request.headers(), &header::UPGRADE, "websocket");
         let here = match (self, request.uri().path()) {
-            (Self::Visitors(_), "/ws/chat" | "/ws/chat/") | (Self::Agents(_), "/ws/agent" | "/ws/agent/") => true,
+            (Self::Visitors(_), "/ws/chat" | "/ws/chat/")
+            | (Self::Agents(_), "/ws/agent" | "/ws/agent/") => true,
             // A base without a path; what else is served there is not for us.
             (Self::Visitors(_), "/") => upgrade && tenant_query(request.uri().query()).is_some(),
             _ => false,
@@ -82,7 +84,11 @@ impl Doorway {
         }
     }
 
-    async fn upgrade(&self, node: &Arc<Node>, mut request: Request<Body>) -> Result<Response, Problem> {
+    async fn upgrade(
+        &self,
+        node: &Arc<Node>,
+        mut request: Request<Body>,
+    ) -> Result<Response, Problem> {
         check_handshake(&request)?;
         if node.drain.is_draining() {
             return Err(Problem::busy(RETRY_AFTER, "this node is about to stop"));
@@ -95,7 +101,10 @@ impl Doorway {
         let parlor1 = speaks_parlor1(request.headers())?;
         match self {
             Self::Visitors(tokens) => {
-                let tenant = visit::tenant_of_query(&node.tenants, tenant_query(request.uri().query()).as_deref())?;
+                let tenant = visit::tenant_of_query(
+                    &node.tenants,
+                    tenant_query(request.uri().query()).as_deref(),
+                )?;
                 if parlor1 {
                     Self::visitor(node, &mut request, seat, tokens, &tenant)
                 } else {
@@ -114,13 +123,19 @@ impl Doorway {
         tenant: &Tenant,
     ) -> Result<Response, Problem> {
         let headers = request.headers();
-        // A cookie needs an Origin. Without one it may still be known by its hello, which comes after the upgrade.
+        // A cookie needs an Origin. Without one it may still be known by its hello, which comes
+        // after the upgrade.
         let known = tokens.from_cookies(headers);
-        let credential = if known.is_some() { visit::Credential::Cookie } else { visit::Credential::Bearer };
+        let credential =
+            if known.is_some() { visit::Credential::Cookie } else { visit::Credential::Bearer };
         let origin = visit::check_origin(tenant, headers, visit::Kind::Upgrade, credential)?;
         let fresh = (origin.is_some() && known.is_none()).then(|| tokens.issue());
         let cookie = fresh.as_ref().map(|fresh| tokens.set_cookie(fresh));
-        let entrance = Entrance::Visitor { tokens: tokens.clone(), tenant: tenant.id.clone(), cookie: known.or(fresh) };
+        let entrance = Entrance::Visitor {
+            tokens: tokens.clone(),
+            tenant: tenant.id.clone(),
+            cookie: known.or(fresh),
+        };
         let session = Session::new(node.clone(), Dialect::Parlor1, seat);
         let speaks = Parlor1::new(entrance, node.settings.hello_within);
         let mut response = start(node, request, session, speaks, &tenant.id.to_string())?;
@@ -136,14 +151,21 @@ impl Doorway {
         tokens: &VisitorTokens,
         tenant: &Tenant,
     ) -> Result<Response, Problem> {
-        visit::check_origin(tenant, request.headers(), visit::Kind::Upgrade, visit::Credential::Cookie)?;
+        visit::check_origin(
+            tenant,
+            request.headers(),
+            visit::Kind::Upgrade,
+            visit::Credential::Cookie,
+        )?;
         let known = tokens.from_cookies(request.headers());
         let fresh = known.is_none().then(|| tokens.issue());
         let cookie = fresh.as_ref().map(|fresh| tokens.set_cookie(fresh));
-        let visitor = known.or(fresh).ok_or_else(|| Problem::unavailable("no visitor could be made"))?;
+        let visitor =
+            known.or(fresh).ok_or_else(|| Problem::unavailable("no visitor could be made"))?;
         let conversations = visitor.conversations(&tenant.id);
 
-        // The page asks for nothing that it missed: it must be attached before it is told that it is open.
+        // The page asks for nothing that it missed: it must be attached before it is told that it
+        // is open.
         let mut session = Session::new(node.clone(), Dialect::Contract, seat);
         let mut following = Following::of(node, Scope::Conversations(conversations.clone()));
         let live = node.feeds.live(node.hub.shard_of(&tenant.id)).await;
@@ -166,9 +188,17 @@ impl Doorway {
     ) -> Result<Response, Problem> {
         let headers = request.headers();
         let refused = || Problem::new(Code::OriginRefused, "no tenant allows this Origin");
-        let hint = match visit::tenant_of_query(&node.tenants, tenant_query(request.uri().query()).as_deref()) {
+        let hint = match visit::tenant_of_query(
+            &node.tenants,
+            tenant_query(request.uri().query()).as_deref(),
+        ) {
             Ok(tenant) => {
-                visit::check_origin(&tenant, headers, visit::Kind::Upgrade, visit::Credential::Bearer)?;
+                visit::check_origin(
+                    &tenant,
+                    headers,
+                    visit::Kind::Upgrade,
+                    visit::Credential::Bearer,
+                )?;
                 Some(tenant.id.clone())
             }
             Err(problem) if problem.code == Code::TenantMissing => {
@@ -179,9 +209,14 @@ impl Doorway {
             }
             Err(problem) => return Err(problem),
         };
-        let origins = headers.get_all(header::ORIGIN).iter().map(|origin| (header::ORIGIN, origin.clone())).collect();
+        let origins = headers
+            .get_all(header::ORIGIN)
+            .iter()
+            .map(|origin| (header::ORIGIN, origin.clone()))
+            .collect();
         let shown = hint.as_ref().map(ToString::to_string).unwrap_or_default();
-        let entrance = AgentEntrance { agents: agents.clone(), tenants: node.tenants.clone(), hint, origins };
+        let entrance =
+            AgentEntrance { agents: agents.clone(), tenants: node.tenants.clone(), hint, origins };
         let session = Session::new(node.clone(), Dialect::Parlor1, seat);
         let speaks = Parlor1::new(Entrance::Agent(Box::new(entrance)), node.settings.hello_within);
         let mut response = start(node, request, session, speaks, &shown)?;
@@ -211,8 +246,8 @@ fn start(
     speaks: impl Speaks + 'static,
     tenant: &str,
 ) -> Result<Response, Problem> {
-    let (response, socket) =
-        Socket::accept(request).ok_or_else(|| Problem::new(Code::BadRequest, "not a WebSocket upgrade"))?;
+    let (response, socket) = Socket::accept(request)
+        .ok_or_else(|| Problem::new(Code::BadRequest, "not a WebSocket upgrade"))?;
     let span = info_span!(parent: None, "session", session = %session.viewer.session(), tenant.id = tenant);
     let session = async move {
         match timeout(UPGRADE_WITHIN, socket).await {
@@ -237,12 +272,17 @@ fn check_handshake<B>(request: &Request<B>) -> Result<(), Problem> {
     if one(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(Problem::new(Code::UpgradeRequired, "version 13 of WebSocket is spoken"));
     }
-    let key = one(headers, &header::SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key.as_bytes()).ok());
-    if key.is_some_and(|key| key.len() == 16) { Ok(()) } else { bad("Sec-WebSocket-Key is not 16 bytes of base64") }
+    let key = one(headers, &header::SEC_WEBSOCKET_KEY)
+        .and_then(|key| STANDARD.decode(key.as_bytes()).ok());
+    if key.is_some_and(|key| key.len() == 16) {
+        Ok(())
+    } else {
+        bad("Sec-WebSocket-Key is not 16 bytes of base64")
+    }
 }
 
-/// Whether the client asks for protocol 1; asking for others alone is refused, since no client takes an answer it did
-/// not ask for.
+/// Whether the client asks for protocol 1; asking for others alone is refused, since no client
+/// takes an answer it did not ask for.
 fn speaks_parlor1(headers: &HeaderMap) -> Result<bool, Problem> {
     if !headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
         Ok(false)
@@ -254,7 +294,9 @@ fn speaks_parlor1(headers: &HeaderMap) -> Result<bool, Problem> {
 }
 
 fn speak_parlor1(response: &mut Response) {
-    response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    response
+        .headers_mut()
+        .insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
 }
 
 fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
@@ -264,7 +306,8 @@ fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
     }
 }
 
-/// The answer that refuses; with the allow headers where a tenant allows the Origin, unless that is what is refused.
+/// The answer that refuses; with the allow headers where a tenant allows the Origin, unless that is
+/// what is refused.
 fn refusal(problem: &Problem, id: &RequestId, allowed: Option<HeaderValue>) -> Response {
     let mut response = problem_response(problem, id);
     let headers = response.headers_mut();
@@ -291,13 +334,20 @@ fn request_id<B>(node: &Node, request: &Request<B>) -> RequestId {
     id.unwrap_or_else(|| RequestId::random(&node.random))
 }
 
-/// The query with the tenant's parameter under its first name: the page takes `tenantId`, else `tenant`, from its own.
-/// `None` where neither names anything.
+/// The query with the tenant's parameter under its first name: the page takes `tenantId`, else
+/// `tenant`, from its own. `None` where neither names anything.
 fn tenant_query(query: Option<&str>) -> Option<String> {
     let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
-    let named = |wanted: &'static str| pairs.clone().filter(move |(name, value)| *name == wanted && !value.is_empty());
-    let wanted = if named(visit::TENANT_PARAMETER).next().is_some() { visit::TENANT_PARAMETER } else { "tenant" };
-    let tenants: Vec<_> = named(wanted).map(|(_, value)| format!("{}={value}", visit::TENANT_PARAMETER)).collect();
+    let named = |wanted: &'static str| {
+        pairs.clone().filter(move |(name, value)| *name == wanted && !value.is_empty())
+    };
+    let wanted = if named(visit::TENANT_PARAMETER).next().is_some() {
+        visit::TENANT_PARAMETER
+    } else {
+        "tenant"
+    };
+    let tenants: Vec<_> =
+        named(wanted).map(|(_, value)| format!("{}={value}", visit::TENANT_PARAMETER)).collect();
     (!tenants.is_empty()).then(|| tenants.join("&"))
 }
 
@@ -322,8 +372,13 @@ mod tests {
     fn the_tenant_is_named_by_tenant_id_else_by_tenant() {
         assert_eq!(tenant_query(Some("a=b&tenantId=x&tenant=y")).as_deref(), Some("tenantId=x"));
         assert_eq!(tenant_query(Some("tenantId=&tenant=y%20")).as_deref(), Some("tenantId=y%20"));
-        assert_eq!(tenant_query(Some("tenantId=x&tenantId=y")).as_deref(), Some("tenantId=x&tenantId=y"));
-        for query in [None, Some(""), Some("tenantId"), Some("tenantId=&tenant="), Some("TENANTID=x")] {
+        assert_eq!(
+            tenant_query(Some("tenantId=x&tenantId=y")).as_deref(),
+            Some("tenantId=x&tenantId=y")
+        );
+        for query in
+            [None, Some(""), Some("tenantId"), Some("tenantId=&tenant="), Some("TENANTID=x")]
+        {
             assert_eq!(tenant_query(query), None, "{query:?}");
         }
     }

@@ -46,14 +46,16 @@ impl Viewer {
         self.answered.fetch_min(now.as_millis(), Ordering::Relaxed);
     }
 
-    /// The seed's widget shows by itself what it sent, and drops nothing twice: neither what came through this socket,
-    /// nor a POST that its own page may have sent before the socket was open. Protocol 1 is shown everything.
+    /// The seed's widget shows by itself what it sent, and drops nothing twice: neither what came
+    /// through this socket, nor a POST that its own page may have sent before the socket was open.
+    /// Protocol 1 is shown everything.
     pub(crate) fn is_shown(&self, facts: &Facts) -> bool {
         match self.dialect {
             Dialect::Parlor1 => true,
             Dialect::Contract if facts.session == Some(self.session) => false,
             Dialect::Contract => {
-                !facts.posted_by_visitor || self.answered.load(Ordering::Relaxed) < facts.arrived.as_millis()
+                !facts.posted_by_visitor
+                    || self.answered.load(Ordering::Relaxed) < facts.arrived.as_millis()
             }
         }
     }

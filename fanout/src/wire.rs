@@ -1,4 +1,5 @@
-//! Frames as the server writes them (RFC 6455 §5.2): header and payload in one piece, unmasked, never fragmented.
+//! Frames as the server writes them (RFC 6455 §5.2): header and payload in one piece, unmasked,
+//! never fragmented.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use parlor_common::frame::CloseCode;

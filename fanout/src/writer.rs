@@ -79,8 +79,9 @@ impl Writer {
         self.batch.frames.truncate(usize::from(self.batch.begun));
     }
 
-    /// Says that nothing more will be written, then reads what the peer still sends, so that what was written reaches it
-    /// and no reset overtakes it; until the peer is done, or for as long as `within`.
+    /// Says that nothing more will be written, then reads what the peer still sends, so that what
+    /// was written reaches it and no reset overtakes it; until the peer is done, or for as long as
+    /// `within`.
     pub(crate) async fn shut(mut self, within: Duration) {
         let shut = async {
             if self.stream.shutdown().await.is_err() {
@@ -110,7 +111,8 @@ impl Buf for Batch {
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let filled = slices.iter_mut().zip(&self.frames).map(|(slice, frame)| *slice = IoSlice::new(frame));
+        let filled =
+            slices.iter_mut().zip(&self.frames).map(|(slice, frame)| *slice = IoSlice::new(frame));
         filled.count()
     }
 

@@ -1,4 +1,5 @@
-//! Sockets as their clients know them: a real accept loop, a real log and store, WebSocket clients over TCP.
+//! Sockets as their clients know them: a real accept loop, a real log and store, WebSocket clients
+//! over TCP.
 
 #![expect(unreachable_pub, clippy::unwrap_used, reason = "these are tests, their helpers included")]
 

@@ -1,8 +1,10 @@
-//! Reading a conversation: the store's rows and the log's end, merged so that what was accepted is always there.
+//! Reading a conversation: the store's rows and the log's end, merged so that what was accepted is
+//! always there.
 //!
-//! Take the persisted position first; then the store's rows, all of which lie at or before it or are in the log too;
-//! then the log after that position. A persisted position that is behind the truth only reads more of the log. While
-//! the store is down the log alone answers, as far back as it goes.
+//! Take the persisted position first; then the store's rows, all of which lie at or before it or
+//! are in the log too; then the log after that position. A persisted position that is behind the
+//! truth only reads more of the log. While the store is down the log alone answers, as far back as
+//! it goes.
 
 mod merge;
 mod metrics;
@@ -25,7 +27,8 @@ pub use self::{metrics::Metrics, scope::Scope};
 
 /// Entries of one read of the log.
 const LOG_PAGE: usize = 500;
-/// How many reads of the log one page may take: 100,000 events of one conversation that are not in the store.
+/// How many reads of the log one page may take: 100,000 events of one conversation that are not in
+/// the store.
 const LOG_READS: usize = 200;
 
 /// Reads conversations. Cheap to clone; never writes.
@@ -77,7 +80,8 @@ impl History {
         Self { log, store, monitor, store_deadline, metrics }
     }
 
-    /// One page of a visitor's conversations, or of one that an agent reads; `limit` (1 or more) at most.
+    /// One page of a visitor's conversations, or of one that an agent reads; `limit` (1 or more) at
+    /// most.
     ///
     /// # Errors
     /// [`HistoryError::Unavailable`] where neither the log nor the store can prove the page;
@@ -105,9 +109,14 @@ impl History {
     /// Replays `scope` forward, in pages, from where a client says it is.
     ///
     /// # Errors
-    /// [`HistoryError::Unavailable`]; [`HistoryError::UnknownPosition`] where that everything after `after` would be
-    /// shown cannot be proven.
-    pub async fn forward(&self, scope: &Scope, after: Position, limit: usize) -> Result<HistoryPage, HistoryError> {
+    /// [`HistoryError::Unavailable`]; [`HistoryError::UnknownPosition`] where that everything after
+    /// `after` would be shown cannot be proven.
+    pub async fn forward(
+        &self,
+        scope: &Scope,
+        after: Position,
+        limit: usize,
+    ) -> Result<HistoryPage, HistoryError> {
         let shard = self.log.shards().of(scope.tenant());
         if self.monitor.epoch(shard) != Some(after.epoch()) {
             return Err(HistoryError::UnknownPosition);
@@ -128,10 +137,15 @@ impl History {
     ///
     /// # Errors
     /// [`HistoryError::Unavailable`] where it cannot be told.
-    pub async fn find(&self, ids: &[(ConversationKey, EventId)]) -> Result<Option<Event>, HistoryError> {
+    pub async fn find(
+        &self,
+        ids: &[(ConversationKey, EventId)],
+    ) -> Result<Option<Event>, HistoryError> {
         for (key, id) in ids {
-            let unpersisted = self.last_of_log(key, self.persisted(key), Position::MAX, usize::MAX).await?;
-            if let Some(event) = unpersisted.events.into_iter().find(|event| event.record.id == *id) {
+            let unpersisted =
+                self.last_of_log(key, self.persisted(key), Position::MAX, usize::MAX).await?;
+            if let Some(event) = unpersisted.events.into_iter().find(|event| event.record.id == *id)
+            {
                 return Ok(Some(event));
             }
             if let Some(event) = self.ask_store(self.store.find(key, id)).await? {
@@ -145,7 +159,11 @@ impl History {
     ///
     /// # Errors
     /// [`HistoryError::Unavailable`].
-    pub async fn at(&self, key: &ConversationKey, position: Position) -> Result<Option<Event>, HistoryError> {
+    pub async fn at(
+        &self,
+        key: &ConversationKey,
+        position: Position,
+    ) -> Result<Option<Event>, HistoryError> {
         let page = self.log.read(&Filter::Conversation(key.clone()), position.before(), 1).await?;
         Ok(merge::log_page(page).events.into_iter().find(|event| event.position == position))
     }
@@ -156,12 +174,16 @@ impl History {
     /// [`HistoryError::Unavailable`] where it cannot be told.
     pub async fn exists(&self, key: &ConversationKey) -> Result<bool, HistoryError> {
         let filter = Filter::Conversation(key.clone());
-        let mut in_log = pin!(async { Ok(!self.log.read(&filter, Position::ZERO, 1).await?.entries.is_empty()) });
+        let mut in_log = pin!(async {
+            Ok(!self.log.read(&filter, Position::ZERO, 1).await?.entries.is_empty())
+        });
         let mut in_store = pin!(async {
-            let page = self.ask_store(self.store.page(key, PageRange::Before(Position::MAX), 1)).await?;
+            let page =
+                self.ask_store(self.store.page(key, PageRange::Before(Position::MAX), 1)).await?;
             Ok(!page.events.is_empty())
         });
-        // A yes of either is enough, so that neither an election of the log nor a stop of the store is waited for.
+        // A yes of either is enough, so that neither an election of the log nor a stop of the store
+        // is waited for.
         tokio::select! {
             answer = &mut in_log => match answer {
                 Ok(true) => Ok(true),
@@ -174,7 +196,12 @@ impl History {
         }
     }
 
-    async fn before(&self, key: &ConversationKey, before: Position, limit: usize) -> Result<HistoryPage, HistoryError> {
+    async fn before(
+        &self,
+        key: &ConversationKey,
+        before: Position,
+        limit: usize,
+    ) -> Result<HistoryPage, HistoryError> {
         let persisted = self.persisted(key);
         let rows = self.ask_store(self.store.page(key, PageRange::Before(before), limit + 1));
         if before <= persisted {
@@ -204,11 +231,22 @@ impl History {
         if before <= start {
             return Err(down);
         }
-        let whole = page.events.len() > limit || start.epoch().start() == start && start.epoch().number() == 1;
-        Ok(HistoryPage { incomplete: !whole, more: !whole, events: page.events, through: page.through })
+        let whole = page.events.len() > limit
+            || start.epoch().start() == start && start.epoch().number() == 1;
+        Ok(HistoryPage {
+            incomplete: !whole,
+            more: !whole,
+            events: page.events,
+            through: page.through,
+        })
     }
 
-    async fn after(&self, key: &ConversationKey, after: Position, limit: usize) -> Result<HistoryPage, HistoryError> {
+    async fn after(
+        &self,
+        key: &ConversationKey,
+        after: Position,
+        limit: usize,
+    ) -> Result<HistoryPage, HistoryError> {
         let filter = Filter::Conversation(key.clone());
         let page = self.log.read(&filter, after, limit + 1).await?;
         if page.from == after {
@@ -232,11 +270,17 @@ impl History {
         let mut last = VecDeque::new();
         let (mut from, mut start) = (after, None);
         for _ in 0..LOG_READS {
-            let LogPage { entries, from: page_from, through } = self.log.read(&filter, from, LOG_PAGE).await?;
+            let LogPage { entries, from: page_from, through } =
+                self.log.read(&filter, from, LOG_PAGE).await?;
             let start = *start.get_or_insert(page_from);
             let whole = entries.len() < LOG_PAGE;
             let passed = entries.last().is_some_and(|entry| entry.position >= before);
-            last.extend(entries.into_iter().filter(|entry| entry.position < before).filter_map(merge::decode));
+            last.extend(
+                entries
+                    .into_iter()
+                    .filter(|entry| entry.position < before)
+                    .filter_map(merge::decode),
+            );
             while last.len() > count {
                 last.pop_front();
             }
@@ -245,14 +289,19 @@ impl History {
             }
             from = through;
         }
-        Err(HistoryError::Unavailable("too much of this conversation is not in the store yet".to_owned()))
+        Err(HistoryError::Unavailable(
+            "too much of this conversation is not in the store yet".to_owned(),
+        ))
     }
 
     fn persisted(&self, key: &ConversationKey) -> Position {
         self.monitor.persisted(self.log.shards().of(&key.tenant))
     }
 
-    async fn ask_store<T>(&self, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, HistoryError> {
+    async fn ask_store<T>(
+        &self,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, HistoryError> {
         let answer = tokio::time::timeout(self.store_deadline, answer).await;
         answer
             .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned())))
@@ -266,7 +315,10 @@ impl History {
 }
 
 /// Yes where one says so, no where both do.
-fn either(one: Result<bool, HistoryError>, other: Result<bool, HistoryError>) -> Result<bool, HistoryError> {
+fn either(
+    one: Result<bool, HistoryError>,
+    other: Result<bool, HistoryError>,
+) -> Result<bool, HistoryError> {
     match (one, other) {
         (Ok(true), _) | (_, Ok(true)) => Ok(true),
         (one, other) => Ok(one? || other?),
@@ -285,8 +337,12 @@ impl From<LogError> for HistoryError {
 impl From<HistoryError> for Problem {
     fn from(error: HistoryError) -> Self {
         match error {
-            HistoryError::Unavailable(_) => Self::unavailable("the history cannot be read just now"),
-            HistoryError::UnknownPosition => Self::new(Code::BadCursor, "the cursor is not known here"),
+            HistoryError::Unavailable(_) => {
+                Self::unavailable("the history cannot be read just now")
+            }
+            HistoryError::UnknownPosition => {
+                Self::new(Code::BadCursor, "the cursor is not known here")
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Merging pages: of the store and the log, and of several conversations. Pure, so that it can be tested as arithmetic.
+//! Merging pages: of the store and the log, and of several conversations. Pure, so that it can be
+//! tested as arithmetic.
 
 use parlor_common::{event::Event, position::Position};
 use parlor_log::{Entry, LogPage};
@@ -20,11 +21,16 @@ pub(crate) struct LogPart {
 
 impl LogPart {
     pub(crate) fn of(page: LogPage) -> Self {
-        Self { events: page.entries.into_iter().filter_map(decode).collect(), start: page.from, through: page.through }
+        Self {
+            events: page.entries.into_iter().filter_map(decode).collect(),
+            start: page.from,
+            through: page.through,
+        }
     }
 }
 
-/// The message an entry holds. What is no record was set aside by the persister and is shown to nobody.
+/// The message an entry holds. What is no record was set aside by the persister and is shown to
+/// nobody.
 pub(crate) fn decode(entry: Entry) -> Option<Event> {
     let position = entry.position;
     match Event::decode(entry.conversation, position, entry.record) {
@@ -36,7 +42,8 @@ pub(crate) fn decode(entry: Entry) -> Option<Event> {
     }
 }
 
-/// A page that the log answers alone; may hold one event more than was asked for, which tells that there is more.
+/// A page that the log answers alone; may hold one event more than was asked for, which tells that
+/// there is more.
 pub(crate) fn log_page(page: LogPage) -> HistoryPage {
     let LogPart { events, through, .. } = LogPart::of(page);
     HistoryPage { events, more: false, through, incomplete: false }
@@ -56,8 +63,8 @@ pub(crate) fn stored_and_log(rows: Page, end: LogPart) -> HistoryPage {
     HistoryPage { events, more: rows.more, through: end.through, incomplete: false }
 }
 
-/// The first or last `limit` events of several conversations' pages, each of which holds at least that many of its own
-/// where it has them, and one more where there is more.
+/// The first or last `limit` events of several conversations' pages, each of which holds at least
+/// that many of its own where it has them, and one more where there is more.
 pub(crate) fn pages(pages: Vec<HistoryPage>, range: PageRange, limit: usize) -> HistoryPage {
     let incomplete = pages.iter().any(|page| page.incomplete);
     let mut more = pages.iter().any(|page| page.more);
@@ -139,7 +146,8 @@ mod tests {
 
     #[test]
     fn the_newest_page_of_two_conversations_keeps_the_last_and_says_there_is_more() {
-        let merged = pages(vec![page(&[1, 4, 6], 8), page(&[2, 5], 7)], PageRange::Before(Position::MAX), 3);
+        let merged =
+            pages(vec![page(&[1, 4, 6], 8), page(&[2, 5], 7)], PageRange::Before(Position::MAX), 3);
         assert_eq!(sequences(&merged), [4, 5, 6]);
         assert!(merged.more);
         assert_eq!(merged.through, at(7), "what one of them does not prove is not proven");
@@ -147,7 +155,8 @@ mod tests {
 
     #[test]
     fn a_forward_page_that_is_cut_is_complete_through_its_last_event() {
-        let merged = pages(vec![page(&[1, 4], 8), page(&[2, 5], 8)], PageRange::After(Position::ZERO), 3);
+        let merged =
+            pages(vec![page(&[1, 4], 8), page(&[2, 5], 8)], PageRange::After(Position::ZERO), 3);
         assert_eq!(sequences(&merged), [1, 2, 4]);
         assert_eq!((merged.more, merged.through), (true, at(4)));
         let whole = pages(vec![page(&[1], 8), page(&[2], 7)], PageRange::After(Position::ZERO), 3);

@@ -17,7 +17,10 @@ impl Metrics {
     /// Where one is registered already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let reads = IntCounterVec::new(
-            Opts::new("parlor_history_store_reads_total", "Reads of the store, by whether it answered in time."),
+            Opts::new(
+                "parlor_history_store_reads_total",
+                "Reads of the store, by whether it answered in time.",
+            ),
             &["outcome"],
         )?;
         let incomplete = IntCounter::new(

@@ -1,4 +1,5 @@
-//! Reading conversations from the real embedded log and store, however far the one has got with the other.
+//! Reading conversations from the real embedded log and store, however far the one has got with the
+//! other.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it gets what it does not expect")]
 #![expect(clippy::disallowed_methods, reason = "the tests stand in for the door and the persister")]

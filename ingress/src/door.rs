@@ -56,9 +56,27 @@ impl LogDoor {
         settings: &DoorSettings,
         metrics: Metrics,
     ) -> Self {
-        let &DoorSettings { in_flight, in_flight_per_tenant, append_within, lookup_within, retry_after } = settings;
+        let &DoorSettings {
+            in_flight,
+            in_flight_per_tenant,
+            append_within,
+            lookup_within,
+            retry_after,
+        } = settings;
         let gate = Gate::new(in_flight, in_flight_per_tenant);
-        Self { log, history, monitor, limits, gate, clock, random, append_within, lookup_within, retry_after, metrics }
+        Self {
+            log,
+            history,
+            monitor,
+            limits,
+            gate,
+            clock,
+            random,
+            append_within,
+            lookup_within,
+            retry_after,
+            metrics,
+        }
     }
 
     async fn take(&self, submission: Submission) -> Result<Receipt, Problem> {
@@ -84,7 +102,8 @@ impl LogDoor {
         let acceptance = self.random.number();
         let text = draft.text.into_string();
         let body = Body::Message(MessageBody { text, client_message_id });
-        let record = Record { id, author, session, way, at: self.clock.now(), arrived, acceptance, body };
+        let record =
+            Record { id, author, session, way, at: self.clock.now(), arrived, acceptance, body };
         let raw = record.encode().map_err(|error| {
             error!(%error, "a draft could not be encoded");
             Problem::new(Code::Internal, "the message could not be written")
@@ -111,7 +130,8 @@ impl LogDoor {
         Ok(())
     }
 
-    /// What an earlier request had accepted under this id, where the log's duplicate window may not cover it.
+    /// What an earlier request had accepted under this id, where the log's duplicate window may not
+    /// cover it.
     async fn earlier(
         &self,
         client_message_id: &ClientMessageId,
@@ -121,7 +141,10 @@ impl LogDoor {
         let now = self.log_time(clock_right);
         let unproven = match judge(client_message_id, now, clock_right) {
             Age::FromFuture => {
-                let problem = Problem::new(Code::IdFromFuture, "the client message id is more than 30 s ahead");
+                let problem = Problem::new(
+                    Code::IdFromFuture,
+                    "the client message id is more than 30 s ahead",
+                );
                 let problem = problem.detail("clientMessageId", "from_future");
                 return Err(Problem { server_time: Some(now), ..problem });
             }
@@ -138,10 +161,19 @@ impl LogDoor {
     /// The log's time as well as is known: a wrong clock is corrected by what the monitor saw.
     fn log_time(&self, clock_right: bool) -> Timestamp {
         let now = self.clock.now();
-        if clock_right { now } else { Timestamp::from_millis(now.as_millis() - self.monitor.skew_ms()) }
+        if clock_right {
+            now
+        } else {
+            Timestamp::from_millis(now.as_millis() - self.monitor.skew_ms())
+        }
     }
 
-    async fn append(&self, key: &ConversationKey, id: &EventId, raw: bytes::Bytes) -> Result<Appended, Problem> {
+    async fn append(
+        &self,
+        key: &ConversationKey,
+        id: &EventId,
+        raw: bytes::Bytes,
+    ) -> Result<Appended, Problem> {
         #[expect(clippy::disallowed_methods, reason = "the door is the one place that appends")]
         let append = self.log.append(key, id, raw);
         let answer = tokio::time::timeout(self.append_within, append).await;
@@ -151,7 +183,9 @@ impl LogDoor {
             Err(_) => LogError::Unavailable("no answer in time".to_owned()),
         };
         let problem = match &error {
-            LogError::Unavailable(_) => Problem::unavailable("the message could not be accepted just now"),
+            LogError::Unavailable(_) => {
+                Problem::unavailable("the message could not be accepted just now")
+            }
             LogError::Full(_) => self.busy("there is no room for messages just now"),
             LogError::Rejected(_) => Problem::new(Code::Internal, "the message was not taken"),
         };
@@ -160,22 +194,38 @@ impl LogDoor {
         Err(problem)
     }
 
-    /// The first record that has this id: in the log at `position`, or in the store once the log has let it go.
-    async fn first(&self, key: &ConversationKey, id: EventId, position: Position) -> Result<Event, Problem> {
-        if let Some(event) = self.within(self.history.at(key, position)).await?.filter(|event| event.record.id == id) {
+    /// The first record that has this id: in the log at `position`, or in the store once the log
+    /// has let it go.
+    async fn first(
+        &self,
+        key: &ConversationKey,
+        id: EventId,
+        position: Position,
+    ) -> Result<Event, Problem> {
+        if let Some(event) =
+            self.within(self.history.at(key, position)).await?.filter(|event| event.record.id == id)
+        {
             return Ok(event);
         }
         let found = self.within(self.history.find(&[(key.clone(), id)])).await?;
-        found.ok_or_else(|| Problem::unavailable("the first message of this id cannot be read just now"))
+        found.ok_or_else(|| {
+            Problem::unavailable("the first message of this id cannot be read just now")
+        })
     }
 
-    /// An answer that does not come in time, or cannot be proven, is worth another try and never a guess.
-    async fn within<T>(&self, answer: impl Future<Output = Result<T, HistoryError>>) -> Result<T, Problem> {
+    /// An answer that does not come in time, or cannot be proven, is worth another try and never a
+    /// guess.
+    async fn within<T>(
+        &self,
+        answer: impl Future<Output = Result<T, HistoryError>>,
+    ) -> Result<T, Problem> {
         let answer = tokio::time::timeout(self.lookup_within, answer).await;
-        answer.unwrap_or_else(|_| Err(HistoryError::Unavailable("no answer in time".to_owned()))).map_err(|error| {
-            debug!(%error, "an earlier message cannot be looked up");
-            Problem::unavailable("whether this id was accepted before cannot be told just now")
-        })
+        answer
+            .unwrap_or_else(|_| Err(HistoryError::Unavailable("no answer in time".to_owned())))
+            .map_err(|error| {
+                debug!(%error, "an earlier message cannot be looked up");
+                Problem::unavailable("whether this id was accepted before cannot be told just now")
+            })
     }
 
     fn busy(&self, why: &'static str) -> Problem {

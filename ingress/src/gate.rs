@@ -1,4 +1,5 @@
-//! The gate: how many drafts may be between arrival and receipt, of a tenant and in all. Never a wait.
+//! The gate: how many drafts may be between arrival and receipt, of a tenant and in all. Never a
+//! wait.
 
 use std::{
     collections::HashMap,
@@ -9,8 +10,8 @@ use parlor_common::tenant::TenantId;
 
 /// Counts drafts in flight. Cheap to clone.
 ///
-/// It remembers a tenant only while that has one in flight, so that its memory is bounded by `whole`, and no tenant's
-/// count can be evicted under it.
+/// It remembers a tenant only while that has one in flight, so that its memory is bounded by
+/// `whole`, and no tenant's count can be evicted under it.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     in_flight: Arc<Mutex<InFlight>>,
@@ -91,6 +92,10 @@ mod tests {
         drop(first);
         let _again = pass(a).unwrap();
         drop(other);
-        assert_eq!(gate.in_flight.lock().unwrap().tenants.len(), 1, "a tenant with nothing in flight is forgotten");
+        assert_eq!(
+            gate.in_flight.lock().unwrap().tenants.len(),
+            1,
+            "a tenant with nothing in flight is forgotten"
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! The age rule: when a client message id needs no lookup, because the log's duplicate window still covers every
-//! earlier attempt under it. Pure, so that it can be tested as arithmetic.
+//! The age rule: when a client message id needs no lookup, because the log's duplicate window still
+//! covers every earlier attempt under it. Pure, so that it can be tested as arithmetic.
 //!
-//! 45 s of age, 30 s into the future, two clocks 5 s off and 12 s of the log's own retries stay under its window of
-//! 120 s.
+//! 45 s of age, 30 s into the future, two clocks 5 s off and 12 s of the log's own retries stay
+//! under its window of 120 s.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ pub(crate) const AHEAD: Duration = Duration::from_secs(30);
 /// What must be done before a draft with a client's id may be appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Age {
-    /// The window covers the conversation that is written to; others of the same visitor must be looked at.
+    /// The window covers the conversation that is written to; others of the same visitor must be
+    /// looked at.
     Young,
     /// An earlier attempt may lie before the window: every conversation must be looked at.
     Old,
@@ -24,8 +25,8 @@ pub(crate) enum Age {
     FromFuture,
 }
 
-/// Judges `id` at `now`, right before the append. `now` is the log's time as well as is known; `clock_right` tells
-/// whether the node's own clock agrees with it.
+/// Judges `id` at `now`, right before the append. `now` is the log's time as well as is known;
+/// `clock_right` tells whether the node's own clock agrees with it.
 pub(crate) fn judge(id: &ClientMessageId, now: Timestamp, clock_right: bool) -> Age {
     let Some(time) = id.time() else { return Age::Old };
     if time > now.plus(AHEAD) {
@@ -46,7 +47,10 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
     fn made(offset_ms: i64) -> ClientMessageId {
-        ClientMessageId::made(Timestamp::from_millis(NOW.as_millis() + offset_ms), &Random::seeded(1))
+        ClientMessageId::made(
+            Timestamp::from_millis(NOW.as_millis() + offset_ms),
+            &Random::seeded(1),
+        )
     }
 
     #[test]
@@ -78,7 +82,8 @@ mod tests {
 
     #[test]
     fn what_is_young_was_first_tried_within_the_logs_window() {
-        let (skew, retries, window) = (Duration::from_secs(5), Duration::from_secs(12), Duration::from_secs(120));
+        let (skew, retries, window) =
+            (Duration::from_secs(5), Duration::from_secs(12), Duration::from_secs(120));
         assert!(YOUNG + AHEAD + 2 * skew + retries < window);
     }
 }

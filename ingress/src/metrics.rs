@@ -64,16 +64,30 @@ impl Metrics {
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         // From an append without fsync to the longest wait for an election.
         let accept_seconds = Histogram::with_opts(
-            HistogramOpts::new("parlor_door_accept_seconds", "From a draft at the door to its receipt.").buckets(vec![
-                0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0,
+            HistogramOpts::new(
+                "parlor_door_accept_seconds",
+                "From a draft at the door to its receipt.",
+            )
+            .buckets(vec![
+                0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0,
+                5.0, 15.0,
             ]),
         )?;
-        let in_flight = IntGauge::new("parlor_door_in_flight_drafts", "Drafts between arrival and receipt.")?;
-        let lookups = IntCounter::new("parlor_door_lookups_total", "Drafts whose id had to be looked up first.")?;
-        let drafts =
-            IntCounterVec::new(Opts::new("parlor_door_drafts_total", "Drafts, by what became of them."), &["outcome"])?;
+        let in_flight =
+            IntGauge::new("parlor_door_in_flight_drafts", "Drafts between arrival and receipt.")?;
+        let lookups = IntCounter::new(
+            "parlor_door_lookups_total",
+            "Drafts whose id had to be looked up first.",
+        )?;
+        let drafts = IntCounterVec::new(
+            Opts::new("parlor_door_drafts_total", "Drafts, by what became of them."),
+            &["outcome"],
+        )?;
         let requests = IntCounterVec::new(
-            Opts::new("parlor_rest_requests_total", "REST requests answered, by route and class of status."),
+            Opts::new(
+                "parlor_rest_requests_total",
+                "REST requests answered, by route and class of status.",
+            ),
             &["route", "status"],
         )?;
         registry.register(Box::new(accept_seconds.clone()))?;
@@ -86,8 +100,9 @@ impl Metrics {
             in_flight,
             lookups,
             outcomes: OUTCOMES.map(|(_, name)| drafts.with_label_values(&[name])),
-            requests: Route::ALL
-                .map(|route| STATUSES.map(|status| requests.with_label_values(&[route.name(), status]))),
+            requests: Route::ALL.map(|route| {
+                STATUSES.map(|status| requests.with_label_values(&[route.name(), status]))
+            }),
         })
     }
 

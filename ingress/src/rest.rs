@@ -1,7 +1,7 @@
 //! REST: routes to handlers, and what every answer has in common.
 //!
-//! A handler answers or returns a [`Problem`]; what the answer needs besides (allow headers, a cookie) is noted on the
-//! [`Call`] as soon as it is known, so that an error carries it too.
+//! A handler answers or returns a [`Problem`]; what the answer needs besides (allow headers, a
+//! cookie) is noted on the [`Call`] as soon as it is known, so that an error carries it too.
 
 mod agent;
 mod body;
@@ -76,8 +76,8 @@ type Rest = Arc<Deps>;
 
 /// The REST interface: every path under `/api`, and a 404 in the error's shape for any other.
 ///
-/// To be served by [`parlor_common::http::serve`], which tells each request's address and id; without that all requests
-/// count as one address's.
+/// To be served by [`parlor_common::http::serve`], which tells each request's address and id;
+/// without that all requests count as one address's.
 pub fn router(deps: Deps) -> Router {
     let mut router = Router::new();
     // A base address that ends in a slash, and a client that adds one, mean the same.
@@ -127,7 +127,9 @@ async fn answer(rest: Rest, route: Route, request: Request) -> Response {
 
 async fn dispatch(rest: &Deps, call: &mut Call, body: Body) -> Result<Response, Problem> {
     // Not limited: a page whose preflight is refused cannot read why, nor when to come back.
-    if call.method() == Method::OPTIONS && (call.route != Route::Nothing || cors::is_preflight(call.headers())) {
+    if call.method() == Method::OPTIONS
+        && (call.route != Route::Nothing || cors::is_preflight(call.headers()))
+    {
         return Ok(cors::preflight(call.route));
     }
     rest.limits.check_request(call.address)?;

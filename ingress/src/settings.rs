@@ -9,14 +9,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DoorSettings {
-    /// `door.in_flight`: the most drafts of this node between arrival and receipt; above it `busy`. Default 2048.
+    /// `door.in_flight`: the most drafts of this node between arrival and receipt; above it `busy`.
+    /// Default 2048.
     pub in_flight: usize,
     /// `door.in_flight_per_tenant`: the most of one tenant; above it `busy`. Default 512.
     pub in_flight_per_tenant: usize,
-    /// `door.append_within`: how long an append may take, a second more than the log's own limit. Default 13 s.
+    /// `door.append_within`: how long an append may take, a second more than the log's own limit.
+    /// Default 13 s.
     #[serde(with = "duration")]
     pub append_within: Duration,
-    /// `door.lookup_within`: how long looking an id up, or reading a first message back, may take. Default 3 s.
+    /// `door.lookup_within`: how long looking an id up, or reading a first message back, may take.
+    /// Default 3 s.
     #[serde(with = "duration")]
     pub lookup_within: Duration,
     /// `door.retry_after`: when a client that was told `busy` should come back. Default 1 s.
@@ -29,7 +32,8 @@ pub struct DoorSettings {
 #[serde(deny_unknown_fields)]
 pub struct RestSettings {
     /// `rest.socket_url`: the address of the visitors' socket as clients reach it, such as
-    /// `wss://chat.example.com/ws/chat`; empty takes the request's own host and scheme. Default empty.
+    /// `wss://chat.example.com/ws/chat`; empty takes the request's own host and scheme. Default
+    /// empty.
     pub socket_url: String,
     /// `rest.max_body`: the most bytes of a request's body. Default 65536.
     pub max_body: usize,

@@ -1,4 +1,5 @@
-//! Addresses of what is tested: plain HTTP, since it runs beside the harness or behind a balancer that ends TLS.
+//! Addresses of what is tested: plain HTTP, since it runs beside the harness or behind a balancer
+//! that ends TLS.
 
 use std::{fmt, str::FromStr};
 
@@ -14,7 +15,8 @@ pub(crate) struct Address {
 impl Address {
     /// What a TCP connection is made to.
     pub(crate) fn target(&self) -> String {
-        let has_port = self.host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let has_port =
+            self.host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         if has_port { self.host.clone() } else { format!("{}:80", self.host) }
     }
 

@@ -10,11 +10,12 @@ use crate::{
     plan::{Kill, Kinds, Rate, parse_duration},
 };
 
-/// Judges Parlor from outside: virtual visitors and agents over the public protocols, a ledger of what was sent,
-/// answered and seen, faults on a schedule, a report.
+/// Judges Parlor from outside: virtual visitors and agents over the public protocols, a ledger of
+/// what was sent, answered and seen, faults on a schedule, a report.
 ///
-/// The exit status is 0 only where nothing was lost, doubled, reordered, foreign or invented and no more sends failed than
-/// allowed; 1 where the judgement says otherwise; 2 where there could be none.
+/// The exit status is 0 only where nothing was lost, doubled, reordered, foreign or invented and no
+/// more sends failed than allowed; 1 where the judgement says otherwise; 2 where there could be
+/// none.
 #[derive(Debug, Parser)]
 #[command(name = "parlor-loadtest", version)]
 pub(crate) struct Cli {
@@ -87,7 +88,8 @@ pub(crate) struct Steady {
     /// What starts it again
     #[arg(long, value_name = "COMMAND", default_value = "scripts/tiers start {node}")]
     pub(crate) command_start: String,
-    /// A file with the secret of the agents' HS256 key [default: ask the development mode's demo page for tokens]
+    /// A file with the secret of the agents' HS256 key [default: ask the development mode's demo
+    /// page for tokens]
     #[arg(long, value_name = "FILE")]
     pub(crate) agent_key: Option<PathBuf>,
     /// The issuer of --agent-key; {tenant} stands for the tenant's name

@@ -56,7 +56,8 @@ pub(crate) struct Visitor {
     pub(crate) token: OnceLock<String>,
     /// As the server calls the conversation, once somebody was told.
     pub(crate) id: OnceLock<ConversationId>,
-    /// Whether anything was said: before that, there is no conversation that an agent could know of.
+    /// Whether anything was said: before that, there is no conversation that an agent could know
+    /// of.
     pub(crate) is_begun: AtomicBool,
 }
 
@@ -93,7 +94,8 @@ pub(crate) const QUEUE: usize = 256;
 // === impl World ===
 
 impl World {
-    /// Counts a connection from now on, `since` so long after the last was lost, until what is returned is dropped.
+    /// Counts a connection from now on, `since` so long after the last was lost, until what is
+    /// returned is dropped.
     pub(crate) fn connected(&self, client: Client, since: Option<Instant>) -> Connected<'_> {
         self.scores.connected(since.map(|since| since.elapsed()));
         Connected { world: self, client, is_wanted: false }
@@ -103,7 +105,8 @@ impl World {
 // === impl Visitor ===
 
 impl Visitor {
-    /// A message of the conversation was accepted or shown; the server calls the conversation so, where it said.
+    /// A message of the conversation was accepted or shown; the server calls the conversation so,
+    /// where it said.
     pub(crate) fn begun(&self, id: Option<ConversationId>) {
         if let Some(id) = id {
             self.id.get_or_init(|| id);

@@ -52,8 +52,14 @@ impl Faults {
         Self { kill, start, started, marks: Mutex::default() }
     }
 
-    /// Plays one kill of the schedule, from `begin` to `end`; a node that was killed is started even after that.
-    pub(crate) async fn play(&self, kill: &Kill, begin: Instant, end: Instant) -> anyhow::Result<()> {
+    /// Plays one kill of the schedule, from `begin` to `end`; a node that was killed is started
+    /// even after that.
+    pub(crate) async fn play(
+        &self,
+        kill: &Kill,
+        begin: Instant,
+        end: Instant,
+    ) -> anyhow::Result<()> {
         let mut at = begin + kill.at;
         while at < end {
             sleep_until(at).await;
@@ -81,14 +87,22 @@ impl Faults {
     }
 }
 
-/// Runs `command`, split at spaces. What it starts may outlive it and keep its output open, so that goes nowhere.
+/// Runs `command`, split at spaces. What it starts may outlive it and keep its output open, so that
+/// goes nowhere.
 async fn run(command: &str, node: &str) -> anyhow::Result<()> {
     let command = command.replace("{node}", node);
     let mut words = command.split_whitespace();
     let program = words.next().context("the command is empty")?;
     let mut child = Command::new(program);
-    child.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
-    let status = timeout(DEADLINE, child.status()).await.with_context(|| format!("{command}: did not end"))?;
+    child
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true);
+    let status = timeout(DEADLINE, child.status())
+        .await
+        .with_context(|| format!("{command}: did not end"))?;
     let status = status.with_context(|| command.clone())?;
     if !status.success() {
         bail!("{command}: {status}");

@@ -1,4 +1,5 @@
-//! A small HTTP/1.1 client: one kept-alive connection, one request at a time, as a browser's tab has it.
+//! A small HTTP/1.1 client: one kept-alive connection, one request at a time, as a browser's tab
+//! has it.
 
 use std::time::Duration;
 
@@ -91,7 +92,10 @@ impl Http {
             stream.write_all(&request).await?;
             read_answer(&mut stream).await
         };
-        let answered = timeout(call.deadline, exchange).await.context("the deadline passed").and_then(|answer| answer);
+        let answered = timeout(call.deadline, exchange)
+            .await
+            .context("the deadline passed")
+            .and_then(|answer| answer);
         match answered {
             Ok((answer, is_kept)) => {
                 self.stream = is_kept.then_some(stream);
@@ -180,8 +184,14 @@ fn parse_head(bytes: &[u8]) -> anyhow::Result<Option<Head>> {
     let httparse::Status::Complete(body_at) = response.parse(bytes)? else { return Ok(None) };
     let status = response.code.context("an answer without a status")?;
     let no_body = matches!(status, 204 | 304);
-    let mut head =
-        Head { status, cookies: Vec::new(), body_at, length: no_body.then_some(0), is_chunked: false, is_last: false };
+    let mut head = Head {
+        status,
+        cookies: Vec::new(),
+        body_at,
+        length: no_body.then_some(0),
+        is_chunked: false,
+        is_last: false,
+    };
     for header in response.headers.iter() {
         let value = std::str::from_utf8(header.value).unwrap_or_default().trim();
         match header.name.to_ascii_lowercase().as_str() {
@@ -195,7 +205,11 @@ fn parse_head(bytes: &[u8]) -> anyhow::Result<Option<Head>> {
     Ok(Some(head))
 }
 
-async fn read_chunks(stream: &mut TcpStream, bytes: &mut Vec<u8>, mut at: usize) -> anyhow::Result<Vec<u8>> {
+async fn read_chunks(
+    stream: &mut TcpStream,
+    bytes: &mut Vec<u8>,
+    mut at: usize,
+) -> anyhow::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let (used, size) = match httparse::parse_chunk_size(&bytes[at..]) {
@@ -226,7 +240,8 @@ mod tests {
 
     use super::*;
 
-    /// Asks a server that answers each request with the next of `answers` and then closes the connection.
+    /// Asks a server that answers each request with the next of `answers` and then closes the
+    /// connection.
     async fn ask(answers: &'static [&'static str], times: usize) -> Vec<Result<Answer, NoAnswer>> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Address { host: listener.local_addr().unwrap().to_string() };
@@ -245,8 +260,13 @@ mod tests {
             let mut http = Http::new(&[address], 0);
             let mut got = Vec::new();
             for _ in 0..times {
-                let call =
-                    Call { method: "GET", path: "/", headers: &[], body: None, deadline: Duration::from_secs(5) };
+                let call = Call {
+                    method: "GET",
+                    path: "/",
+                    headers: &[],
+                    body: None,
+                    deadline: Duration::from_secs(5),
+                };
                 got.push(http.call(call).await);
             }
             got
@@ -283,7 +303,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Address { host: listener.local_addr().unwrap().to_string() };
         drop(listener);
-        let call = Call { method: "GET", path: "/", headers: &[], body: None, deadline: Duration::from_secs(5) };
+        let call = Call {
+            method: "GET",
+            path: "/",
+            headers: &[],
+            body: None,
+            deadline: Duration::from_secs(5),
+        };
         assert!(matches!(Http::new(&[address], 0).call(call).await, Err(NoAnswer::Unsent(_))));
     }
 }

@@ -17,8 +17,12 @@ impl Jar {
         let mut cookies = self.cookies();
         for header in headers {
             let mut parts = header.split(';').map(str::trim);
-            let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { continue };
-            let is_over = |part: &str| part.to_ascii_lowercase().strip_prefix("max-age=").is_some_and(|age| age == "0");
+            let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else {
+                continue;
+            };
+            let is_over = |part: &str| {
+                part.to_ascii_lowercase().strip_prefix("max-age=").is_some_and(|age| age == "0")
+            };
             if parts.any(is_over) {
                 cookies.remove(name);
             } else {

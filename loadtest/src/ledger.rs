@@ -1,7 +1,8 @@
-//! The ledger: what was sent, what was answered, what each client was shown; and what is wrong with that.
+//! The ledger: what was sent, what was answered, what each client was shown; and what is wrong with
+//! that.
 //!
-//! It knows texts and ids alone: every draft's text is a tag that names its tenant, conversation and number, so that a
-//! client without ids (the seed's widget) can be judged like any other.
+//! It knows texts and ids alone: every draft's text is a tag that names its tenant, conversation
+//! and number, so that a client without ids (the seed's widget) can be judged like any other.
 
 mod judge;
 mod seen;
@@ -26,14 +27,16 @@ pub(crate) use self::{
     verdict::{Counts, Fault, FaultKind, Verdict},
 };
 
-/// One conversation of the run. Tenants are counted from 1; conversations from 0, through the whole run.
+/// One conversation of the run. Tenants are counted from 1; conversations from 0, through the whole
+/// run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Conversation {
     pub(crate) tenant: u32,
     pub(crate) number: u32,
 }
 
-/// A client that writes or is shown messages: one widget, dashboard or server over all its reconnects.
+/// A client that writes or is shown messages: one widget, dashboard or server over all its
+/// reconnects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Client(u32);
 
@@ -53,7 +56,8 @@ pub(crate) enum Expects {
 /// The way a draft went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// A frame of protocol 1, or a POST with an id: sent again with the same id until it is answered.
+    /// A frame of protocol 1, or a POST with an id: sent again with the same id until it is
+    /// answered.
     Identified,
     /// A frame of the seed's widget, which is never answered.
     Frame,
@@ -70,7 +74,8 @@ pub(crate) enum Outcome {
     Accepted(Option<EventId>),
     /// The server said that it was not, and never will be.
     Refused,
-    /// The server said that it could not tell or could not do it just now: as unknown, but counted as failed.
+    /// The server said that it could not tell or could not do it just now: as unknown, but counted
+    /// as failed.
     Failed,
 }
 
@@ -162,15 +167,16 @@ impl Ledger {
         client
     }
 
-    /// The client is subscribed. The first time, and after a gap that the server has owned up to, what was sent before
-    /// this is not promised to it.
+    /// The client is subscribed. The first time, and after a gap that the server has owned up to,
+    /// what was sent before this is not promised to it.
     pub(crate) fn subscribed(&self, client: Client, recovered: bool) {
         let mut guard = self.book();
         let book = &mut *guard;
         let Some(seen) = book.clients.get_mut(client.index()) else { return };
         let expects = seen.expects;
         seen.subscribed(recovered, || {
-            let drafts = book.drafts.iter().filter(|(conversation, _)| expects.covers(**conversation));
+            let drafts =
+                book.drafts.iter().filter(|(conversation, _)| expects.covers(**conversation));
             drafts.map(|(&conversation, drafts)| (conversation, length(drafts))).collect()
         });
     }
@@ -186,7 +192,14 @@ impl Ledger {
         let mut book = self.book();
         let drafts = book.drafts.entry(conversation).or_default();
         let tag = Tag { conversation, number: length(drafts) };
-        drafts.push(Draft { author, session, way, intended, outcome: Outcome::Unknown, seen: false });
+        drafts.push(Draft {
+            author,
+            session,
+            way,
+            intended,
+            outcome: Outcome::Unknown,
+            seen: false,
+        });
         tag
     }
 
@@ -197,16 +210,22 @@ impl Ledger {
         }
     }
 
-    /// A client was shown a text. Repeats, foreign and unknown texts are noticed at once; the first rightful showing is
-    /// told.
+    /// A client was shown a text. Repeats, foreign and unknown texts are noticed at once; the first
+    /// rightful showing is told.
     pub(crate) fn shown(&self, client: Client, text: &str) -> Option<Showing> {
         let tag = self.texts.read(text);
         let mut guard = self.book();
         let book = &mut *guard;
         let seen = book.clients.get_mut(client.index())?;
-        let draft = tag.and_then(|tag| book.drafts.get_mut(&tag.conversation)?.get_mut(tag.index()));
+        let draft =
+            tag.and_then(|tag| book.drafts.get_mut(&tag.conversation)?.get_mut(tag.index()));
         let (Some(tag), Some(draft)) = (tag, draft) else {
-            let fault = Fault::at_client(FaultKind::Invented, seen.name(), tag, "was shown a text that nobody sent");
+            let fault = Fault::at_client(
+                FaultKind::Invented,
+                seen.name(),
+                tag,
+                "was shown a text that nobody sent",
+            );
             book.fault(fault);
             return None;
         };
@@ -245,8 +264,8 @@ impl Ledger {
         counts
     }
 
-    /// How many answers and messages are still on their way: unanswered drafts, and what a client that is promised
-    /// everything has not been shown.
+    /// How many answers and messages are still on their way: unanswered drafts, and what a client
+    /// that is promised everything has not been shown.
     pub(crate) fn awaited(&self) -> u64 {
         let book = self.book();
         let mut awaited = 0;
@@ -265,7 +284,8 @@ impl Ledger {
         awaited
     }
 
-    /// The judgement over everything, with what was read back at the end. Only what the wire showed counts.
+    /// The judgement over everything, with what was read back at the end. Only what the wire showed
+    /// counts.
     pub(crate) fn judge(&self, histories: &HashMap<Conversation, History>) -> Verdict {
         let book = self.book();
         judge::judge(&book, self.started, histories)
@@ -283,7 +303,8 @@ impl Book {
         self.drafts.get_mut(&tag.conversation)?.get_mut(tag.index())
     }
 
-    /// Notes a fault. What is wrong a million times is not kept a million times: [`verdict::MOST_FAULTS`] of them.
+    /// Notes a fault. What is wrong a million times is not kept a million times:
+    /// [`verdict::MOST_FAULTS`] of them.
     fn fault(&mut self, fault: Fault) {
         if self.faults.len() < verdict::MOST_FAULTS {
             self.faults.push(fault);
@@ -312,7 +333,9 @@ impl Client {
 impl Expects {
     pub(crate) const fn covers(self, of: Conversation) -> bool {
         match self {
-            Self::Conversation(own) | Self::Widget(own) => own.tenant == of.tenant && own.number == of.number,
+            Self::Conversation(own) | Self::Widget(own) => {
+                own.tenant == of.tenant && own.number == of.number
+            }
             Self::Tenant(tenant) => tenant == of.tenant,
             Self::Nothing => false,
         }

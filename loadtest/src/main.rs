@@ -1,5 +1,5 @@
-//! The harness that judges Parlor from outside: virtual visitors and agents over the public protocols, a ledger of what
-//! was sent, answered and seen, faults on a schedule, a report.
+//! The harness that judges Parlor from outside: virtual visitors and agents over the public
+//! protocols, a ledger of what was sent, answered and seen, faults on a schedule, a report.
 
 mod address;
 mod backoff;
@@ -32,7 +32,8 @@ fn main() -> ExitCode {
     let Cli { scenario: Scenario::Steady(plan) } = Cli::parse();
     let folder = plan.report.clone();
     let played = tokio::runtime::Runtime::new().context("no runtime").and_then(|runtime| {
-        let report = runtime.block_on(Box::pin(steady::run(*plan, Clock::system(), Random::system())))?;
+        let report =
+            runtime.block_on(Box::pin(steady::run(*plan, Clock::system(), Random::system())))?;
         print!("{}", report.terminal());
         if let Some(folder) = folder {
             report.write(&folder).with_context(|| folder.display().to_string())?;

@@ -41,7 +41,8 @@ pub(crate) struct Kill {
 // === impl Kinds ===
 
 impl Kinds {
-    /// The kind of the conversation with this number: a fixed pattern in which each kind has its share.
+    /// The kind of the conversation with this number: a fixed pattern in which each kind has its
+    /// share.
     pub(crate) fn of(&self, number: u32) -> Kind {
         let total: u32 = self.0.values().sum();
         // A step that shares no factor with 100, so that neighbours differ.
@@ -62,12 +63,18 @@ impl FromStr for Kinds {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut kinds = BTreeMap::new();
         for part in text.split(',') {
-            let (name, share) =
-                part.split_once('=').ok_or("kinds such as contract=40,parlor1=50,rest=10 are expected")?;
-            let share: u32 = share.parse().ok().filter(|share| *share <= 1000).ok_or("a share is 0 to 1000")?;
+            let (name, share) = part
+                .split_once('=')
+                .ok_or("kinds such as contract=40,parlor1=50,rest=10 are expected")?;
+            let share: u32 =
+                share.parse().ok().filter(|share| *share <= 1000).ok_or("a share is 0 to 1000")?;
             kinds.insert(name.parse()?, share);
         }
-        if kinds.values().sum::<u32>() == 0 { Err("no kind has a share".to_owned()) } else { Ok(Self(kinds)) }
+        if kinds.values().sum::<u32>() == 0 {
+            Err("no kind has a share".to_owned())
+        } else {
+            Ok(Self(kinds))
+        }
     }
 }
 
@@ -114,7 +121,10 @@ impl FromStr for Rate {
     fn from_str(text: &str) -> Result<Self, String> {
         let number = text.strip_suffix("/s").unwrap_or(text).parse().ok();
         let is_rate = |rate: &f64| (0.001..=1_000_000.0).contains(rate);
-        number.filter(is_rate).map(Self).ok_or_else(|| "a rate such as 300/s is expected".to_owned())
+        number
+            .filter(is_rate)
+            .map(Self)
+            .ok_or_else(|| "a rate such as 300/s is expected".to_owned())
     }
 }
 
@@ -139,7 +149,8 @@ impl FromStr for Kill {
         if node.is_empty() || !node.chars().all(is_name) {
             return Err(format!("{node:?} is no node's name"));
         }
-        let mut kill = Self { node: node.to_owned(), at: parse_duration(at)?, back: None, every: None };
+        let mut kill =
+            Self { node: node.to_owned(), at: parse_duration(at)?, back: None, every: None };
         for part in parts {
             match part.split_once('=') {
                 Some(("back", after)) => kill.back = Some(parse_duration(after)?),
@@ -178,7 +189,10 @@ mod tests {
     fn a_kill_names_its_node_and_times() {
         let kill: Kill = "ingress-1@20s,back=500ms,every=5s".parse().unwrap();
         assert_eq!((kill.node.as_str(), kill.at), ("ingress-1", Duration::from_secs(20)));
-        assert_eq!((kill.back, kill.every), (Some(Duration::from_millis(500)), Some(Duration::from_secs(5))));
+        assert_eq!(
+            (kill.back, kill.every),
+            (Some(Duration::from_millis(500)), Some(Duration::from_secs(5)))
+        );
         for text in ["", "x", "x@", "@1s", "a b@1s", "x@1s,later=2s", "x@1s,back=5s,every=5s"] {
             assert!(text.parse::<Kill>().is_err(), "{text}");
         }

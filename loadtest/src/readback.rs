@@ -34,7 +34,11 @@ pub(crate) async fn read_back(
 }
 
 async fn one(world: &World, visitor: &Visitor, rows: Option<&Rows>, end: Instant) -> History {
-    let mut reader = Reader { world, visitor, http: Http::new(&world.rest, visitor.conversation.number as usize) };
+    let mut reader = Reader {
+        world,
+        visitor,
+        http: Http::new(&world.rest, visitor.conversation.number as usize),
+    };
     let entries = reader.history(end).await.map_err(|trouble| format!("{trouble:#}"));
     let rows = match (rows, &entries) {
         (Some(rows), Ok(entries)) => Some(rows_of(world, visitor, rows, entries, end).await),
@@ -57,7 +61,11 @@ async fn rows_of(
 ) -> anyhow::Result<Vec<Entry>> {
     let Some(id) = visitor.id.get() else {
         // A conversation in which nothing was said has no id that anybody was told, and no rows.
-        return if entries.is_empty() { Ok(Vec::new()) } else { bail!("nobody was told the conversation's id") };
+        return if entries.is_empty() {
+            Ok(Vec::new())
+        } else {
+            bail!("nobody was told the conversation's id")
+        };
     };
     loop {
         let found = rows.of(world.ledger.texts(), &visitor.tenant, *id).await;
@@ -103,7 +111,8 @@ impl Reader<'_> {
                 None => "/api/chat/messages?limit=100".to_owned(),
             };
             let body = self.page(&path).await?;
-            let page: PageAnswer<'_> = serde_json::from_slice(&body).context("a page of history")?;
+            let page: PageAnswer<'_> =
+                serde_json::from_slice(&body).context("a page of history")?;
             if page.incomplete {
                 bail!("history is incomplete just now");
             }
@@ -135,7 +144,8 @@ impl Reader<'_> {
         let call = Call { method: "GET", path, headers: &headers, body: None, deadline: DEADLINE };
         let answer = self.http.call(call).await?;
         if !answer.is_success() {
-            let trouble = serde_json::from_slice::<TroubleAnswer>(&answer.body).map(|answer| answer.error.code);
+            let trouble = serde_json::from_slice::<TroubleAnswer>(&answer.body)
+                .map(|answer| answer.error.code);
             bail!("history was answered with {} {}", answer.status, trouble.unwrap_or_default());
         }
         Ok(answer.body)

@@ -1,4 +1,5 @@
-//! The report: what was played, what it came to, and whether that is good; for the terminal, as JSON, as a page.
+//! The report: what was played, what it came to, and whether that is good; for the terminal, as
+//! JSON, as a page.
 
 mod page;
 mod plot;
@@ -120,7 +121,11 @@ impl Report {
         if more > 0 {
             let _infallible = writeln!(text, "  and {more} more");
         }
-        let (word, why) = if self.passed { ("PASSED", String::new()) } else { ("FAILED", self.reasons.join("; ")) };
+        let (word, why) = if self.passed {
+            ("PASSED", String::new())
+        } else {
+            ("FAILED", self.reasons.join("; "))
+        };
         let _infallible = writeln!(text, "{word:<12} {why}");
         text
     }
@@ -134,7 +139,12 @@ impl Report {
                 "load",
                 format!(
                     "{} for {:.0} s after {:.0} s, {} sockets, {} conversations, {} tenants",
-                    plan.rate, plan.load_s, plan.warm_s, plan.sockets, plan.conversations, plan.tenants
+                    plan.rate,
+                    plan.load_s,
+                    plan.warm_s,
+                    plan.sockets,
+                    plan.conversations,
+                    plan.tenants
                 ),
             ),
             (
@@ -152,7 +162,10 @@ impl Report {
             ),
             (
                 "shown",
-                format!("{} messages; {} replayed, {} repeats allowed", counts.shown, totals.replayed, counts.repeats),
+                format!(
+                    "{} messages; {} replayed, {} repeats allowed",
+                    counts.shown, totals.replayed, counts.repeats
+                ),
             ),
             ("accept", latency(&score.accept)),
             ("deliver", latency(&score.deliver)),
@@ -168,7 +181,10 @@ impl Report {
             ),
             (
                 "widgets",
-                format!("shown {} of {} live; the rest is in history", verdict.widgets_shown, verdict.widgets_of),
+                format!(
+                    "shown {} of {} live; the rest is in history",
+                    verdict.widgets_shown, verdict.widgets_of
+                ),
             ),
             (
                 "verdict",
@@ -180,7 +196,11 @@ impl Report {
                     verdict.reordered,
                     verdict.foreign,
                     verdict.invented,
-                    if plan.rows_compared { format!(", rows {}", verdict.rows) } else { String::new() }
+                    if plan.rows_compared {
+                        format!(", rows {}", verdict.rows)
+                    } else {
+                        String::new()
+                    }
                 ),
             ),
             (
@@ -195,12 +215,18 @@ impl Report {
             let (lost, missing) = (verdict.lost_at, verdict.missing_at);
             let split = format!(
                 "lost {}/{}/{}, missing {}/{}/{} (before, within, after what is there)",
-                lost.prefix, lost.middle, lost.postfix, missing.prefix, missing.middle, missing.postfix
+                lost.prefix,
+                lost.middle,
+                lost.postfix,
+                missing.prefix,
+                missing.middle,
+                missing.postfix
             );
             lines.push(("where", split));
         }
         if !score.refusals.is_empty() {
-            let refusals: Vec<_> = score.refusals.iter().map(|(code, count)| format!("{code} {count}")).collect();
+            let refusals: Vec<_> =
+                score.refusals.iter().map(|(code, count)| format!("{code} {count}")).collect();
             lines.push(("refusals", refusals.join(", ")));
         }
         if !self.marks.is_empty() {
@@ -228,7 +254,8 @@ fn reasons(plan: &Steady, verdict: &Verdict, counts: &Counts, score: &Score) -> 
         reasons.push(format!("{failed} sends failed ({percent:.3} %)"));
     }
     if counts.gaps > plan.allow_gaps {
-        reasons.push(format!("{} subscriptions were told that their past is not known", counts.gaps));
+        reasons
+            .push(format!("{} subscriptions were told that their past is not known", counts.gaps));
     }
     if counts.accepted == 0 {
         reasons.push("nothing was accepted".to_owned());
@@ -240,7 +267,9 @@ fn latency(quantiles: &Quantiles) -> String {
     let Quantiles { count, p50, p90, p99, p999, max } = quantiles;
     match count {
         0 => "nothing counted".to_owned(),
-        _ => format!("p50 {p50:.1}  p90 {p90:.1}  p99 {p99:.1}  p99.9 {p999:.1}  max {max:.1} ms of {count}"),
+        _ => format!(
+            "p50 {p50:.1}  p90 {p90:.1}  p99 {p99:.1}  p99.9 {p999:.1}  max {max:.1} ms of {count}"
+        ),
     }
 }
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 use anyhow::Context;
 use parlor_common::id::{ConversationId, EventId};
 use scylla::{
-    client::{PoolSize, execution_profile::ExecutionProfile, session::Session, session_builder::SessionBuilder},
+    client::{
+        PoolSize, execution_profile::ExecutionProfile, session::Session,
+        session_builder::SessionBuilder,
+    },
     statement::{Consistency, prepared::PreparedStatement},
 };
 use serde::Deserialize;
@@ -38,8 +41,10 @@ const DEADLINE: Duration = Duration::from_secs(10);
 impl Rows {
     /// Connects to a database that has Parlor's tables in `keyspace`.
     pub(crate) async fn connect(address: &str, keyspace: &str) -> anyhow::Result<Self> {
-        let profile =
-            ExecutionProfile::builder().consistency(Consistency::LocalQuorum).request_timeout(Some(DEADLINE)).build();
+        let profile = ExecutionProfile::builder()
+            .consistency(Consistency::LocalQuorum)
+            .request_timeout(Some(DEADLINE))
+            .build();
         let session = SessionBuilder::new()
             .known_node(address)
             .connection_timeout(DEADLINE)
@@ -50,7 +55,10 @@ impl Rows {
             .await
             .with_context(|| format!("the database at {address}"))?;
         let prepare = |text: &'static str| session.prepare(text);
-        let buckets = prepare("SELECT bucket FROM conversation_buckets WHERE tenant = ? AND conversation = ?").await?;
+        let buckets = prepare(
+            "SELECT bucket FROM conversation_buckets WHERE tenant = ? AND conversation = ?",
+        )
+        .await?;
         let messages = prepare(
             "SELECT event_id, record FROM messages WHERE tenant = ? AND conversation = ? AND bucket = ? \
              ORDER BY position ASC",
@@ -60,18 +68,31 @@ impl Rows {
     }
 
     /// The rows of a conversation, in the order of their positions.
-    pub(crate) async fn of(&self, texts: &Texts, tenant: &str, id: ConversationId) -> anyhow::Result<Vec<Entry>> {
+    pub(crate) async fn of(
+        &self,
+        texts: &Texts,
+        tenant: &str,
+        id: ConversationId,
+    ) -> anyhow::Result<Vec<Entry>> {
         let conversation = id.as_bytes().to_vec();
-        let found = self.session.execute_unpaged(&self.buckets, (tenant, &conversation)).await?.into_rows_result()?;
+        let found = self
+            .session
+            .execute_unpaged(&self.buckets, (tenant, &conversation))
+            .await?
+            .into_rows_result()?;
         let mut buckets = found.rows::<(i64,)>()?.collect::<Result<Vec<_>, _>>()?;
         buckets.sort_unstable();
         let mut entries = Vec::new();
         for (bucket,) in buckets {
-            let found = self.session.execute_unpaged(&self.messages, (tenant, &conversation, bucket)).await?;
+            let found = self
+                .session
+                .execute_unpaged(&self.messages, (tenant, &conversation, bucket))
+                .await?;
             for row in found.into_rows_result()?.rows::<(Vec<u8>, Vec<u8>)>()? {
                 let (id, record) = row?;
                 let id: [u8; 16] = id.try_into().ok().context("an event's id has 16 bytes")?;
-                let text = serde_json::from_slice::<Record>(&record).ok().map(|record| record.body.text);
+                let text =
+                    serde_json::from_slice::<Record>(&record).ok().map(|record| record.body.text);
                 let tag = text.and_then(|text| texts.read(&text));
                 entries.push(Entry { tag, id: EventId::from_bytes(id) });
             }
@@ -95,7 +116,10 @@ mod tests {
     /// The tables as the store has them.
     const SCHEMA: &str = include_str!("../../store/src/cql/schema.cql");
 
-    #[expect(clippy::disallowed_methods, reason = "a test is told by the environment where its server is")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test is told by the environment where its server is"
+    )]
     fn server() -> String {
         std::env::var("PARLOR_TEST_CQL").expect(
             "PARLOR_TEST_CQL must name a CQL server, host:port: `scripts/servers up cql` starts one, `scripts/servers env` \
@@ -108,7 +132,16 @@ mod tests {
         let author = Author { kind: AuthorKind::Visitor, id: "v".to_owned(), name: None };
         let client_message_id = ClientMessageId::parse("m").unwrap();
         let body = RecordBody::Message(MessageBody { text, client_message_id });
-        let record = Record { id, author, session: None, way: Way::Rest, at: now, arrived: now, acceptance: 0, body };
+        let record = Record {
+            id,
+            author,
+            session: None,
+            way: Way::Rest,
+            at: now,
+            arrived: now,
+            acceptance: 0,
+            body,
+        };
         record.encode().unwrap().to_vec()
     }
 
@@ -121,8 +154,12 @@ mod tests {
         );
         session.query_unpaged(made, ()).await.unwrap();
         session.use_keyspace(&keyspace, false).await.unwrap();
-        let statements = SCHEMA.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
-        for table in statements.split(';').filter(|table| table.contains(" messages ") || table.contains("_buckets ")) {
+        let statements =
+            SCHEMA.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
+        for table in statements
+            .split(';')
+            .filter(|table| table.contains(" messages ") || table.contains("_buckets "))
+        {
             session.query_unpaged(table, ()).await.unwrap();
         }
 
@@ -130,7 +167,12 @@ mod tests {
         let tag = |number| Tag { conversation: Conversation { tenant: 0, number: 0 }, number };
         let own = ConversationId::from_bytes([1; 16]);
         // Later ones first, the last one in another bucket, and one of another conversation.
-        let rows = [(2_i64, own, 1), (1, own, 0), ((1 << 20) + 5, own, 2), (3, ConversationId::from_bytes([2; 16]), 3)];
+        let rows = [
+            (2_i64, own, 1),
+            (1, own, 0),
+            ((1 << 20) + 5, own, 2),
+            (3, ConversationId::from_bytes([2; 16]), 3),
+        ];
         for (position, conversation, number) in rows {
             let id = EventId::from_bytes([u8::try_from(number).unwrap(); 16]);
             let (key, bucket) = (conversation.as_bytes().to_vec(), position >> 20);
@@ -139,13 +181,17 @@ mod tests {
             let record = record(texts.write(tag(number)), id);
             let values = ("a", &key, bucket, position, id.as_bytes().to_vec(), record);
             session.query_unpaged(insert, values).await.unwrap();
-            let insert = "INSERT INTO conversation_buckets (tenant, conversation, bucket) VALUES (?, ?, ?)";
+            let insert =
+                "INSERT INTO conversation_buckets (tenant, conversation, bucket) VALUES (?, ?, ?)";
             session.query_unpaged(insert, ("a", &key, bucket)).await.unwrap();
         }
 
         let found = Box::pin(Rows::connect(&server(), &keyspace)).await.unwrap();
         let found = Box::pin(found.of(&texts, "a", own)).await.unwrap();
-        let entry = |number: u8| Entry { tag: Some(tag(number.into())), id: EventId::from_bytes([number; 16]) };
+        let entry = |number: u8| Entry {
+            tag: Some(tag(number.into())),
+            id: EventId::from_bytes([number; 16]),
+        };
         assert_eq!(found, [entry(0), entry(1), entry(2)]);
         session.query_unpaged(format!("DROP KEYSPACE {keyspace}"), ()).await.unwrap();
     }

@@ -30,7 +30,8 @@ struct Inner {
     second_deliver: Histogram<u64>,
     sockets: i64,
     series: Vec<Point>,
-    /// Answers that were no acceptance, by the server's code; at most [`MOST_CODES`] different ones.
+    /// Answers that were no acceptance, by the server's code; at most [`MOST_CODES`] different
+    /// ones.
     refusals: BTreeMap<String, u64>,
 }
 
@@ -39,7 +40,8 @@ struct Inner {
 pub(crate) struct Totals {
     /// Drafts whose intended time came.
     pub(crate) offered: u64,
-    /// Drafts that no client could take, because its queue was full: the load was less than asked for.
+    /// Drafts that no client could take, because its queue was full: the load was less than asked
+    /// for.
     pub(crate) unsent: u64,
     /// Answers that were an acceptance; the seed's widget gets none for its frames.
     pub(crate) accepted: u64,
@@ -141,11 +143,16 @@ impl Scores {
     pub(crate) fn failed(&self, code: &str) {
         let mut inner = self.inner();
         inner.add(Totals { failed: 1, ..Totals::default() });
-        let code = if inner.refusals.len() < MOST_CODES || inner.refusals.contains_key(code) { code } else { "other" };
+        let code = if inner.refusals.len() < MOST_CODES || inner.refusals.contains_key(code) {
+            code
+        } else {
+            "other"
+        };
         *inner.refusals.entry(code.chars().take(40).collect()).or_default() += 1;
     }
 
-    /// A message was shown to a client; with the time it should have been sent, where that is another than its author.
+    /// A message was shown to a client; with the time it should have been sent, where that is
+    /// another than its author.
     pub(crate) fn shown(&self, intended: Option<Instant>) {
         let mut inner = self.inner();
         inner.add(Totals { shown: 1, ..Totals::default() });
@@ -270,7 +277,8 @@ fn histogram() -> Histogram<u64> {
 }
 
 fn record(histogram: &mut Histogram<u64>, latency: Duration) {
-    histogram.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(LONGEST).clamp(1, LONGEST));
+    histogram
+        .saturating_record(u64::try_from(latency.as_micros()).unwrap_or(LONGEST).clamp(1, LONGEST));
 }
 
 #[cfg(test)]

@@ -49,12 +49,16 @@ pub(crate) async fn open(
 ) -> Result<(Socket, Vec<String>), NotOpened> {
     let failed = |error: &dyn std::fmt::Display| NotOpened::Failed(error.to_string());
     let request = request(address, path, headers).map_err(|error| failed(&error))?;
-    let stream = connect(address, DEADLINE).await.map_err(|error| failed(&format_args!("{error:#}")))?;
+    let stream =
+        connect(address, DEADLINE).await.map_err(|error| failed(&format_args!("{error:#}")))?;
     let upgrade = Box::pin(client_async_with_config(request, stream, Some(config())));
     match timeout(DEADLINE, upgrade).await {
         Ok(Ok((socket, answer))) => {
             let cookies = answer.headers().get_all("set-cookie").iter();
-            Ok((socket, cookies.filter_map(|cookie| cookie.to_str().ok().map(str::to_owned)).collect()))
+            Ok((
+                socket,
+                cookies.filter_map(|cookie| cookie.to_str().ok().map(str::to_owned)).collect(),
+            ))
         }
         Ok(Err(Error::Http(answer))) => Err(NotOpened::Refused(answer.status())),
         Ok(Err(error)) => Err(failed(&error)),
@@ -62,10 +66,15 @@ pub(crate) async fn open(
     }
 }
 
-fn request(address: &Address, path: &str, headers: &[(&'static str, String)]) -> Result<Request, Error> {
+fn request(
+    address: &Address,
+    path: &str,
+    headers: &[(&'static str, String)],
+) -> Result<Request, Error> {
     let mut request = format!("ws://{}{path}", address.host).into_client_request()?;
     for (name, value) in headers {
-        let value = HeaderValue::from_str(value).map_err(|error| Error::HttpFormat(error.into()))?;
+        let value =
+            HeaderValue::from_str(value).map_err(|error| Error::HttpFormat(error.into()))?;
         request.headers_mut().insert(HeaderName::from_static(name), value);
     }
     Ok(request)

@@ -60,10 +60,12 @@ impl Stage {
         let sockets = plan.sockets.max(plan.conversations) + plan.tenants * plan.dashboards;
         let end = Instant::now() + plan.connect;
         let arriving = async {
-            let visitors: Vec<_> = (0..plan.conversations).map(|number| Arc::new(visitor(plan, number))).collect();
+            let visitors: Vec<_> =
+                (0..plan.conversations).map(|number| Arc::new(visitor(plan, number))).collect();
             let agents = arrive_agents(world, plan, &visitors).await?;
             let arrivals = visitors.into_iter().map(|visitor| async move {
-                let writers = arrive(world, &visitor, tabs(plan, visitor.conversation.number)).await?;
+                let writers =
+                    arrive(world, &visitor, tabs(plan, visitor.conversation.number)).await?;
                 Ok::<_, anyhow::Error>(Line { visitor, writers })
             });
             let lines = stream::iter(arrivals).buffered(ARRIVING).try_collect().await?;
@@ -89,13 +91,22 @@ async fn arrive_agents(
         writers.push(writer);
         let client = world.ledger.client(Expects::Nothing, 0);
         let at = tenant as usize;
-        world.drain.spawn(Pen::of_agent(world.clone(), plan.tenant(tenant), client, intents, at).run());
-        let own = || visitors.iter().filter(|visitor| visitor.conversation.tenant == tenant).cloned().collect();
+        world
+            .drain
+            .spawn(Pen::of_agent(world.clone(), plan.tenant(tenant), client, intents, at).run());
+        let own = || {
+            visitors
+                .iter()
+                .filter(|visitor| visitor.conversation.tenant == tenant)
+                .cloned()
+                .collect()
+        };
         for tab in 0..plan.dashboards {
             let person = Person::Agent { tenant: plan.tenant(tenant), visitors: own() };
             dashboards.push(async move {
                 // The other end is dropped: an agent writes nothing through its socket.
-                let (_, ready) = subscriber(world, person, Expects::Tenant(tenant), tab, tenant + tab);
+                let (_, ready) =
+                    subscriber(world, person, Expects::Tenant(tenant), tab, tenant + tab);
                 ready.await.context("an agent's task ended")
             });
         }
@@ -127,9 +138,13 @@ const fn tabs(plan: &Steady, number: u32) -> u32 {
     if each + more == 0 { 1 } else { each + more }
 }
 
-/// Brings a visitor in with all its tabs, one after the other, so that they share the first one's identity; gives those
-/// who write.
-async fn arrive(world: &Arc<World>, visitor: &Arc<Visitor>, tabs: u32) -> anyhow::Result<Vec<mpsc::Sender<Intent>>> {
+/// Brings a visitor in with all its tabs, one after the other, so that they share the first one's
+/// identity; gives those who write.
+async fn arrive(
+    world: &Arc<World>,
+    visitor: &Arc<Visitor>,
+    tabs: u32,
+) -> anyhow::Result<Vec<mpsc::Sender<Intent>>> {
     if !visitor.kind.is_contract() {
         obtain_token(world, visitor).await?;
     }
@@ -188,24 +203,37 @@ fn widget(
     (writer, is_ready)
 }
 
-/// A visitor's token and conversation, as a client without cookies gets them; tried until the stage is given up.
+/// A visitor's token and conversation, as a client without cookies gets them; tried until the stage
+/// is given up.
 async fn obtain_token(world: &World, visitor: &Visitor) -> anyhow::Result<()> {
     let headers = [("X-Tenant-ID", visitor.tenant.clone())];
     let mut http = Http::new(&world.rest, visitor.conversation.number as usize);
     loop {
         let body = Some(r#"{"credential":"token"}"#.to_owned());
-        let call = Call { method: "POST", path: "/api/chat/session", headers: &headers, body, deadline: DEADLINE };
+        let call = Call {
+            method: "POST",
+            path: "/api/chat/session",
+            headers: &headers,
+            body,
+            deadline: DEADLINE,
+        };
         match http.call(call).await {
             Ok(answer) if answer.is_success() => {
-                let answer: SessionAnswer = serde_json::from_slice(&answer.body).context("the answer to a session")?;
+                let answer: SessionAnswer =
+                    serde_json::from_slice(&answer.body).context("the answer to a session")?;
                 world.time.told(&answer.server_time);
                 visitor.id.get_or_init(|| answer.conversation_id);
                 visitor.token.get_or_init(|| answer.token);
                 return Ok(());
             }
             Ok(answer) if answer.status < 500 && answer.status != 429 => {
-                let trouble = serde_json::from_slice::<TroubleAnswer>(&answer.body).map(|answer| answer.error.code);
-                bail!("a session was answered with {} {}", answer.status, trouble.unwrap_or_default());
+                let trouble = serde_json::from_slice::<TroubleAnswer>(&answer.body)
+                    .map(|answer| answer.error.code);
+                bail!(
+                    "a session was answered with {} {}",
+                    answer.status,
+                    trouble.unwrap_or_default()
+                );
             }
             // Overloaded or not there yet.
             Ok(_) | Err(_) => sleep(PAUSE).await,

@@ -1,4 +1,5 @@
-//! The scenario `steady`: everyone connects, a steady load runs while nodes are killed, everything arrives, and is judged.
+//! The scenario `steady`: everyone connects, a steady load runs while nodes are killed, everything
+//! arrives, and is judged.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -26,7 +27,8 @@ const LINGER: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(250);
 /// Clients have so long to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
-/// Every socket has been pinged once by then, which the seed's widget's need before they are shown a POST.
+/// Every socket has been pinged once by then, which the seed's widget's need before they are shown
+/// a POST.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// Plays it.
@@ -37,19 +39,26 @@ pub(crate) async fn run(plan: Steady, clock: Clock, random: Random) -> anyhow::R
     let started = Instant::now();
     let date = clock.now();
     let rows = match &plan.cql {
-        Some(address) => Some(Arc::new(Box::pin(Rows::connect(address, &plan.cql_keyspace)).await?)),
+        Some(address) => {
+            Some(Arc::new(Box::pin(Rows::connect(address, &plan.cql_keyspace)).await?))
+        }
         None => None,
     };
     let world = Arc::new(world(&plan, clock, random, started)?);
     let faults = Faults::new(plan.command_kill.clone(), plan.command_start.clone(), started);
     let playing = async {
         let stage = Stage::set(&world, &plan).await.context("not everyone could be connected")?;
-        eprintln!("{} sockets are connected after {:.1} s", stage.sockets, started.elapsed().as_secs_f64());
+        eprintln!(
+            "{} sockets are connected after {:.1} s",
+            stage.sockets,
+            started.elapsed().as_secs_f64()
+        );
         sleep(SETTLE).await;
         let begin = Instant::now();
         let end = begin + plan.warm + plan.load;
         let kills = plan.kill.iter().map(|kill| faults.play(kill, begin, end));
-        let kills = async { try_join_all(kills).await.context("a node could not be killed or started") };
+        let kills =
+            async { try_join_all(kills).await.context("a node could not be killed or started") };
         world.scores.measure(begin + plan.warm, end);
         let loading = async {
             load(&world, &stage, &plan, begin, end).await;
@@ -70,7 +79,15 @@ pub(crate) async fn run(plan: Steady, clock: Clock, random: Random) -> anyhow::R
     world.drain.finished(GOODBYE).await;
     let verdict = world.ledger.judge(&histories);
     let load_began = begin.duration_since(started).as_secs_f64();
-    Ok(Report::new(&plan, date, load_began, verdict, world.ledger.counts(), world.scores.score(), faults.marks()))
+    Ok(Report::new(
+        &plan,
+        date,
+        load_began,
+        verdict,
+        world.ledger.counts(),
+        world.scores.score(),
+        faults.marks(),
+    ))
 }
 
 fn world(plan: &Steady, clock: Clock, random: Random, started: Instant) -> anyhow::Result<World> {
@@ -93,7 +110,8 @@ fn world(plan: &Steady, clock: Clock, random: Random, started: Instant) -> anyho
     })
 }
 
-/// Offers drafts at the plan's rate, whatever becomes of them: each has the time at which it should be sent.
+/// Offers drafts at the plan's rate, whatever becomes of them: each has the time at which it should
+/// be sent.
 async fn load(world: &World, stage: &Stage, plan: &Steady, begin: Instant, end: Instant) {
     let choice = plan.seed.map_or_else(|| world.random.clone(), Random::seeded);
     let gap = plan.rate.gap();

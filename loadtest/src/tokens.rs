@@ -27,7 +27,8 @@ pub(crate) struct Tokens {
 pub(crate) enum Source {
     /// `GET /demo/agent-token?tenantId=…` of these.
     Demo(Vec<Address>),
-    /// HS256 with this secret. `{tenant}` in the issuer and the key's id stands for the tenant's name.
+    /// HS256 with this secret. `{tenant}` in the issuer and the key's id stands for the tenant's
+    /// name.
     Key { secret: Vec<u8>, issuer: String, key: String },
 }
 
@@ -54,7 +55,11 @@ impl Source {
     /// Reads the secret in `file`; white space around it does not count.
     pub(crate) fn key(file: &PathBuf, issuer: &str, key: &str) -> anyhow::Result<Self> {
         let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
-        Ok(Self::Key { secret: bytes.trim_ascii().to_vec(), issuer: issuer.to_owned(), key: key.to_owned() })
+        Ok(Self::Key {
+            secret: bytes.trim_ascii().to_vec(),
+            issuer: issuer.to_owned(),
+            key: key.to_owned(),
+        })
     }
 }
 
@@ -74,7 +79,9 @@ impl Tokens {
         }
         let (token, end) = match &self.source {
             Source::Demo(addresses) => asked(addresses, tenant).await?,
-            Source::Key { secret, issuer, key } => signed(secret, issuer, key, tenant, now.plus(LIFE))?,
+            Source::Key { secret, issuer, key } => {
+                signed(secret, issuer, key, tenant, now.plus(LIFE))?
+            }
         };
         let token: Arc<str> = token.into();
         kept.insert(tenant.to_owned(), (token.clone(), end));
@@ -92,12 +99,19 @@ async fn asked(addresses: &[Address], tenant: &str) -> anyhow::Result<(String, T
             answer.status
         );
     }
-    let answer: TokenAnswer = serde_json::from_slice(&answer.body).context("the demo page's agent token")?;
+    let answer: TokenAnswer =
+        serde_json::from_slice(&answer.body).context("the demo page's agent token")?;
     let end = Timestamp::parse(&answer.expires_at).context("the demo page's token has no end")?;
     Ok((answer.token, end))
 }
 
-fn signed(secret: &[u8], issuer: &str, key: &str, tenant: &str, end: Timestamp) -> anyhow::Result<(String, Timestamp)> {
+fn signed(
+    secret: &[u8],
+    issuer: &str,
+    key: &str,
+    tenant: &str,
+    end: Timestamp,
+) -> anyhow::Result<(String, Timestamp)> {
     let mut header = Header::new(Algorithm::HS256);
     header.kid = Some(key.replace("{tenant}", tenant));
     let claims = Claims {
@@ -118,10 +132,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_is_kept_until_it_is_nearly_over() {
-        let source = Source::Key { secret: vec![7; 32], issuer: "{tenant}-idp".to_owned(), key: "k".to_owned() };
+        let source = Source::Key {
+            secret: vec![7; 32],
+            issuer: "{tenant}-idp".to_owned(),
+            key: "k".to_owned(),
+        };
         let now = Arc::new(std::sync::atomic::AtomicI64::new(0));
         let told = now.clone();
-        let clock = Clock::new(move || Timestamp::from_millis(told.load(std::sync::atomic::Ordering::Relaxed)));
+        let clock = Clock::new(move || {
+            Timestamp::from_millis(told.load(std::sync::atomic::Ordering::Relaxed))
+        });
         let tokens = Tokens::new(source, clock);
         let first = tokens.of("a").await.unwrap();
         assert_eq!(first.split('.').count(), 3);

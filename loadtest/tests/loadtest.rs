@@ -1,4 +1,5 @@
-//! The harness against a real Parlor, through a proxy that tells the truth or one lie: each lie is found, and named.
+//! The harness against a real Parlor, through a proxy that tells the truth or one lie: each lie is
+//! found, and named.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
@@ -25,12 +26,27 @@ async fn play(lie: Lie, more: &[&str]) -> (i32, Value) {
     let rest = format!("http://{}", proxy.address);
     let mut harness = Command::new(env!("CARGO_BIN_EXE_parlor-loadtest"));
     harness.args(["steady", "--rest", &rest, "--origin", &format!("http://{}", parlor.address)]);
-    harness.args(["--tenants", "2", "--conversations", "4", "--sockets", "8", "--rate", "50/s", "--seed", "1"]);
+    harness.args([
+        "--tenants",
+        "2",
+        "--conversations",
+        "4",
+        "--sockets",
+        "8",
+        "--rate",
+        "50/s",
+        "--seed",
+        "1",
+    ]);
     harness.args(["--warm", "500ms", "--for", "2s", "--drain", "4s", "--connect", "20s"]);
     harness.arg("--report").arg(folder.path()).args(more);
     harness.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
-    let status = timeout(Duration::from_secs(60), harness.status()).await.expect("the run did not end").unwrap();
-    let page = std::fs::read_to_string(folder.path().join("report.html")).expect("the run ended without a page");
+    let status = timeout(Duration::from_secs(60), harness.status())
+        .await
+        .expect("the run did not end")
+        .unwrap();
+    let page = std::fs::read_to_string(folder.path().join("report.html"))
+        .expect("the run ended without a page");
     assert!(page.contains("<polyline"), "the page has no plot");
     (status.code().unwrap(), report(folder.path()))
 }

@@ -1,8 +1,9 @@
 //! The log on NATS JetStream: a stream for each shard, kept by as many servers as the settings say.
 //!
-//! An acknowledged append survives what [`provision`] made of the streams: `kill -9` and a power cut of any of the servers,
-//! and of all of them where each message is fsynced. The streams' names carry the epoch, so that an acknowledgement proves
-//! its position's; a log is tied to the streams it found at its start, and says so once they are gone.
+//! An acknowledged append survives what [`provision`] made of the streams: `kill -9` and a power
+//! cut of any of the servers, and of all of them where each message is fsynced. The streams' names
+//! carry the epoch, so that an acknowledgement proves its position's; a log is tied to the streams
+//! it found at its start, and says so once they are gone.
 
 mod api;
 mod append;
@@ -52,15 +53,20 @@ pub use self::{
     provision::{Provision, Report, provision},
     settings::JetStreamSettings,
 };
-use crate::{Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, PERSISTER, ShardState, Start, Tail};
+use crate::{
+    Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, PERSISTER, ShardState,
+    Start, Tail,
+};
 
-/// How much later than a follower a leader may come to have an event that most replicas have taken; it is milliseconds.
+/// How much later than a follower a leader may come to have an event that most replicas have taken;
+/// it is milliseconds.
 const LEADER_LAG: Duration = Duration::from_millis(750);
 
 /// The pause before a leader that may lag is asked again.
 const LEADER_PAUSE: Duration = Duration::from_millis(25);
 
-/// The log on JetStream. Cheap to clone; clones are the same log, and the last one closes the connections.
+/// The log on JetStream. Cheap to clone; clones are the same log, and the last one closes the
+/// connections.
 #[derive(Clone, Debug)]
 pub struct JetStreamLog {
     shared: Arc<Shared>,
@@ -82,13 +88,14 @@ struct Shared {
 // === impl JetStreamLog ===
 
 impl JetStreamLog {
-    /// Connects, one connection for publishing and one for reading, finds each shard's stream and checks everything that is
-    /// relied on. The connections last until the drain begins: a stage that stops after everybody who appends and
-    /// acknowledges.
+    /// Connects, one connection for publishing and one for reading, finds each shard's stream and
+    /// checks everything that is relied on. The connections last until the drain begins: a stage
+    /// that stops after everybody who appends and acknowledges.
     ///
     /// # Errors
-    /// [`LogError::Unavailable`] where the servers cannot be reached; [`LogError::Rejected`], sentences for the operator,
-    /// where the streams were not provisioned, or something that is relied on is not honoured.
+    /// [`LogError::Unavailable`] where the servers cannot be reached; [`LogError::Rejected`],
+    /// sentences for the operator, where the streams were not provisioned, or something that is
+    /// relied on is not honoured.
     pub async fn connect(
         settings: JetStreamSettings,
         random: Random,
@@ -97,27 +104,35 @@ impl JetStreamLog {
         log_metrics: Metrics,
     ) -> Result<Self, LogError> {
         settings.check()?;
-        let publishing = Link::connect("publish", &settings, &random, drain, metrics.publishing.clone()).await?;
-        let reading = Link::connect("read", &settings, &random, drain, metrics.reading.clone()).await?;
+        let publishing =
+            Link::connect("publish", &settings, &random, drain, metrics.publishing.clone()).await?;
+        let reading =
+            Link::connect("read", &settings, &random, drain, metrics.reading.clone()).await?;
         let names = Names::new(&settings.namespace);
         let api = Api { link: reading, wait: settings.request_timeout };
-        if let Some(sentence) = check::version_sentence(&api.link.server_version().unwrap_or_default()) {
+        if let Some(sentence) =
+            check::version_sentence(&api.link.server_version().unwrap_or_default())
+        {
             return Err(LogError::Rejected(sentence));
         }
         let streams = find_streams(&api, &names, &settings).await?;
         let appender = Appender::new(publishing, &settings, random.clone(), metrics.clone());
-        let shared = Shared { settings, names, streams, appender, api, random, metrics, log_metrics };
+        let shared =
+            Shared { settings, names, streams, appender, api, random, metrics, log_metrics };
         let log = Self { shared: Arc::new(shared) };
         log.check_groups().await?;
         Ok(log)
     }
 
-    /// Refuses a shard whose stream ends before what the store has noted (`seen`): it was restored or made anew, and would
-    /// give positions a second time.
+    /// Refuses a shard whose stream ends before what the store has noted (`seen`): it was restored
+    /// or made anew, and would give positions a second time.
     ///
     /// # Errors
     /// [`LogError::Rejected`], a sentence for the operator; [`LogError::Unavailable`].
-    pub async fn check_seen(&self, seen: impl Fn(Shard) -> Option<Position>) -> Result<(), LogError> {
+    pub async fn check_seen(
+        &self,
+        seen: impl Fn(Shard) -> Option<Position>,
+    ) -> Result<(), LogError> {
         for stream in &self.shared.streams {
             let Some(seen) = seen(stream.shard) else { continue };
             let wanted = if seen.epoch() == stream.epoch { seen.sequence() } else { 0 };
@@ -151,13 +166,20 @@ impl JetStreamLog {
         if info.config.subjects == [self.shared.names.subjects(stream.shard)] {
             Ok(info)
         } else {
-            Err(LogError::Rejected(format!("stream {} is no longer shard {}'s: restart", stream.name, stream.shard)))
+            Err(LogError::Rejected(format!(
+                "stream {} is no longer shard {}'s: restart",
+                stream.name, stream.shard
+            )))
         }
     }
 
-    /// How a stream stands whose end lies at `sequence` or later. A tail may have handed out an event by a replica that had
-    /// it a moment before the leader: only what stays ahead is refused.
-    async fn stream_through(&self, stream: &StreamRef, sequence: u64) -> Result<StreamInfo, LogError> {
+    /// How a stream stands whose end lies at `sequence` or later. A tail may have handed out an
+    /// event by a replica that had it a moment before the leader: only what stays ahead is refused.
+    async fn stream_through(
+        &self,
+        stream: &StreamRef,
+        sequence: u64,
+    ) -> Result<StreamInfo, LogError> {
         let deadline = Instant::now() + LEADER_LAG;
         loop {
             let info = self.stream(stream).await?;
@@ -175,15 +197,18 @@ impl JetStreamLog {
     }
 
     fn position(&self, stream: &StreamRef, sequence: u64) -> Result<Position, LogError> {
-        Position::new(stream.epoch, sequence)
-            .ok_or_else(|| LogError::Rejected(format!("sequence {sequence} of {} fits no position", stream.name)))
+        Position::new(stream.epoch, sequence).ok_or_else(|| {
+            LogError::Rejected(format!("sequence {sequence} of {} fits no position", stream.name))
+        })
     }
 
     async fn check_groups(&self) -> Result<(), LogError> {
         let mut wrong = Vec::new();
         for stream in &self.shared.streams {
             match self.shared.api.consumer(&stream.name, PERSISTER).await {
-                Ok(consumer) => wrong.extend(check::group_sentences(&stream.name, &consumer.config)),
+                Ok(consumer) => {
+                    wrong.extend(check::group_sentences(&stream.name, &consumer.config))
+                }
                 Err(failure) => match LogError::from(failure) {
                     LogError::Rejected(_) => {
                         wrong.push(format!(
@@ -199,23 +224,42 @@ impl JetStreamLog {
     }
 
     /// When the first event after `sequence` was stored.
-    async fn stored_after(&self, stream: &StreamRef, sequence: u64) -> Result<Option<Timestamp>, LogError> {
-        let next = MessageRequest { seq: Some(sequence + 1), next_by_subj: Some(">"), ..MessageRequest::default() };
+    async fn stored_after(
+        &self,
+        stream: &StreamRef,
+        sequence: u64,
+    ) -> Result<Option<Timestamp>, LogError> {
+        let next = MessageRequest {
+            seq: Some(sequence + 1),
+            next_by_subj: Some(">"),
+            ..MessageRequest::default()
+        };
         let message = self.shared.api.message(&stream.name, &next).await?;
         message.map(|message| read_time(&message.time)).transpose()
     }
 }
 
 /// Each shard's stream: of those that carry its number, the one of the highest epoch.
-async fn find_streams(api: &Api, names: &Names, settings: &JetStreamSettings) -> Result<Vec<Arc<StreamRef>>, LogError> {
-    let found: Vec<_> = api.stream_names().await?.iter().filter_map(|name| names.parse_stream(name)).collect();
+async fn find_streams(
+    api: &Api,
+    names: &Names,
+    settings: &JetStreamSettings,
+) -> Result<Vec<Arc<StreamRef>>, LogError> {
+    let found: Vec<_> =
+        api.stream_names().await?.iter().filter_map(|name| names.parse_stream(name)).collect();
     let mut wrong = Vec::new();
-    if let Some(beyond) = found.iter().find(|stream| stream.shard.number() >= settings.shards.get()) {
-        wrong.push(format!("there is a stream {}, and nats.shards is {}", beyond.name, settings.shards));
+    if let Some(beyond) = found.iter().find(|stream| stream.shard.number() >= settings.shards.get())
+    {
+        wrong.push(format!(
+            "there is a stream {}, and nats.shards is {}",
+            beyond.name, settings.shards
+        ));
     }
     let mut streams = Vec::new();
     for shard in Shards::new(settings.shards).all() {
-        let Some(stream) = found.iter().filter(|stream| stream.shard == shard).max_by_key(|stream| stream.epoch) else {
+        let Some(stream) =
+            found.iter().filter(|stream| stream.shard == shard).max_by_key(|stream| stream.epoch)
+        else {
             wrong.push(format!("shard {shard} has no stream: run `parlor provision`"));
             continue;
         };
@@ -228,8 +272,9 @@ async fn find_streams(api: &Api, names: &Names, settings: &JetStreamSettings) ->
 
 /// A time as the servers tell it.
 fn read_time(text: &str) -> Result<Timestamp, LogError> {
-    Timestamp::parse(text)
-        .ok_or_else(|| LogError::Unavailable("the servers tell a time that cannot be read".to_owned()))
+    Timestamp::parse(text).ok_or_else(|| {
+        LogError::Unavailable("the servers tell a time that cannot be read".to_owned())
+    })
 }
 
 #[async_trait]
@@ -238,7 +283,12 @@ impl EventLog for JetStreamLog {
         Shards::new(self.shared.settings.shards)
     }
 
-    async fn append(&self, conversation: &ConversationKey, id: &EventId, record: Bytes) -> Result<Appended, LogError> {
+    async fn append(
+        &self,
+        conversation: &ConversationKey,
+        id: &EventId,
+        record: Bytes,
+    ) -> Result<Appended, LogError> {
         let started = Instant::now();
         let stream = self.stream_of(self.shards().of(&conversation.tenant))?;
         let publish = Publish {
@@ -263,7 +313,12 @@ impl EventLog for JetStreamLog {
         Ok(Box::new(JetStreamTail::start(self.clone(), stream, start).await?))
     }
 
-    async fn read(&self, filter: &Filter, after: Position, limit: usize) -> Result<LogPage, LogError> {
+    async fn read(
+        &self,
+        filter: &Filter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, LogError> {
         let stream = self.stream_of(self.shards().of(filter.tenant()))?;
         read::page(self, stream, filter, after, limit).await
     }
@@ -279,8 +334,11 @@ impl EventLog for JetStreamLog {
         let group = self.shared.api.consumer(&stream.name, PERSISTER).await?;
         let info = self.stream(stream).await?;
         let floor = group.ack_floor.stream_seq;
-        let oldest_unpersisted =
-            if floor < info.state.last_seq { self.stored_after(stream, floor).await? } else { None };
+        let oldest_unpersisted = if floor < info.state.last_seq {
+            self.stored_after(stream, floor).await?
+        } else {
+            None
+        };
         Ok(ShardState {
             start: self.position(stream, info.state.first_seq.saturating_sub(1))?,
             end: self.position(stream, info.state.last_seq)?,

@@ -1,7 +1,8 @@
-//! The event log: one trait, embedded (SQLite) and JetStream implementations, and the suite both pass.
+//! The event log: one trait, embedded (SQLite) and JetStream implementations, and the suite both
+//! pass.
 //!
-//! The trait's documentation is its specification; `log/tests/suite` holds each obligation against both
-//! implementations.
+//! The trait's documentation is its specification; `log/tests/suite` holds each obligation against
+//! both implementations.
 
 mod error;
 pub mod jetstream;
@@ -35,40 +36,54 @@ pub trait EventLog: Debug + Send + Sync + 'static {
 
     /// Commits `record` at the end of its tenant's shard and returns its position.
     ///
-    /// An append that returns `Ok` **must** survive whatever the implementation promises to survive. The same `id`
-    /// again in the same shard within the window (120 s at least) **must** change nothing and return the first
-    /// position with `duplicate` set; `duplicate` may also be set where only a retry of this very call met its own
-    /// first attempt. Appends of one caller that wait for each other get rising positions.
+    /// An append that returns `Ok` **must** survive whatever the implementation promises to
+    /// survive. The same `id` again in the same shard within the window (120 s at least) **must**
+    /// change nothing and return the first position with `duplicate` set; `duplicate` may also be
+    /// set where only a retry of this very call met its own first attempt. Appends of one caller
+    /// that wait for each other get rising positions.
     ///
     /// # Errors
-    /// [`LogError::Unavailable`] after 12 s at most, when nobody can tell whether it was committed: append again with
-    /// the same id. [`LogError::Full`] at once when the log's bound is reached and nothing was committed.
-    /// [`LogError::Rejected`] when it will never be taken.
+    /// [`LogError::Unavailable`] after 12 s at most, when nobody can tell whether it was committed:
+    /// append again with the same id. [`LogError::Full`] at once when the log's bound is reached
+    /// and nothing was committed. [`LogError::Rejected`] when it will never be taken.
     ///
     /// # Cancel safety
-    /// Not cancel safe: after a drop the record may be committed or not; append again with the same id.
-    async fn append(&self, conversation: &ConversationKey, id: &EventId, record: Bytes) -> Result<Appended, LogError>;
+    /// Not cancel safe: after a drop the record may be committed or not; append again with the same
+    /// id.
+    async fn append(
+        &self,
+        conversation: &ConversationKey,
+        id: &EventId,
+        record: Bytes,
+    ) -> Result<Appended, LogError>;
 
     /// Live reading of a shard from `start`: unacknowledged, in order, without holes.
     ///
     /// # Errors
-    /// [`LogError::Unavailable`]; [`LogError::Rejected`] where `start` lies in another epoch, ahead of the end, or
-    /// before the log's start, so that it cannot be read without a hole.
+    /// [`LogError::Unavailable`]; [`LogError::Rejected`] where `start` lies in another epoch, ahead
+    /// of the end, or before the log's start, so that it cannot be read without a hole.
     async fn tail(&self, shard: Shard, start: Start) -> Result<Box<dyn Tail>, LogError>;
 
     /// One page of `filter`'s events after `after`, in order, `limit` (1 or more) at most.
     ///
-    /// The page **must** hold everything between its `from` and its `through`; unless the page is full, `through`
-    /// **must** lie at or after every event that was acknowledged, anywhere, before the call. `from` is `after`, or
-    /// the log's start where `after` lies before it (as every position of an older epoch does).
+    /// The page **must** hold everything between its `from` and its `through`; unless the page is
+    /// full, `through` **must** lie at or after every event that was acknowledged, anywhere, before
+    /// the call. `from` is `after`, or the log's start where `after` lies before it (as every
+    /// position of an older epoch does).
     ///
     /// # Errors
-    /// [`LogError::Unavailable`], also when that much cannot be proven; [`LogError::Rejected`] where `after` is ahead
-    /// of the end as the leader knows it, or of a later epoch.
-    async fn read(&self, filter: &Filter, after: Position, limit: usize) -> Result<LogPage, LogError>;
+    /// [`LogError::Unavailable`], also when that much cannot be proven; [`LogError::Rejected`]
+    /// where `after` is ahead of the end as the leader knows it, or of a later epoch.
+    async fn read(
+        &self,
+        filter: &Filter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, LogError>;
 
-    /// Acknowledged reading of a shard that shares `group`'s progress with the group's other readers. What a reader
-    /// leaves unacknowledged comes again, to any of them, after the acknowledgement wait (seconds).
+    /// Acknowledged reading of a shard that shares `group`'s progress with the group's other
+    /// readers. What a reader leaves unacknowledged comes again, to any of them, after the
+    /// acknowledgement wait (seconds).
     ///
     /// # Errors
     /// [`LogError::Unavailable`]; [`LogError::Rejected`] for a group that was not provisioned.
@@ -77,8 +92,8 @@ pub trait EventLog: Debug + Send + Sync + 'static {
     /// How things stand in a shard.
     ///
     /// # Errors
-    /// [`LogError::Unavailable`]; [`LogError::Rejected`] where the shard is no longer what it was at start (deleted, or
-    /// made anew).
+    /// [`LogError::Unavailable`]; [`LogError::Rejected`] where the shard is no longer what it was
+    /// at start (deleted, or made anew).
     async fn state(&self, shard: Shard) -> Result<ShardState, LogError>;
 }
 
@@ -91,31 +106,37 @@ pub trait Tail: Send {
     /// The next entry, however long that takes.
     ///
     /// # Errors
-    /// Any error ends the tail: the reader makes a new one after the last position it got. A tail **must not** be
-    /// silent for longer than 5 s about a connection that is gone.
+    /// Any error ends the tail: the reader makes a new one after the last position it got. A tail
+    /// **must not** be silent for longer than 5 s about a connection that is gone.
     ///
     /// # Cancel safety
     /// Cancel safe: after a drop no entry is lost.
     async fn next(&mut self) -> Result<Entry, LogError>;
 }
 
-/// Acknowledged reading of one shard. Dropping it leaves what was not acknowledged to the group's other readers.
+/// Acknowledged reading of one shard. Dropping it leaves what was not acknowledged to the group's
+/// other readers.
 #[async_trait]
 pub trait Deliveries: Send {
-    /// Waits for a first delivery, then takes what is there, until `limit` is reached or `linger` has passed.
+    /// Waits for a first delivery, then takes what is there, until `limit` is reached or `linger`
+    /// has passed.
     ///
-    /// May return nothing after a while in which nothing came. An entry that is not one of ours (a foreign subject) is
-    /// set aside by the implementation and not returned.
+    /// May return nothing after a while in which nothing came. An entry that is not one of ours (a
+    /// foreign subject) is set aside by the implementation and not returned.
     ///
     /// # Errors
     /// [`LogError::Unavailable`]: call again. [`LogError::Rejected`]: the group or shard is gone.
     ///
     /// # Cancel safety
     /// Not cancel safe, but nothing is lost by a drop: what was taken comes again.
-    async fn next(&mut self, limit: BatchLimit, linger: Duration) -> Result<Vec<Delivery>, LogError>;
+    async fn next(
+        &mut self,
+        limit: BatchLimit,
+        linger: Duration,
+    ) -> Result<Vec<Delivery>, LogError>;
 
-    /// Says that these are stored: each by itself, never "all up to here". An acknowledgement that gets lost makes the
-    /// delivery come again.
+    /// Says that these are stored: each by itself, never "all up to here". An acknowledgement that
+    /// gets lost makes the delivery come again.
     ///
     /// # Errors
     /// [`LogError::Unavailable`]: they will come again.
@@ -127,7 +148,8 @@ pub trait Deliveries: Send {
     /// [`LogError::Unavailable`]: they may come again.
     async fn progress(&mut self, deliveries: &[Delivery]) -> Result<(), LogError>;
 
-    /// Keeps what cannot be stored in a durable place for an operator, with the reason, and acknowledges it.
+    /// Keeps what cannot be stored in a durable place for an operator, with the reason, and
+    /// acknowledges it.
     ///
     /// # Errors
     /// [`LogError::Unavailable`]: it will come again.
@@ -179,7 +201,8 @@ pub struct Entry {
 pub struct LogPage {
     /// What was found, in order.
     pub entries: Vec<Entry>,
-    /// The page is complete after this position; later than what was asked for where the log starts later.
+    /// The page is complete after this position; later than what was asked for where the log starts
+    /// later.
     pub from: Position,
     /// The page is complete up to and including this position.
     pub through: Position,

@@ -26,24 +26,37 @@ impl Metrics {
     /// # Errors
     /// Where one is registered already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let appends =
-            IntCounterVec::new(Opts::new("parlor_log_appends_total", "Appends, by what they came to."), &["outcome"])?;
-        // From an fsync of a fast disk to the longest an append may take, through an election of some seconds.
+        let appends = IntCounterVec::new(
+            Opts::new("parlor_log_appends_total", "Appends, by what they came to."),
+            &["outcome"],
+        )?;
+        // From an fsync of a fast disk to the longest an append may take, through an election of
+        // some seconds.
         let append_seconds = Histogram::with_opts(
-            HistogramOpts::new("parlor_log_append_seconds", "How long an append that was acknowledged took.")
-                .buckets(vec![0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 6.0, 12.0]),
+            HistogramOpts::new(
+                "parlor_log_append_seconds",
+                "How long an append that was acknowledged took.",
+            )
+            .buckets(vec![
+                0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 6.0, 12.0,
+            ]),
         )?;
         // Powers of four up to the bound of a commit.
         let commit_appends = Histogram::with_opts(
-            HistogramOpts::new("parlor_log_commit_appends", "Appends that shared one commit of the embedded log.")
-                .buckets(vec![1.0, 4.0, 16.0, 64.0, 256.0, 1024.0]),
+            HistogramOpts::new(
+                "parlor_log_commit_appends",
+                "Appends that shared one commit of the embedded log.",
+            )
+            .buckets(vec![1.0, 4.0, 16.0, 64.0, 256.0, 1024.0]),
         )?;
         let used_bytes = IntGauge::new(
             "parlor_log_used_bytes",
             "What the embedded log holds, as its bound counts it; without free pages.",
         )?;
-        let forgotten =
-            IntCounter::new("parlor_log_forgotten_total", "Entries that the embedded log let go for their age.")?;
+        let forgotten = IntCounter::new(
+            "parlor_log_forgotten_total",
+            "Entries that the embedded log let go for their age.",
+        )?;
         registry.register(Box::new(appends.clone()))?;
         registry.register(Box::new(append_seconds.clone()))?;
         registry.register(Box::new(commit_appends.clone()))?;

@@ -1,5 +1,5 @@
-//! The monitor: samples every shard on a timer, so that a persisted position and a verdict on pressure and clocks are at
-//! hand without asking.
+//! The monitor: samples every shard on a timer, so that a persisted position and a verdict on
+//! pressure and clocks are at hand without asking.
 
 mod metrics;
 
@@ -25,9 +25,10 @@ use crate::{EventLog, ShardState};
 /// How far the node's clock may be from the log's before the node distrusts itself.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
 
-/// How long the log may answer for no shard before a node is not ready: as long as an append is tried. An election of the
-/// NATS cluster's leader silences every shard for every node, for 5 to 9 s as a rule: were they all not ready at once, a
-/// balancer would have none left, and refuse what the door would have accepted a moment later.
+/// How long the log may answer for no shard before a node is not ready: as long as an append is
+/// tried. An election of the NATS cluster's leader silences every shard for every node, for 5 to 9
+/// s as a rule: were they all not ready at once, a balancer would have none left, and refuse what
+/// the door would have accepted a moment later.
 pub const MAX_SILENCE: Duration = Duration::from_secs(12);
 
 /// What the last samples told. Cheap to clone.
@@ -78,7 +79,11 @@ impl Monitor {
     ///
     /// # Errors
     /// The log's, where a shard's state cannot be had.
-    pub async fn start(log: Arc<dyn EventLog>, clock: Clock, metrics: MonitorMetrics) -> Result<Self, crate::LogError> {
+    pub async fn start(
+        log: Arc<dyn EventLog>,
+        clock: Clock,
+        metrics: MonitorMetrics,
+    ) -> Result<Self, crate::LogError> {
         let monitor = Self { log, clock, samples: Arc::default(), metrics };
         try_join_all(monitor.log.shards().all().map(|shard| monitor.sample(shard))).await?;
         Ok(monitor)
@@ -100,7 +105,8 @@ impl Monitor {
         }
     }
 
-    /// Everything of `shard` up to here is in the store. Never ahead of the truth, and behind it by the interval.
+    /// Everything of `shard` up to here is in the store. Never ahead of the truth, and behind it by
+    /// the interval.
     pub fn persisted(&self, shard: Shard) -> Position {
         self.get(shard).map_or(Position::ZERO, |sample| sample.state.persisted)
     }
@@ -110,11 +116,13 @@ impl Monitor {
         self.get(shard).map(|sample| sample.state.end.epoch())
     }
 
-    /// Whether age may delete events of `shard` that the store has not got: the oldest of them is older than half of
-    /// what the log keeps.
+    /// Whether age may delete events of `shard` that the store has not got: the oldest of them is
+    /// older than half of what the log keeps.
     pub fn overdue(&self, shard: Shard) -> bool {
         self.get(shard).is_some_and(|sample| {
-            let (Some(oldest), Some(max_age)) = (sample.state.oldest_unpersisted, sample.state.max_age) else {
+            let (Some(oldest), Some(max_age)) =
+                (sample.state.oldest_unpersisted, sample.state.max_age)
+            else {
                 return false;
             };
             sample.state.time.since(oldest) > max_age / 2
@@ -128,9 +136,9 @@ impl Monitor {
 
     /// Whether the node can do its work: the log answers, and the clock is right.
     ///
-    /// The log answers while any shard does, within [`MAX_SILENCE`]. One that is silent is silent for every node, while its
-    /// leader is elected, and the others' tenants must have somebody to go to. One that is gone does not come back by
-    /// itself, and somebody must look.
+    /// The log answers while any shard does, within [`MAX_SILENCE`]. One that is silent is silent
+    /// for every node, while its leader is elected, and the others' tenants must have somebody to
+    /// go to. One that is gone does not come back by itself, and somebody must look.
     ///
     /// # Errors
     /// [`NotWell`] says what is wrong.
@@ -139,7 +147,9 @@ impl Monitor {
         if samples.values().all(|sample| sample.heard.elapsed() > MAX_SILENCE) {
             return Err(NotWell::Unreachable);
         }
-        let gone = |sample: &Sample| sample.standing == Standing::Gone && sample.heard.elapsed() > MAX_SILENCE;
+        let gone = |sample: &Sample| {
+            sample.standing == Standing::Gone && sample.heard.elapsed() > MAX_SILENCE
+        };
         if let Some((&shard, _)) = samples.iter().find(|(_, sample)| gone(sample)) {
             return Err(NotWell::Gone(shard));
         }
@@ -147,7 +157,8 @@ impl Monitor {
         if self.clock_right() { Ok(()) } else { Err(NotWell::Clock(self.skew_ms())) }
     }
 
-    /// The oldest event that the store has not got, over all shards: its age by the log's clock, as last sampled.
+    /// The oldest event that the store has not got, over all shards: its age by the log's clock, as
+    /// last sampled.
     pub fn lag(&self) -> Duration {
         let samples = self.samples.read().unwrap_or_else(PoisonError::into_inner);
         let ages = samples.values().filter_map(|sample| {
@@ -170,7 +181,8 @@ impl Monitor {
         // The log told its time somewhere between the two: only what lies outside is skew.
         let time = state.time.as_millis();
         let skew_ms = (asked.as_millis() - time).max(0) + (taken.as_millis() - time).min(0);
-        let sample = Sample { state, taken, heard: Instant::now(), standing: Standing::Answered, skew_ms };
+        let sample =
+            Sample { state, taken, heard: Instant::now(), standing: Standing::Answered, skew_ms };
         self.samples.write().unwrap_or_else(PoisonError::into_inner).insert(shard, sample);
         Ok(())
     }
@@ -189,10 +201,15 @@ impl Monitor {
         }
     }
 
-    /// The node's clock less the log's, in milliseconds, as last sampled; 0 where they cannot be told apart.
+    /// The node's clock less the log's, in milliseconds, as last sampled; 0 where they cannot be
+    /// told apart.
     pub fn skew_ms(&self) -> i64 {
         let samples = self.samples.read().unwrap_or_else(PoisonError::into_inner);
-        samples.values().map(|sample| sample.skew_ms).max_by_key(|skew| skew.unsigned_abs()).unwrap_or(0)
+        samples
+            .values()
+            .map(|sample| sample.skew_ms)
+            .max_by_key(|skew| skew.unsigned_abs())
+            .unwrap_or(0)
     }
 
     fn get(&self, shard: Shard) -> Option<Sample> {

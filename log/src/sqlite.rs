@@ -1,10 +1,11 @@
 //! The embedded log: one shard in one SQLite file, for an installation of one process.
 //!
-//! A commit that returned survives `kill -9` and a power cut (WAL, `synchronous=FULL`). One writer thread commits
-//! whatever has gathered while the last commit was on its way to the disk; readers read snapshots beside it, and are woken
-//! when the committed end has moved. In three things it promises more than its trait: an id is known for as long as its
-//! entry is kept, an entry is forgotten for its age only once [`PERSISTER`](crate::PERSISTER) has acknowledged it, and a
-//! file that has lost its end moves to a new epoch by itself.
+//! A commit that returned survives `kill -9` and a power cut (WAL, `synchronous=FULL`). One writer
+//! thread commits whatever has gathered while the last commit was on its way to the disk; readers
+//! read snapshots beside it, and are woken when the committed end has moved. In three things it
+//! promises more than its trait: an id is known for as long as its entry is kept, an entry is
+//! forgotten for its age only once [`PERSISTER`](crate::PERSISTER) has acknowledged it, and a file
+//! that has lost its end moves to a new epoch by itself.
 
 mod commit;
 mod group;
@@ -42,7 +43,10 @@ use self::{
     tail::SqliteTail,
     writer::WriterHandle,
 };
-use crate::{Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, PERSISTER, ShardState, Start, Tail};
+use crate::{
+    Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, PERSISTER, ShardState,
+    Start, Tail,
+};
 
 /// The largest record that is taken, as a NATS server's default for a payload.
 const MAX_RECORD: usize = 1 << 20;
@@ -51,21 +55,22 @@ const MAX_RECORD: usize = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SqliteLogSettings {
-    /// `embedded.log.max_bytes`: what the file may hold, its indexes included; beyond that nothing is accepted until
-    /// something is old enough to be forgotten. Default 1 GiB.
+    /// `embedded.log.max_bytes`: what the file may hold, its indexes included; beyond that nothing
+    /// is accepted until something is old enough to be forgotten. Default 1 GiB.
     pub max_bytes: u64,
     /// `embedded.log.max_age`: how long an event is kept that the store has. Default 7 d.
     #[serde(with = "duration")]
     pub max_age: Duration,
-    /// `embedded.log.ack_wait`: how long a delivery may stay unacknowledged before it comes again. Default 5 s.
+    /// `embedded.log.ack_wait`: how long a delivery may stay unacknowledged before it comes again.
+    /// Default 5 s.
     #[serde(with = "duration")]
     pub ack_wait: Duration,
 }
 
 /// The embedded log. Cheap to clone; clones are the same log.
 ///
-/// Dropping the last of it, its tails and its deliveries lets the writer finish what it was given and end by itself;
-/// [`close`](Self::close) waits for that.
+/// Dropping the last of it, its tails and its deliveries lets the writer finish what it was given
+/// and end by itself; [`close`](Self::close) waits for that.
 #[derive(Clone, Debug)]
 pub struct SqliteLog {
     writer: WriterHandle,
@@ -85,7 +90,9 @@ fn closed() -> LogError {
 /// What SQLite's error means to the log's caller.
 fn failed(error: &rusqlite::Error) -> LogError {
     match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => LogError::Full("there is no space left on its disk".to_owned()),
+        Some(rusqlite::ErrorCode::DiskFull) => {
+            LogError::Full("there is no space left on its disk".to_owned())
+        }
         _ => LogError::Unavailable(error.to_string()),
     }
 }
@@ -93,12 +100,14 @@ fn failed(error: &rusqlite::Error) -> LogError {
 // === impl SqliteLog ===
 
 impl SqliteLog {
-    /// Opens `log.db` in `folder`, makes both where they are missing, and takes the folder for this process. Blocks.
+    /// Opens `log.db` in `folder`, makes both where they are missing, and takes the folder for this
+    /// process. Blocks.
     ///
-    /// `seen` is the highest position that the store has noted: a new file begins in the epoch after it, and a file that
-    /// ends before it has lost something and goes on in a new epoch, in which the older entries are still delivered but no
-    /// longer read. Where the store has seen less than was acknowledged, what lies between is delivered again; `None` says
-    /// nothing about the store.
+    /// `seen` is the highest position that the store has noted: a new file begins in the epoch
+    /// after it, and a file that ends before it has lost something and goes on in a new epoch, in
+    /// which the older entries are still delivered but no longer read. Where the store has seen
+    /// less than was acknowledged, what lies between is delivered again; `None` says nothing about
+    /// the store.
     ///
     /// # Errors
     /// [`OpenError`], a sentence for the operator.
@@ -117,13 +126,14 @@ impl SqliteLog {
         let standing = Extent::read(&connection).map_err(|error| refused(error.to_string()))?;
         let group = Arc::new(Group::new(standing.persisted, settings.ack_wait));
         let max_age = settings.max_age;
-        let (writer, end) = writer::start(connection, held, settings, clock.clone(), metrics.clone())
-            .map_err(|error| refused(error.to_string()))?;
+        let (writer, end) =
+            writer::start(connection, held, settings, clock.clone(), metrics.clone())
+                .map_err(|error| refused(error.to_string()))?;
         Ok(Self { writer, readers, end, group, max_age, clock, metrics })
     }
 
-    /// Commits what was given so far, then ends the writer and frees the folder. Appends that come later are
-    /// [`LogError::Unavailable`], and tails and deliveries end.
+    /// Commits what was given so far, then ends the writer and frees the folder. Appends that come
+    /// later are [`LogError::Unavailable`], and tails and deliveries end.
     ///
     /// # Errors
     /// [`LogError::Unavailable`] where it is closed already, or its disk does not answer.
@@ -146,7 +156,12 @@ impl EventLog for SqliteLog {
         Shards::ONE
     }
 
-    async fn append(&self, conversation: &ConversationKey, id: &EventId, record: Bytes) -> Result<Appended, LogError> {
+    async fn append(
+        &self,
+        conversation: &ConversationKey,
+        id: &EventId,
+        record: Bytes,
+    ) -> Result<Appended, LogError> {
         let began = Instant::now();
         let result = if record.len() > MAX_RECORD {
             Err(LogError::Rejected(format!("a record has at most {MAX_RECORD} bytes")))
@@ -175,7 +190,12 @@ impl EventLog for SqliteLog {
         Ok(Box::new(SqliteTail::new(after, self.readers.clone(), self.end.clone())))
     }
 
-    async fn read(&self, filter: &Filter, after: Position, limit: usize) -> Result<LogPage, LogError> {
+    async fn read(
+        &self,
+        filter: &Filter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, LogError> {
         let filter = filter.clone();
         self.readers
             .read(move |snapshot| {

@@ -1,4 +1,5 @@
-//! The suite on JetStream, and what only servers that are killed, stopped or wrongly configured can show.
+//! The suite on JetStream, and what only servers that are killed, stopped or wrongly configured can
+//! show.
 //!
 //! Every server is a real one. A test that does something to a server starts one of its own.
 
@@ -15,7 +16,9 @@ use std::num::NonZeroU16;
 use parlor_common::{drain::Drain, position::Position, random::Random, shard::Shard};
 use parlor_log::{
     LogError, Metrics,
-    jetstream::{JetStreamLog, JetStreamMetrics, JetStreamSettings, Plan, Provision, Report, provision},
+    jetstream::{
+        JetStreamLog, JetStreamMetrics, JetStreamSettings, Plan, Provision, Report, provision,
+    },
 };
 
 use crate::suite::Bounds;
@@ -33,7 +36,12 @@ fn plan(bounds: Bounds) -> Plan {
 
 /// The settings of a log on these servers.
 fn settings(urls: Vec<String>, replicas: u8) -> JetStreamSettings {
-    JetStreamSettings { urls, replicas, shards: NonZeroU16::new(2).unwrap(), ..JetStreamSettings::default() }
+    JetStreamSettings {
+        urls,
+        replicas,
+        shards: NonZeroU16::new(2).unwrap(),
+        ..JetStreamSettings::default()
+    }
 }
 
 async fn connect(settings: &JetStreamSettings) -> Result<JetStreamLog, LogError> {
@@ -42,7 +50,11 @@ async fn connect(settings: &JetStreamSettings) -> Result<JetStreamLog, LogError>
 }
 
 /// Provisions; the store has seen nothing.
-async fn provision_new(settings: &JetStreamSettings, plan: &Plan, monitors: &[String]) -> Result<Report, LogError> {
+async fn provision_new(
+    settings: &JetStreamSettings,
+    plan: &Plan,
+    monitors: &[String],
+) -> Result<Report, LogError> {
     provision_seen(settings, plan, monitors, false, None).await
 }
 
@@ -54,7 +66,16 @@ async fn provision_seen(
     renew: bool,
     seen: Option<Position>,
 ) -> Result<Report, LogError> {
-    let (random, drain, metrics) = (Random::system(), Drain::new(), JetStreamMetrics::unregistered());
-    let what = Provision { settings, plan, monitors, renew, random: &random, drain: &drain, metrics: &metrics };
+    let (random, drain, metrics) =
+        (Random::system(), Drain::new(), JetStreamMetrics::unregistered());
+    let what = Provision {
+        settings,
+        plan,
+        monitors,
+        renew,
+        random: &random,
+        drain: &drain,
+        metrics: &metrics,
+    };
     provision(what, |_: Shard| seen).await
 }

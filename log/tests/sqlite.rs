@@ -42,12 +42,22 @@ impl Sqlite {
         Self::try_open(folder, bounds, ahead).unwrap()
     }
 
-    fn try_open(folder: &Path, bounds: Bounds, ahead: &Arc<AtomicI64>) -> Result<SqliteLog, OpenError> {
+    fn try_open(
+        folder: &Path,
+        bounds: Bounds,
+        ahead: &Arc<AtomicI64>,
+    ) -> Result<SqliteLog, OpenError> {
         let ahead = ahead.clone();
         let clock = Clock::new(move || {
-            Timestamp::from_millis(Clock::system().now().as_millis() + ahead.load(Ordering::Relaxed))
+            Timestamp::from_millis(
+                Clock::system().now().as_millis() + ahead.load(Ordering::Relaxed),
+            )
         });
-        let settings = SqliteLogSettings { max_bytes: bounds.max_bytes, max_age: MAX_AGE, ack_wait: bounds.ack_wait };
+        let settings = SqliteLogSettings {
+            max_bytes: bounds.max_bytes,
+            max_age: MAX_AGE,
+            ack_wait: bounds.ack_wait,
+        };
         SqliteLog::open(folder, settings, clock, None, Metrics::unregistered())
     }
 }

@@ -1,7 +1,8 @@
 //! What every event log must do: the trait's obligations as tests that any implementation runs.
 //!
-//! An implementation writes a [`Harness`] and calls `whole_suite!` with it. `outage` is not in there, since cutting a log
-//! off may need a process of its own: each implementation calls its functions as it can.
+//! An implementation writes a [`Harness`] and calls `whole_suite!` with it. `outage` is not in
+//! there, since cutting a log off may need a process of its own: each implementation calls its
+//! functions as it can.
 
 pub(crate) mod appends;
 pub(crate) mod bounds;
@@ -34,7 +35,8 @@ pub(crate) trait Harness: Sized {
     /// Ends what [`cut`](Self::cut) began.
     async fn mend(&mut self);
 
-    /// Everything so far is acknowledged by the group: now the log has forgotten it, but for its last entry perhaps.
+    /// Everything so far is acknowledged by the group: now the log has forgotten it, but for its
+    /// last entry perhaps.
     async fn forget(&mut self);
 }
 
@@ -65,7 +67,8 @@ macro_rules! obligations {
     };
 }
 
-/// Makes a test of each obligation but those of `outage`; takes the harness by its path from `crate`.
+/// Makes a test of each obligation but those of `outage`; takes the harness by its path from
+/// `crate`.
 macro_rules! whole_suite {
     ($harness:ty) => {
         $crate::suite::obligations! { $harness:

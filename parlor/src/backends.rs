@@ -29,14 +29,26 @@ pub(crate) struct Backends {
 
 impl Backends {
     /// The embedded log and store in `data`.
-    pub(crate) async fn embedded(settings: &Settings, clock: &Clock, registry: &Registry) -> Result<Self, Exit> {
+    pub(crate) async fn embedded(
+        settings: &Settings,
+        clock: &Clock,
+        registry: &Registry,
+    ) -> Result<Self, Exit> {
         let data = settings.data.clone();
         let log_settings = settings.embedded.log.clone();
-        let (log_metrics, store_metrics) = (metrics(parlor_log::Metrics::new(registry))?, store_metrics(registry)?);
-        let store = SqliteStore::open(&data, store_metrics).await.map_err(|error| unusable(&data, &error))?;
+        let (log_metrics, store_metrics) =
+            (metrics(parlor_log::Metrics::new(registry))?, store_metrics(registry)?);
+        let store = SqliteStore::open(&data, store_metrics)
+            .await
+            .map_err(|error| unusable(&data, &error))?;
         // An empty store has seen nothing, and is made whole from the log.
-        let seen = store.highest(Shard::ONLY).await.map_err(|error| unusable(&data, &error))?.unwrap_or_default();
-        let log = SqliteLog::open(&data, log_settings, clock.clone(), Some(seen), log_metrics).map_err(Exit::data)?;
+        let seen = store
+            .highest(Shard::ONLY)
+            .await
+            .map_err(|error| unusable(&data, &error))?
+            .unwrap_or_default();
+        let log = SqliteLog::open(&data, log_settings, clock.clone(), Some(seen), log_metrics)
+            .map_err(Exit::data)?;
         Ok(Self { log: Arc::new(log.clone()), store: Arc::new(store), embedded: Some(log) })
     }
 
@@ -69,9 +81,13 @@ impl Backends {
     }
 }
 
-/// A database that was lost, or restored from a copy, lacks what the log has been told is stored. The embedded log delivers
-/// that again by itself; a cluster's operator decides (docs/OPERATING.md, "Backup and restore").
-async fn warn_of_a_short_store(log: &JetStreamLog, seen: &HashMap<Shard, Position>) -> Result<(), Exit> {
+/// A database that was lost, or restored from a copy, lacks what the log has been told is stored.
+/// The embedded log delivers that again by itself; a cluster's operator decides (docs/OPERATING.md,
+/// "Backup and restore").
+async fn warn_of_a_short_store(
+    log: &JetStreamLog,
+    seen: &HashMap<Shard, Position>,
+) -> Result<(), Exit> {
     for shard in log.shards().all() {
         let persisted = log.state(shard).await.map_err(Exit::unavailable)?.persisted;
         let seen = seen.get(&shard).copied().unwrap_or_default();
@@ -83,7 +99,10 @@ async fn warn_of_a_short_store(log: &JetStreamLog, seen: &HashMap<Shard, Positio
 }
 
 /// The database, as `parlor provision` made it.
-pub(crate) async fn connect_cql(settings: &Settings, registry: &Registry) -> Result<CqlStore, Exit> {
+pub(crate) async fn connect_cql(
+    settings: &Settings,
+    registry: &Registry,
+) -> Result<CqlStore, Exit> {
     let cql = secrets::with_cql_password(settings)?;
     let store = CqlStore::connect(&cql, store_metrics(registry)?).await;
     store.map_err(|error| Exit::unavailable(format_args!("cql.nodes = {:?}: {error}", cql.nodes)))
@@ -95,7 +114,10 @@ pub(crate) fn nats_failed(settings: &Settings, error: &LogError) -> Exit {
 }
 
 /// The highest position of each shard that the store has noted.
-pub(crate) async fn seen(store: &CqlStore, shards: Shards) -> Result<HashMap<Shard, Position>, Exit> {
+pub(crate) async fn seen(
+    store: &CqlStore,
+    shards: Shards,
+) -> Result<HashMap<Shard, Position>, Exit> {
     let mut seen = HashMap::new();
     for shard in shards.all() {
         if let Some(position) = store.highest(shard).await.map_err(Exit::unavailable)? {

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 /// A chat backend that cannot lose a message.
 ///
-/// Without a command it is everything in one process, on an embedded, durable log and store. Without a settings file it
-/// runs in development mode: any tenant, localhost only.
+/// Without a command it is everything in one process, on an embedded, durable log and store.
+/// Without a settings file it runs in development mode: any tenant, localhost only.
 #[derive(Debug, Parser)]
 #[command(name = "parlor", version)]
 pub(crate) struct Cli {
@@ -28,7 +28,8 @@ pub(crate) enum Command {
     Persister,
     /// Creates or checks streams, consumers and the database's tables
     Provision {
-        /// Gives a shard whose stream lies behind the database a new stream and epoch; the old one is kept aside.
+        /// Gives a shard whose stream lies behind the database a new stream and epoch; the old one
+        /// is kept aside.
         #[arg(long)]
         renew: bool,
     },

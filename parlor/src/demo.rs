@@ -79,7 +79,10 @@ pub(crate) fn pages(agents: Agents) -> Router {
     let files = Router::new()
         .route("/", get(async || file("demo/index.html")))
         .route("/demo/{file}", get(async |Path(name): Path<String>| file(&format!("demo/{name}"))))
-        .route("/client/{file}", get(async |Path(name): Path<String>| file(&format!("client/{name}"))));
+        .route(
+            "/client/{file}",
+            get(async |Path(name): Path<String>| file(&format!("client/{name}"))),
+        );
     Router::new().route("/demo/agent-token", get(agent_token)).with_state(agents).merge(files)
 }
 
@@ -97,9 +100,13 @@ fn file(address: &str) -> Response {
     (headers, *text).into_response()
 }
 
-/// The page's agent token. A page of another site that has its own name point here must not get one: the Host is
-/// checked, and so is where a browser says the request comes from.
-async fn agent_token(State(agents): State<Agents>, headers: HeaderMap, Query(query): Query<TokenQuery>) -> Response {
+/// The page's agent token. A page of another site that has its own name point here must not get
+/// one: the Host is checked, and so is where a browser says the request comes from.
+async fn agent_token(
+    State(agents): State<Agents>,
+    headers: HeaderMap,
+    Query(query): Query<TokenQuery>,
+) -> Response {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let from = headers.get("sec-fetch-site").and_then(|from| from.to_str().ok());
     if !is_loopback(host) || !matches!(from, None | Some("same-origin" | "none")) {
@@ -108,7 +115,13 @@ async fn agent_token(State(agents): State<Agents>, headers: HeaderMap, Query(que
     let Ok(tenant) = TenantId::parse(&query.tenant_id) else {
         return (StatusCode::BAD_REQUEST, "tenantId is no tenant's name\n").into_response();
     };
-    match agents.mint_development(&tenant, "demo-agent", Some("Demo agent"), Role::Agent, TOKEN_LIFE) {
+    match agents.mint_development(
+        &tenant,
+        "demo-agent",
+        Some("Demo agent"),
+        Role::Agent,
+        TOKEN_LIFE,
+    ) {
         Ok((token, expires)) => {
             let answer = TokenAnswer { token, expires_at: expires.to_string() };
             ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()

@@ -36,7 +36,9 @@ fn run(cli: Cli) -> Result<(), Exit> {
         Some(Command::Ingress) => roles::Role::Ingress,
         Some(Command::Fanout) => roles::Role::Fanout,
         Some(Command::Persister) => roles::Role::Persister,
-        Some(Command::Provision { renew }) => return block_on(&in_force, provision::run(&in_force.settings, renew)),
+        Some(Command::Provision { renew }) => {
+            return block_on(&in_force, provision::run(&in_force.settings, renew));
+        }
         Some(Command::Config) => return print_settings(&in_force),
         Some(Command::Token { tenant, agent }) => return print_token(&in_force, &tenant, &agent),
     };
@@ -50,7 +52,11 @@ fn block_on(in_force: &InForce, work: impl Future<Output = Result<(), Exit>>) ->
 }
 
 fn print_settings(in_force: &InForce) -> Result<(), Exit> {
-    let mode = if in_force.development { "development mode: no settings file" } else { "from a settings file" };
+    let mode = if in_force.development {
+        "development mode: no settings file"
+    } else {
+        "from a settings file"
+    };
     let settings = toml::to_string(&in_force.settings).map_err(Exit::internal)?;
     print!("# {mode}\n{settings}");
     Ok(())
@@ -59,7 +65,9 @@ fn print_settings(in_force: &InForce) -> Result<(), Exit> {
 fn print_token(in_force: &InForce, tenant: &str, agent: &str) -> Result<(), Exit> {
     let settings = &in_force.settings;
     if !in_force.development {
-        return Err(Exit::usage("token is for development mode: with a settings file, tenants have keys of their own"));
+        return Err(Exit::usage(
+            "token is for development mode: with a settings file, tenants have keys of their own",
+        ));
     }
     let tenant = TenantId::parse(tenant).map_err(Exit::usage)?;
     // A missing folder would be made for a key that no running process has.
@@ -69,9 +77,11 @@ fn print_token(in_force: &InForce, tenant: &str, agent: &str) -> Result<(), Exit
             settings.data.display()
         )));
     }
-    let keys: InstallationKeys = secrets::read(&settings.secrets, Some(&settings.data), &Random::system())?;
+    let keys: InstallationKeys =
+        secrets::read(&settings.secrets, Some(&settings.data), &Random::system())?;
     let agents = Agents::new(Tenants::development(&keys), Clock::system());
-    let minted = agents.mint_development(&tenant, agent, Some(agent), Role::Agent, demo::TOKEN_LIFE);
+    let minted =
+        agents.mint_development(&tenant, agent, Some(agent), Role::Agent, demo::TOKEN_LIFE);
     let (token, _) = minted.map_err(Exit::usage)?;
     println!("{token}");
     Ok(())

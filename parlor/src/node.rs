@@ -47,11 +47,19 @@ impl Stages {
         random: &Random,
         metrics: &http::Metrics,
     ) {
-        let serve = http::serve(listener, app, settings.clone(), random.clone(), metrics.clone(), self.edge.clone());
+        let serve = http::serve(
+            listener,
+            app,
+            settings.clone(),
+            random.clone(),
+            metrics.clone(),
+            self.edge.clone(),
+        );
         self.edge.spawn(serve);
     }
 
-    /// Stops everything, stage by stage, within the grace; a second signal ends the process at once.
+    /// Stops everything, stage by stage, within the grace; a second signal ends the process at
+    /// once.
     ///
     /// `lingers` says that a balancer has to see first that the node is no longer ready.
     pub(crate) async fn stop(
@@ -78,10 +86,12 @@ impl Stages {
         }
         info!("stopping: no more connections");
         let deadline = Instant::now() + settings.grace;
-        for (stage, drain) in [("edge", &self.edge), ("middle", &self.middle), ("base", &self.base)] {
+        for (stage, drain) in [("edge", &self.edge), ("middle", &self.middle), ("base", &self.base)]
+        {
             drain.begin();
             // The last stages get a moment even where the first took all the grace.
-            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+            let left =
+                deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
             if !drain.finished(left).await {
                 warn!(stage, tasks = drain.tasks(), "not everything ended within the grace");
             }
@@ -95,7 +105,10 @@ impl Signals {
     /// Listens for SIGTERM and SIGINT from now on.
     pub(crate) fn new() -> Result<Self, Exit> {
         let listen = |kind| signal(kind).map_err(Exit::internal);
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
     }
 
     /// Waits for the next one. Cancel safe.
@@ -110,5 +123,7 @@ impl Signals {
 /// Takes an address for the node, before anything is built.
 pub(crate) async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, Exit> {
     let bound = TcpListener::bind(address).await;
-    bound.map_err(|error| Exit::unavailable(format_args!("{name} = {address} cannot be listened on: {error}")))
+    bound.map_err(|error| {
+        Exit::unavailable(format_args!("{name} = {address} cannot be listened on: {error}"))
+    })
 }

@@ -25,9 +25,8 @@ pub(crate) async fn run(settings: &Settings, renew: bool) -> Result<(), Exit> {
     let nats = secrets::with_nats_password(settings)?;
     let plan = match &settings.provision.streams_file {
         None => STREAMS.to_owned(),
-        Some(file) => {
-            std::fs::read_to_string(file).map_err(|error| Exit::usage(format_args!("{}: {error}", file.display())))?
-        }
+        Some(file) => std::fs::read_to_string(file)
+            .map_err(|error| Exit::usage(format_args!("{}: {error}", file.display())))?,
     };
     let plan = Plan::parse(&plan).map_err(Exit::usage)?;
     let made = CqlStore::provision(&cql).await;
@@ -53,9 +52,16 @@ pub(crate) async fn run(settings: &Settings, renew: bool) -> Result<(), Exit> {
     for change in &report.changes {
         info!("{change}");
     }
-    let log = JetStreamLog::connect(nats, random, &drain, nats_metrics, metrics(parlor_log::Metrics::new(&registry))?);
+    let log = JetStreamLog::connect(
+        nats,
+        random,
+        &drain,
+        nats_metrics,
+        metrics(parlor_log::Metrics::new(&registry))?,
+    );
     let log = log.await.map_err(|error| nats_failed(settings, &error))?;
-    // A stream that is made anew must lie above every epoch there was, also one in which nothing was ever stored.
+    // A stream that is made anew must lie above every epoch there was, also one in which nothing
+    // was ever stored.
     for shard in shards.all() {
         let state = log.state(shard).await.map_err(Exit::unavailable)?;
         store.note(shard, state.end.epoch().start()).await.map_err(Exit::unavailable)?;

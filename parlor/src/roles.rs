@@ -112,7 +112,9 @@ impl<'a> Shared<'a> {
         let data = (role == Role::Alone).then_some(settings.data.as_path());
         if let Some(data) = data {
             let made = std::fs::create_dir_all(data);
-            made.map_err(|error| Exit::data(format_args!("the data folder {}: {error}", data.display())))?;
+            made.map_err(|error| {
+                Exit::data(format_args!("the data folder {}: {error}", data.display()))
+            })?;
         }
         let keys = secrets::read(&settings.secrets, data, &random)?;
         let tenants = tenants(settings, *development, &keys)?;
@@ -123,7 +125,9 @@ impl<'a> Shared<'a> {
             }
         };
         let sampled = metrics(MonitorMetrics::new(&registry))?;
-        let monitor = Monitor::start(backends.log.clone(), clock.clone(), sampled).await.map_err(Exit::unavailable)?;
+        let monitor = Monitor::start(backends.log.clone(), clock.clone(), sampled)
+            .await
+            .map_err(Exit::unavailable)?;
         let history = History::new(
             backends.log.clone(),
             backends.store.clone(),
@@ -160,7 +164,13 @@ impl<'a> Shared<'a> {
     fn persister(&self) -> Result<NamedCheck, Exit> {
         let Backends { log, store, .. } = &self.backends;
         let metrics = metrics(parlor_persister::Metrics::new(&self.registry))?;
-        let health = parlor_persister::run(log, store, &self.settings.persister, &metrics, &self.stages.middle);
+        let health = parlor_persister::run(
+            log,
+            store,
+            &self.settings.persister,
+            &metrics,
+            &self.stages.middle,
+        );
         Ok(("persister", Box::new(move || health.check().map_err(str::to_owned))))
     }
 
@@ -180,7 +190,8 @@ impl<'a> Shared<'a> {
             self.stages.middle.clone(),
         );
         let asked = feeds.clone();
-        checks.push(("feed", Box::new(move || asked.check().map_err(|trouble| trouble.to_string()))));
+        checks
+            .push(("feed", Box::new(move || asked.check().map_err(|trouble| trouble.to_string()))));
         Ok(parlor_fanout::Parts {
             hub,
             feeds,
@@ -229,7 +240,12 @@ impl<'a> Shared<'a> {
     }
 
     fn visitor_tokens(&self) -> VisitorTokens {
-        VisitorTokens::new(&self.keys, self.clock.clone(), self.random.clone(), self.settings.cookies.clone())
+        VisitorTokens::new(
+            &self.keys,
+            self.clock.clone(),
+            self.random.clone(),
+            self.settings.cookies.clone(),
+        )
     }
 
     fn agents(&self) -> Agents {
@@ -258,7 +274,9 @@ impl<'a> Shared<'a> {
     fn announce(&self, role: Role) {
         let Settings { listen, admin, data, .. } = self.settings;
         if self.development {
-            warn!("development mode: no settings file, so any tenant's name is taken, from pages on localhost alone");
+            warn!(
+                "development mode: no settings file, so any tenant's name is taken, from pages on localhost alone"
+            );
         }
         match role {
             Role::Alone => info!(
@@ -266,7 +284,9 @@ impl<'a> Shared<'a> {
                 listen.port(),
                 data.display()
             ),
-            Role::Ingress | Role::Fanout => info!("{role:?} is on {listen}; operators are on {admin}"),
+            Role::Ingress | Role::Fanout => {
+                info!("{role:?} is on {listen}; operators are on {admin}")
+            }
             Role::Persister => info!("{role:?} works; operators are on {admin}"),
         }
     }
@@ -277,10 +297,16 @@ async fn nothing(Extension(id): Extension<RequestId>) -> Response {
     problem_response(&Problem::not_found(), &id)
 }
 
-fn tenants(settings: &Settings, development: bool, keys: &InstallationKeys) -> Result<Tenants, Exit> {
+fn tenants(
+    settings: &Settings,
+    development: bool,
+    keys: &InstallationKeys,
+) -> Result<Tenants, Exit> {
     match &settings.tenants.file {
         Some(file) => Tenants::from_file(file).map_err(Exit::usage),
         None if development => Ok(Tenants::development(keys)),
-        None => Err(Exit::usage("tenants.file is not set: with a settings file, the tenants are named in one")),
+        None => Err(Exit::usage(
+            "tenants.file is not set: with a settings file, the tenants are named in one",
+        )),
     }
 }

@@ -17,12 +17,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{exit::Exit, settings::Settings};
 
-/// Where the installation's secrets are. A file holds 32 bytes or more; white space around them does not count.
+/// Where the installation's secrets are. A file holds 32 bytes or more; white space around them
+/// does not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SecretSettings {
-    /// `secrets.current_file`: what signs. No default; in development mode on the embedded log, a file is made in the
-    /// data folder.
+    /// `secrets.current_file`: what signs. No default; in development mode on the embedded log, a
+    /// file is made in the data folder.
     pub(crate) current_file: Option<PathBuf>,
     /// `secrets.previous_file`: what still verifies while the current one replaces it. No default.
     pub(crate) previous_file: Option<PathBuf>,
@@ -33,12 +34,18 @@ pub(crate) struct SecretSettings {
 }
 
 /// Reads the secrets; makes one in `data`, where that is given, if no file is named.
-pub(crate) fn read(settings: &SecretSettings, data: Option<&Path>, random: &Random) -> Result<InstallationKeys, Exit> {
+pub(crate) fn read(
+    settings: &SecretSettings,
+    data: Option<&Path>,
+    random: &Random,
+) -> Result<InstallationKeys, Exit> {
     let current = match (&settings.current_file, data) {
         (Some(file), _) => read_file(file)?,
         (None, Some(data)) => made_in(data, random)?,
         (None, None) => {
-            return Err(Exit::usage("secrets.current_file is not set: the nodes of an installation share a secret"));
+            return Err(Exit::usage(
+                "secrets.current_file is not set: the nodes of an installation share a secret",
+            ));
         }
     };
     let previous = settings.previous_file.as_deref().map(read_file).transpose()?;
@@ -79,6 +86,8 @@ fn made_in(data: &Path, random: &Random) -> Result<Secret, Exit> {
 }
 
 fn read_file(file: &Path) -> Result<Secret, Exit> {
-    let bytes = fs::read(file).map_err(|error| Exit::usage(format_args!("{}: {error}", file.display())))?;
-    Secret::new(bytes.trim_ascii().to_vec()).map_err(|short| Exit::usage(format_args!("{}: {short}", file.display())))
+    let bytes =
+        fs::read(file).map_err(|error| Exit::usage(format_args!("{}: {error}", file.display())))?;
+    Secret::new(bytes.trim_ascii().to_vec())
+        .map_err(|short| Exit::usage(format_args!("{}: {short}", file.display())))
 }

@@ -107,8 +107,8 @@ pub(crate) struct InForce {
     pub(crate) development: bool,
 }
 
-/// Reads the settings. `file` is the settings file, if one was named; the environment's `PARLOR_…` come last, with `__`
-/// between a section and a key.
+/// Reads the settings. `file` is the settings file, if one was named; the environment's `PARLOR_…`
+/// come last, with `__` between a section and a key.
 pub(crate) fn read(file: Option<PathBuf>) -> Result<InForce, Exit> {
     let mut figment = Figment::from(Toml::string(DEFAULTS));
     let development = file.is_none();
@@ -133,27 +133,40 @@ pub(crate) fn read(file: Option<PathBuf>) -> Result<InForce, Exit> {
 
 /// Refuses what would start and then not work. The log and the database check their own.
 fn check(settings: &Settings) -> Result<(), Exit> {
-    let Settings { http, rest, door, feed, sockets, persister, monitor, embedded, limits, .. } = settings;
+    let Settings { http, rest, door, feed, sockets, persister, monitor, embedded, limits, .. } =
+        settings;
     let url = rest.socket_url.as_str();
     let rules = [
         ("http.max_connections must be 1 or more", http.max_connections > 0),
-        ("http.max_connections_per_address must be 1 or more", http.max_connections_per_address > 0),
+        (
+            "http.max_connections_per_address must be 1 or more",
+            http.max_connections_per_address > 0,
+        ),
         ("http.first_byte, http.head and http.idle must be longer than 0", {
             !http.first_byte.is_zero() && !http.head.is_zero() && !http.idle.is_zero()
         }),
-        ("rest.max_body must be 32768 or more: a text has up to 16 KiB, escaped more", rest.max_body >= 32_768),
+        (
+            "rest.max_body must be 32768 or more: a text has up to 16 KiB, escaped more",
+            rest.max_body >= 32_768,
+        ),
         ("rest.socket_url must begin with ws:// or wss://, or be empty", {
             url.is_empty() || url.starts_with("ws://") || url.starts_with("wss://")
         }),
         ("door.in_flight and door.in_flight_per_tenant must be 1 or more", {
             door.in_flight > 0 && door.in_flight_per_tenant > 0
         }),
-        ("feed.ring_events and feed.ring_bytes must be 1 or more", feed.ring_events > 0 && feed.ring_bytes > 0),
+        (
+            "feed.ring_events and feed.ring_bytes must be 1 or more",
+            feed.ring_events > 0 && feed.ring_bytes > 0,
+        ),
         ("sockets.max must be 1 or more", sockets.max > 0),
         ("sockets.ping_every must be 1s or more, and shorter than sockets.mute_for", {
             sockets.ping_every >= Duration::from_secs(1) && sockets.ping_every < sockets.mute_for
         }),
-        ("sockets.drafts and sockets.draft_bytes must be 1 or more", sockets.drafts > 0 && sockets.draft_bytes > 0),
+        (
+            "sockets.drafts and sockets.draft_bytes must be 1 or more",
+            sockets.drafts > 0 && sockets.draft_bytes > 0,
+        ),
         ("sockets.outbox_frames must be 16 or more, sockets.outbox_bytes 131072 or more", {
             sockets.outbox_frames >= 16 && sockets.outbox_bytes >= 131_072
         }),
@@ -164,9 +177,13 @@ fn check(settings: &Settings) -> Result<(), Exit> {
         ("persister.batch_count and persister.batch_bytes must be 1 or more", {
             persister.batch_count > 0 && persister.batch_bytes > 0
         }),
-        ("persister.progress_every must be longer than 0 and shorter than embedded.log.ack_wait", {
-            !persister.progress_every.is_zero() && persister.progress_every < embedded.log.ack_wait
-        }),
+        (
+            "persister.progress_every must be longer than 0 and shorter than embedded.log.ack_wait",
+            {
+                !persister.progress_every.is_zero()
+                    && persister.progress_every < embedded.log.ack_wait
+            },
+        ),
         ("monitor.every must be longer than 0", !monitor.every.is_zero()),
         ("embedded.log.max_bytes must be 1048576 or more", embedded.log.max_bytes >= 1 << 20),
         ("limits.keys must be 1 or more", limits.keys > 0),

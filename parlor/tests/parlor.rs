@@ -1,6 +1,10 @@
-//! The binary, as its users start it: alone, as tiers on real NATS and CQL, and with everything that can be wrong.
+//! The binary, as its users start it: alone, as tiers on real NATS and CQL, and with everything
+//! that can be wrong.
 
-#![expect(clippy::disallowed_methods, reason = "tests read where their servers are from the environment")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read where their servers are from the environment"
+)]
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 #[path = "parlor/alone.rs"]

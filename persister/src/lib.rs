@@ -1,7 +1,7 @@
 //! Reads the log as a group and writes the store: batch, worker.
 //!
-//! Rows are keyed by position and need no order, so any number of persisters share a shard's deliveries. A delivery is
-//! acknowledged, each by itself, once the store has it.
+//! Rows are keyed by position and need no order, so any number of persisters share a shard's
+//! deliveries. A delivery is acknowledged, each by itself, once the store has it.
 
 mod batch;
 mod health;
@@ -18,7 +18,8 @@ use tracing::{Instrument, info_span};
 
 pub use self::{health::Health, metrics::Metrics, settings::PersisterSettings};
 
-/// Starts a worker for each shard of the log; they end with the drain, their batch stored where the store takes it.
+/// Starts a worker for each shard of the log; they end with the drain, their batch stored where the
+/// store takes it.
 pub fn run(
     log: &Arc<dyn EventLog>,
     store: &Arc<dyn HistoryStore>,

@@ -21,11 +21,17 @@ impl Metrics {
     /// Where one is registered already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let events = IntCounterVec::new(
-            Opts::new("parlor_persister_events_total", "Events taken from the log, by what became of them."),
+            Opts::new(
+                "parlor_persister_events_total",
+                "Events taken from the log, by what became of them.",
+            ),
             &["outcome"],
         )?;
         let failures = IntCounterVec::new(
-            Opts::new("parlor_persister_failures_total", "Failed attempts, by what did not answer."),
+            Opts::new(
+                "parlor_persister_failures_total",
+                "Failed attempts, by what did not answer.",
+            ),
             &["part"],
         )?;
         // Powers of four up to the default bound of a batch.

@@ -16,11 +16,12 @@ pub struct PersisterSettings {
     /// `persister.batch_age`: how long a batch waits for company. Default 20 ms.
     #[serde(with = "duration")]
     pub batch_age: Duration,
-    /// `persister.progress_every`: how often a batch that takes long asks for more time; well below the log's
-    /// acknowledgement wait of 5 s. Default 2 s.
+    /// `persister.progress_every`: how often a batch that takes long asks for more time; well below
+    /// the log's acknowledgement wait of 5 s. Default 2 s.
     #[serde(with = "duration")]
     pub progress_every: Duration,
-    /// `persister.retry_every`: how long to wait after a store or a log that did not answer. Default 1 s.
+    /// `persister.retry_every`: how long to wait after a store or a log that did not answer.
+    /// Default 1 s.
     #[serde(with = "duration")]
     pub retry_every: Duration,
 }

@@ -32,7 +32,8 @@ enum Unstored {
 }
 
 impl Worker {
-    /// Works until the drain begins. Memory is bounded by one batch: while the store is down nothing more is taken.
+    /// Works until the drain begins. Memory is bounded by one batch: while the store is down
+    /// nothing more is taken.
     pub(crate) async fn run(self) {
         while !self.drain.is_draining() {
             match self.log.deliveries(self.shard, PERSISTER).await {
@@ -47,7 +48,8 @@ impl Worker {
 
     /// Takes and stores batches until the drain begins (`None`) or the log fails.
     async fn consume(&self, mut deliveries: Box<dyn Deliveries>) -> Option<LogError> {
-        let limit = BatchLimit { count: self.settings.batch_count, bytes: self.settings.batch_bytes };
+        let limit =
+            BatchLimit { count: self.settings.batch_count, bytes: self.settings.batch_bytes };
         loop {
             let taken = tokio::select! {
                 // A drop leaves what was taken unacknowledged, and it comes again.
@@ -66,7 +68,11 @@ impl Worker {
         }
     }
 
-    async fn keep(&self, deliveries: &mut dyn Deliveries, mut batch: Batch) -> Result<(), Unstored> {
+    async fn keep(
+        &self,
+        deliveries: &mut dyn Deliveries,
+        mut batch: Batch,
+    ) -> Result<(), Unstored> {
         for (delivery, reason) in std::mem::take(&mut batch.unreadable) {
             self.set_aside(deliveries, &delivery, &reason).await?;
         }
@@ -89,10 +95,16 @@ impl Worker {
     }
 
     /// The store refuses the batch for good: find the event it refuses, and set that one aside.
-    async fn keep_one_by_one(&self, deliveries: &mut dyn Deliveries, batch: &Batch) -> Result<(), Unstored> {
+    async fn keep_one_by_one(
+        &self,
+        deliveries: &mut dyn Deliveries,
+        batch: &Batch,
+    ) -> Result<(), Unstored> {
         for (event, delivery) in batch.events.iter().zip(&batch.deliveries) {
             match self.store(deliveries, std::slice::from_ref(event), &batch.deliveries).await? {
-                Ok(()) => deliveries.ack(std::slice::from_ref(delivery)).await.map_err(Unstored::Log)?,
+                Ok(()) => {
+                    deliveries.ack(std::slice::from_ref(delivery)).await.map_err(Unstored::Log)?
+                }
                 Err(reason) => self.set_aside(deliveries, delivery, &reason).await?,
             }
         }
@@ -108,8 +120,8 @@ impl Worker {
         }
     }
 
-    /// Tries until the store answers, telling the log meanwhile that what was `taken` is being worked on. The inner
-    /// error is the store's refusal.
+    /// Tries until the store answers, telling the log meanwhile that what was `taken` is being
+    /// worked on. The inner error is the store's refusal.
     async fn store(
         &self,
         deliveries: &mut dyn Deliveries,
@@ -134,7 +146,10 @@ impl Worker {
                 Err(StoreError::Unavailable(reason)) => {
                     self.metrics.store_failures.inc();
                     if self.health.trouble(STORE_DOWN) {
-                        warn!(reason, "the store does not answer: nothing more is taken until it does");
+                        warn!(
+                            reason,
+                            "the store does not answer: nothing more is taken until it does"
+                        );
                     }
                 }
             }

@@ -1,7 +1,10 @@
 //! The persister between the real embedded log and the real embedded store.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
-#![expect(clippy::disallowed_methods, reason = "the tests append what the persister is to store, as the door would")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests append what the persister is to store, as the door would"
+)]
 
 use std::{
     path::Path,
@@ -33,8 +36,8 @@ use parlor_persister::{Health, Metrics, PersisterSettings};
 use parlor_store::{HistoryStore, InboxPage, Page, PageRange, SqliteStore, StoreError};
 use tempfile::TempDir;
 
-/// The real store behind a switch. It stands for a database that is down, or that applies a write and then does not
-/// answer in time, which SQLite cannot be made to do.
+/// The real store behind a switch. It stands for a database that is down, or that applies a write
+/// and then does not answer in time, which SQLite cannot be made to do.
 #[derive(Debug)]
 struct Switched {
     store: SqliteStore,
@@ -59,15 +62,29 @@ impl HistoryStore for Switched {
         Ok(())
     }
 
-    async fn page(&self, conversation: &ConversationKey, range: PageRange, limit: usize) -> Result<Page, StoreError> {
+    async fn page(
+        &self,
+        conversation: &ConversationKey,
+        range: PageRange,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
         self.store.page(conversation, range, limit).await
     }
 
-    async fn find(&self, conversation: &ConversationKey, id: &EventId) -> Result<Option<Event>, StoreError> {
+    async fn find(
+        &self,
+        conversation: &ConversationKey,
+        id: &EventId,
+    ) -> Result<Option<Event>, StoreError> {
         self.store.find(conversation, id).await
     }
 
-    async fn inbox(&self, tenant: &TenantId, before: Position, limit: usize) -> Result<InboxPage, StoreError> {
+    async fn inbox(
+        &self,
+        tenant: &TenantId,
+        before: Position,
+        limit: usize,
+    ) -> Result<InboxPage, StoreError> {
         self.store.inbox(tenant, before, limit).await
     }
 
@@ -99,7 +116,9 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let log = open_log(folder.path());
         let store =
-            SqliteStore::open(folder.path(), parlor_store::Metrics::new(&Registry::new()).unwrap()).await.unwrap();
+            SqliteStore::open(folder.path(), parlor_store::Metrics::new(&Registry::new()).unwrap())
+                .await
+                .unwrap();
         let store = Switched {
             store,
             down: AtomicBool::new(false),
@@ -155,8 +174,12 @@ impl Bench {
 
     fn counted(&self, outcome: &str) -> f64 {
         let families = self.registry.gather();
-        let family = families.iter().find(|family| family.name() == "parlor_persister_events_total").unwrap();
-        let metric = family.get_metric().iter().find(|metric| metric.get_label()[0].value() == outcome);
+        let family = families
+            .iter()
+            .find(|family| family.name() == "parlor_persister_events_total")
+            .unwrap();
+        let metric =
+            family.get_metric().iter().find(|metric| metric.get_label()[0].value() == outcome);
         metric.unwrap().get_counter().get_value()
     }
 }
@@ -172,7 +195,10 @@ fn open_log(folder: &Path) -> SqliteLog {
 }
 
 fn key() -> ConversationKey {
-    ConversationKey { tenant: TenantId::parse("a").unwrap(), id: ConversationId::from_bytes([1; 16]) }
+    ConversationKey {
+        tenant: TenantId::parse("a").unwrap(),
+        id: ConversationId::from_bytes([1; 16]),
+    }
 }
 
 fn record(number: u64) -> Record {
@@ -225,8 +251,10 @@ async fn while_the_store_is_down_nothing_is_acknowledged_and_it_goes_on_by_itsel
     bench.store.down.store(true, Ordering::SeqCst);
     let health = bench.persist(&bench.drain);
     bench.append_messages(0..50).await;
-    until("it has tried for longer than the log waits", async || bench.store.attempts.load(Ordering::SeqCst) > 30)
-        .await;
+    until("it has tried for longer than the log waits", async || {
+        bench.store.attempts.load(Ordering::SeqCst) > 30
+    })
+    .await;
     assert_eq!(bench.persisted().await, 0);
     assert!(health.check().is_err());
     bench.store.down.store(false, Ordering::SeqCst);
@@ -267,7 +295,8 @@ async fn a_persister_that_is_gone_leaves_its_share_to_another() {
     let first = Drain::new();
     bench.persist(&first);
     bench.append_messages(0..25).await;
-    until("the first has taken some", async || bench.store.attempts.load(Ordering::SeqCst) > 0).await;
+    until("the first has taken some", async || bench.store.attempts.load(Ordering::SeqCst) > 0)
+        .await;
     // The stop while the store is down leaves the batch unacknowledged, as a kill does.
     first.begin();
     assert!(first.finished(Duration::from_secs(5)).await);

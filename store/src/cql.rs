@@ -1,9 +1,10 @@
 //! The CQL store: ScyllaDB, or Cassandra, which speaks the same language.
 //!
-//! An event's position is the write timestamp of all that comes of it, so a replay can never undo a later change and no
-//! clock is involved. The database reads that number as microseconds since 1970: the first epoch begins at 1 << 40,
-//! which is 13 days later, and each epoch takes 13 days more. ScyllaDB refuses what lies days ahead of its own clock,
-//! which epoch 1,600 would; position 0 is refused here.
+//! An event's position is the write timestamp of all that comes of it, so a replay can never undo a
+//! later change and no clock is involved. The database reads that number as microseconds since
+//! 1970: the first epoch begins at 1 << 40, which is 13 days later, and each epoch takes 13 days
+//! more. ScyllaDB refuses what lies days ahead of its own clock, which epoch 1,600 would; position
+//! 0 is refused here.
 
 mod connection;
 mod inbox;
@@ -19,21 +20,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parlor_common::{
-    conversation::ConversationKey, event::Event, id::EventId, position::Position, shard::Shard, tenant::TenantId,
+    conversation::ConversationKey, event::Event, id::EventId, position::Position, shard::Shard,
+    tenant::TenantId,
 };
 
 use self::connection::Connection;
 pub use self::settings::CqlSettings;
-use crate::{HistoryStore, InboxPage, Metrics, Page, PageRange, StoreError, flight::Flights, row::Row};
+use crate::{
+    HistoryStore, InboxPage, Metrics, Page, PageRange, StoreError, flight::Flights, row::Row,
+};
 
 /// A bucket of a conversation is a million positions of its shard.
 const BUCKET_BITS: u32 = 20;
 
 /// The history store of a cluster.
 ///
-/// Written and read at `LOCAL_QUORUM`, so what an insert has kept every later read finds. A read ends within the
-/// request timeout, an insert within it after the last statement that succeeded; while the database is away each call
-/// fails, and the connections come back by themselves.
+/// Written and read at `LOCAL_QUORUM`, so what an insert has kept every later read finds. A read
+/// ends within the request timeout, an insert within it after the last statement that succeeded;
+/// while the database is away each call fails, and the connections come back by themselves.
 #[derive(Debug)]
 pub struct CqlStore {
     connection: Arc<Connection>,
@@ -47,21 +51,25 @@ impl CqlStore {
     /// Connects to a keyspace that was provisioned.
     ///
     /// # Errors
-    /// [`StoreError::Rejected`] for settings that cannot be, a cluster of several datacenters of which none is named,
-    /// and a keyspace that was not provisioned, or by another version; [`StoreError::Unavailable`] where the database
-    /// does not answer within 15 s.
+    /// [`StoreError::Rejected`] for settings that cannot be, a cluster of several datacenters of
+    /// which none is named, and a keyspace that was not provisioned, or by another version;
+    /// [`StoreError::Unavailable`] where the database does not answer within 15 s.
     pub async fn connect(settings: &CqlSettings, metrics: Metrics) -> Result<Self, StoreError> {
         let session = connection::open(settings, settings.request_timeout).await?;
         provision::check(settings, &session).await?;
         let connection = Arc::new(Connection::new(session, settings, metrics.clone()).await?);
-        Ok(Self { connection, pages: Flights::new(metrics.clone()), inboxes: Flights::new(metrics) })
+        Ok(Self {
+            connection,
+            pages: Flights::new(metrics.clone()),
+            inboxes: Flights::new(metrics),
+        })
     }
 
     /// Makes the keyspace and its tables where they are not there yet; what is there is left alone.
     ///
     /// # Errors
-    /// [`StoreError::Rejected`] for settings that cannot be, a cluster of several datacenters of which none is named,
-    /// and a keyspace of another version; [`StoreError::Unavailable`].
+    /// [`StoreError::Rejected`] for settings that cannot be, a cluster of several datacenters of
+    /// which none is named, and a keyspace of another version; [`StoreError::Unavailable`].
     pub async fn provision(settings: &CqlSettings) -> Result<(), StoreError> {
         provision::provision(settings).await
     }
@@ -77,22 +85,42 @@ impl HistoryStore for CqlStore {
         self.connection.metrics.insert.observe(insert).await
     }
 
-    async fn page(&self, conversation: &ConversationKey, range: PageRange, limit: usize) -> Result<Page, StoreError> {
+    async fn page(
+        &self,
+        conversation: &ConversationKey,
+        range: PageRange,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
         let (connection, key) = (Arc::clone(&self.connection), conversation.clone());
-        let query = move || async move { connection.in_time(page::page(&connection, &key, range, limit)).await };
-        let page = self.connection.in_time(self.pages.read((conversation.clone(), range, limit), query));
+        let query = move || async move {
+            connection.in_time(page::page(&connection, &key, range, limit)).await
+        };
+        let page =
+            self.connection.in_time(self.pages.read((conversation.clone(), range, limit), query));
         self.connection.metrics.page.observe(page).await
     }
 
-    async fn find(&self, conversation: &ConversationKey, id: &EventId) -> Result<Option<Event>, StoreError> {
+    async fn find(
+        &self,
+        conversation: &ConversationKey,
+        id: &EventId,
+    ) -> Result<Option<Event>, StoreError> {
         let found = self.connection.in_time(page::find(&self.connection, conversation, id));
         self.connection.metrics.find.observe(found).await
     }
 
-    async fn inbox(&self, tenant: &TenantId, before: Position, limit: usize) -> Result<InboxPage, StoreError> {
+    async fn inbox(
+        &self,
+        tenant: &TenantId,
+        before: Position,
+        limit: usize,
+    ) -> Result<InboxPage, StoreError> {
         let (connection, key) = (Arc::clone(&self.connection), tenant.clone());
-        let query = move || async move { connection.in_time(inbox::inbox(&connection, &key, before, limit)).await };
-        let page = self.connection.in_time(self.inboxes.read((tenant.clone(), before, limit), query));
+        let query = move || async move {
+            connection.in_time(inbox::inbox(&connection, &key, before, limit)).await
+        };
+        let page =
+            self.connection.in_time(self.inboxes.read((tenant.clone(), before, limit), query));
         self.connection.metrics.inbox.observe(page).await
     }
 
@@ -109,7 +137,8 @@ impl HistoryStore for CqlStore {
     async fn highest(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
         let Connection { statements, metrics, .. } = &*self.connection;
         let found = self.connection.select(&statements.highest, (i32::from(shard.number()),));
-        let rows: Vec<(Option<i64>,)> = metrics.highest.observe(self.connection.in_time(found)).await?;
+        let rows: Vec<(Option<i64>,)> =
+            metrics.highest.observe(self.connection.in_time(found)).await?;
         Ok(rows.into_iter().find_map(|(position,)| Position::from_i64(position?)))
     }
 

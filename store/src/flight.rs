@@ -1,8 +1,10 @@
-//! Equal reads in flight are one query, and none of them sees an older state than it would have seen alone.
+//! Equal reads in flight are one query, and none of them sees an older state than it would have
+//! seen alone.
 //!
-//! A reader may join a query only if that has not begun: one that began before the reader came may have missed what
-//! was kept in between, and a reader that has just learnt how far the store has got relies on finding all of it. So
-//! for each key at most one query runs and one waits for it, which all that come meanwhile share.
+//! A reader may join a query only if that has not begun: one that began before the reader came may
+//! have missed what was kept in between, and a reader that has just learnt how far the store has
+//! got relies on finding all of it. So for each key at most one query runs and one waits for it,
+//! which all that come meanwhile share.
 
 use std::{
     collections::HashMap,
@@ -35,7 +37,8 @@ struct Flight<V> {
     begun: Arc<AtomicBool>,
 }
 
-/// A caller's share in a query. The last one that is dropped ends the query and takes the entry away.
+/// A caller's share in a query. The last one that is dropped ends the query and takes the entry
+/// away.
 struct Seat<'a, K: Clone + Eq + Hash, V: Clone> {
     flights: &'a Flights<K, V>,
     key: K,
@@ -71,7 +74,9 @@ where
         F: Future<Output = V> + Send + 'static,
     {
         let mut last = self.lock();
-        let running = last.get(&key).and_then(|flight| Some((flight.answer.upgrade()?, flight.begun.clone())));
+        let running = last
+            .get(&key)
+            .and_then(|flight| Some((flight.answer.upgrade()?, flight.begun.clone())));
         let (previous, joinable) = match running {
             Some((answer, begun)) if begun.load(Ordering::SeqCst) => (Some(answer), None),
             Some((answer, _)) => (None, Some(answer)),
@@ -146,11 +151,17 @@ mod tests {
     impl Reads {
         fn new() -> Self {
             let metrics = Metrics::unregistered();
-            Self { flights: Flights::new(metrics), queries: Arc::default(), state: Arc::default(), end: Arc::default() }
+            Self {
+                flights: Flights::new(metrics),
+                queries: Arc::default(),
+                state: Arc::default(),
+                end: Arc::default(),
+            }
         }
 
         async fn read(&self, key: &'static str) -> usize {
-            let (queries, state, end) = (self.queries.clone(), self.state.clone(), self.end.clone());
+            let (queries, state, end) =
+                (self.queries.clone(), self.state.clone(), self.end.clone());
             let query = move || async move {
                 queries.fetch_add(1, Ordering::SeqCst);
                 let seen = state.load(Ordering::SeqCst);
@@ -187,7 +198,11 @@ mod tests {
             }
         };
         tokio::join!(all, other, end);
-        assert_eq!(reads.queries.load(Ordering::SeqCst), 3, "two for the hundred, one for the other key");
+        assert_eq!(
+            reads.queries.load(Ordering::SeqCst),
+            3,
+            "two for the hundred, one for the other key"
+        );
         assert_eq!(reads.flights.len(), 0);
     }
 

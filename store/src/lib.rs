@@ -1,7 +1,9 @@
-//! The history store: one trait, embedded (SQLite) and CQL implementations, and the suite both pass.
+//! The history store: one trait, embedded (SQLite) and CQL implementations, and the suite both
+//! pass.
 //!
-//! A projection of the log, made again from it as far back as the log keeps; older history is the store's alone. The
-//! trait's documentation is its specification; `store/tests/suite` holds each obligation against both implementations.
+//! A projection of the log, made again from it as far back as the log keeps; older history is the
+//! store's alone. The trait's documentation is its specification; `store/tests/suite` holds each
+//! obligation against both implementations.
 
 mod cql;
 mod flight;
@@ -34,32 +36,47 @@ pub use self::{
 pub trait HistoryStore: Debug + Send + Sync + 'static {
     /// Keeps the events, of any conversations in any order; those that are no message are skipped.
     ///
-    /// Keeping the same event again **must** change nothing, whatever came after it. When it returns `Ok`, all of them
-    /// are kept, found by [`page`](Self::page) and [`find`](Self::find), and counted in the inbox; after an error any
-    /// part of them may be.
+    /// Keeping the same event again **must** change nothing, whatever came after it. When it
+    /// returns `Ok`, all of them are kept, found by [`page`](Self::page) and [`find`](Self::find),
+    /// and counted in the inbox; after an error any part of them may be.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: keep them again later.
     async fn insert(&self, events: &[Event]) -> Result<(), StoreError>;
 
-    /// One page of a conversation in rising order of positions, `limit` (1 or more) at most: the last ones before a
-    /// position, or the first ones after it.
+    /// One page of a conversation in rising order of positions, `limit` (1 or more) at most: the
+    /// last ones before a position, or the first ones after it.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn page(&self, conversation: &ConversationKey, range: PageRange, limit: usize) -> Result<Page, StoreError>;
+    async fn page(
+        &self,
+        conversation: &ConversationKey,
+        range: PageRange,
+        limit: usize,
+    ) -> Result<Page, StoreError>;
 
     /// The event with this id, if it was ever stored.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn find(&self, conversation: &ConversationKey, id: &EventId) -> Result<Option<Event>, StoreError>;
+    async fn find(
+        &self,
+        conversation: &ConversationKey,
+        id: &EventId,
+    ) -> Result<Option<Event>, StoreError>;
 
-    /// A tenant's conversations whose last message lies before `before`, last active first, `limit` (1 or more) at most.
+    /// A tenant's conversations whose last message lies before `before`, last active first, `limit`
+    /// (1 or more) at most.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn inbox(&self, tenant: &TenantId, before: Position, limit: usize) -> Result<InboxPage, StoreError>;
+    async fn inbox(
+        &self,
+        tenant: &TenantId,
+        before: Position,
+        limit: usize,
+    ) -> Result<InboxPage, StoreError>;
 
     /// Remembers that the store has seen `position` of `shard`; a lower one changes nothing.
     ///

@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
+};
 
 use crate::StoreError;
 
@@ -37,12 +39,20 @@ impl Metrics {
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         // From a read out of memory to the request timeout.
         let seconds = HistogramVec::new(
-            HistogramOpts::new("parlor_store_operation_seconds", "How long the store took, by what it was asked.")
-                .buckets(vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0]),
+            HistogramOpts::new(
+                "parlor_store_operation_seconds",
+                "How long the store took, by what it was asked.",
+            )
+            .buckets(vec![
+                0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0,
+            ]),
             &["operation"],
         )?;
         let failures = IntCounterVec::new(
-            Opts::new("parlor_store_failures_total", "What the store could not do, by what it was asked."),
+            Opts::new(
+                "parlor_store_failures_total",
+                "What the store could not do, by what it was asked.",
+            ),
             &["operation"],
         )?;
         let skipped_rows = IntCounter::new(
@@ -84,7 +94,8 @@ impl Metrics {
 // === impl Operation ===
 
 impl Operation {
-    /// Waits for `answer`, and counts it and its time. An answer nobody waits for to its end is not counted.
+    /// Waits for `answer`, and counts it and its time. An answer nobody waits for to its end is not
+    /// counted.
     pub(crate) async fn observe<T>(
         &self,
         answer: impl Future<Output = Result<T, StoreError>>,

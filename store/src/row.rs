@@ -32,7 +32,8 @@ impl Row {
     /// The rows of those events that are messages.
     ///
     /// # Errors
-    /// [`StoreError::Rejected`] for an event at position 0, where none can be: it would be outside every page.
+    /// [`StoreError::Rejected`] for an event at position 0, where none can be: it would be outside
+    /// every page.
     pub(crate) fn of_messages(events: &[Event]) -> Result<Vec<Self>, StoreError> {
         events.iter().filter_map(Self::of).collect()
     }
@@ -43,7 +44,8 @@ impl Row {
             return Some(Err(StoreError::Rejected("an event cannot have position 0".to_owned())));
         }
         let author = &event.record.author;
-        let visitor = (author.kind == AuthorKind::Visitor).then(|| VisitorId::parse(&author.id).ok());
+        let visitor =
+            (author.kind == AuthorKind::Visitor).then(|| VisitorId::parse(&author.id).ok());
         Some(Ok(Self {
             conversation: event.conversation.clone(),
             position: event.position,
@@ -68,10 +70,13 @@ pub(crate) const fn sender_text(sender: Sender) -> &'static str {
 
 /// Reads back what [`sender_text`] wrote.
 pub(crate) fn parse_sender(text: &str) -> Option<Sender> {
-    [Sender::User, Sender::Agent, Sender::Bot].into_iter().find(|&sender| sender_text(sender) == text)
+    [Sender::User, Sender::Agent, Sender::Bot]
+        .into_iter()
+        .find(|&sender| sender_text(sender) == text)
 }
 
-/// The message that a row's record is; `None`, with a warning for the operator, where it cannot be read.
+/// The message that a row's record is; `None`, with a warning for the operator, where it cannot be
+/// read.
 pub(crate) fn decode(
     conversation: &ConversationKey,
     position: Position,

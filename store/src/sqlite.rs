@@ -1,7 +1,7 @@
 //! The embedded store: one SQLite file, for one process.
 //!
-//! WAL with `synchronous=FULL`: an insert that returned survives `kill -9` and a power cut. The log could give it
-//! again only for as long as it keeps.
+//! WAL with `synchronous=FULL`: an insert that returned survives `kill -9` and a power cut. The log
+//! could give it again only for as long as it keeps.
 
 mod pool;
 mod read;
@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use parlor_common::{
-    conversation::ConversationKey, event::Event, id::EventId, position::Position, shard::Shard, tenant::TenantId,
+    conversation::ConversationKey, event::Event, id::EventId, position::Position, shard::Shard,
+    tenant::TenantId,
 };
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
@@ -40,12 +41,13 @@ impl SqliteStore {
     /// Opens the store in `folder`, and makes both where they are not there yet.
     ///
     /// # Errors
-    /// [`StoreError::Rejected`] where the file is no store, or a later version's; [`StoreError::Unavailable`] where it
-    /// cannot be opened or written.
+    /// [`StoreError::Rejected`] where the file is no store, or a later version's;
+    /// [`StoreError::Unavailable`] where it cannot be opened or written.
     pub async fn open(folder: &Path, metrics: Metrics) -> Result<Self, StoreError> {
         let folder = folder.to_owned();
         let opened = tokio::task::spawn_blocking(move || open_files(&folder)).await;
-        let (writer, readers) = opened.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+        let (writer, readers) =
+            opened.map_err(|error| StoreError::Unavailable(error.to_string()))??;
         Ok(Self { writer: Pool::new(vec![writer]), readers: Pool::new(readers), metrics })
     }
 }
@@ -60,21 +62,40 @@ impl HistoryStore for SqliteStore {
         self.metrics.insert.observe(insert).await
     }
 
-    async fn page(&self, conversation: &ConversationKey, range: PageRange, limit: usize) -> Result<Page, StoreError> {
+    async fn page(
+        &self,
+        conversation: &ConversationKey,
+        range: PageRange,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
         let (conversation, metrics) = (conversation.clone(), self.metrics.clone());
-        let page = self.readers.run(move |connection| read::page(connection, &conversation, range, limit, &metrics));
+        let page = self
+            .readers
+            .run(move |connection| read::page(connection, &conversation, range, limit, &metrics));
         self.metrics.page.observe(page).await
     }
 
-    async fn find(&self, conversation: &ConversationKey, id: &EventId) -> Result<Option<Event>, StoreError> {
+    async fn find(
+        &self,
+        conversation: &ConversationKey,
+        id: &EventId,
+    ) -> Result<Option<Event>, StoreError> {
         let (conversation, id, metrics) = (conversation.clone(), *id, self.metrics.clone());
-        let found = self.readers.run(move |connection| read::find(connection, &conversation, id, &metrics));
+        let found =
+            self.readers.run(move |connection| read::find(connection, &conversation, id, &metrics));
         self.metrics.find.observe(found).await
     }
 
-    async fn inbox(&self, tenant: &TenantId, before: Position, limit: usize) -> Result<InboxPage, StoreError> {
+    async fn inbox(
+        &self,
+        tenant: &TenantId,
+        before: Position,
+        limit: usize,
+    ) -> Result<InboxPage, StoreError> {
         let (tenant, metrics) = (tenant.clone(), self.metrics.clone());
-        let page = self.readers.run(move |connection| read::inbox(connection, &tenant, before, limit, &metrics));
+        let page = self
+            .readers
+            .run(move |connection| read::inbox(connection, &tenant, before, limit, &metrics));
         self.metrics.inbox.observe(page).await
     }
 
@@ -84,11 +105,16 @@ impl HistoryStore for SqliteStore {
     }
 
     async fn highest(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
-        self.metrics.highest.observe(self.readers.run(move |connection| read::highest(connection, shard))).await
+        self.metrics
+            .highest
+            .observe(self.readers.run(move |connection| read::highest(connection, shard)))
+            .await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        let answer = self.readers.run(|connection| connection.query_row("SELECT count(*) FROM shards", [], |_| Ok(())));
+        let answer = self
+            .readers
+            .run(|connection| connection.query_row("SELECT count(*) FROM shards", [], |_| Ok(())));
         self.metrics.ping.observe(answer).await
     }
 }
@@ -96,12 +122,16 @@ impl HistoryStore for SqliteStore {
 // === opening ===
 
 fn open_files(folder: &Path) -> Result<(Connection, Vec<Connection>), StoreError> {
-    let cannot = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", folder.display()));
+    let cannot =
+        |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", folder.display()));
     std::fs::create_dir_all(folder).map_err(cannot)?;
     let path = folder.join(FILE);
     let mut writer = connect(&path).map_err(|error| refusal(&path, error))?;
     provision(&path, &mut writer)?;
-    let readers = (0..READERS).map(|_| reader(&path)).collect::<rusqlite::Result<_>>().map_err(unavailable)?;
+    let readers = (0..READERS)
+        .map(|_| reader(&path))
+        .collect::<rusqlite::Result<_>>()
+        .map_err(unavailable)?;
     Ok((writer, readers))
 }
 
@@ -123,8 +153,10 @@ fn reader(path: &PathBuf) -> rusqlite::Result<Connection> {
 
 /// Makes the tables of a new file, all or nothing.
 fn provision(path: &Path, writer: &mut Connection) -> Result<(), StoreError> {
-    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)?;
-    let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(unavailable)?;
+    let transaction =
+        writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unavailable)?;
+    let found: i64 =
+        transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(unavailable)?;
     match found {
         VERSION => Ok(()),
         0 => {
@@ -141,9 +173,9 @@ fn provision(path: &Path, writer: &mut Connection) -> Result<(), StoreError> {
 
 fn refusal(path: &Path, error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            StoreError::Rejected(format!("{} is no store of Parlor's, or is damaged: {error}", path.display()))
-        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::Rejected(
+            format!("{} is no store of Parlor's, or is damaged: {error}", path.display()),
+        ),
         _ => unavailable(error),
     }
 }

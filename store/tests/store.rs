@@ -1,9 +1,13 @@
-//! What a history store owes its callers, held against the embedded store and against a real CQL server; and what each
-//! of them owes on its own: surviving `kill -9`, and getting over a database that is slow, deaf or gone.
+//! What a history store owes its callers, held against the embedded store and against a real CQL
+//! server; and what each of them owes on its own: surviving `kill -9`, and getting over a database
+//! that is slow, deaf or gone.
 //!
 //! The CQL server is named by `PARLOR_TEST_CQL` (`host:port`); without it those tests fail.
 
-#![expect(clippy::disallowed_methods, reason = "the suite is the store's own caller, and reads where its server is")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the suite is the store's own caller, and reads where its server is"
+)]
 #![expect(clippy::unwrap_used, reason = "what helps a test may end it")]
 
 /// The suite: one function for each requirement, the same for every implementation.

@@ -21,7 +21,9 @@ fn agents() -> (Agents, TempDir) {
     write("ed.pem", ED_PUBLIC.as_bytes());
     write("ec.pem", EC_PUBLIC.as_bytes());
     let key = |issuer: &str, kid: &str, algorithm: &str, file: &str| {
-        format!("[[tenant.agent_key]]\nissuer = \"{issuer}\"\nkid = \"{kid}\"\nalgorithm = \"{algorithm}\"\n{file}\n")
+        format!(
+            "[[tenant.agent_key]]\nissuer = \"{issuer}\"\nkid = \"{kid}\"\nalgorithm = \"{algorithm}\"\n{file}\n"
+        )
     };
     let tenant = |name: &str| format!("[[tenant]]\nname = \"{name}\"\norigins = []\n");
     let text = [
@@ -89,12 +91,17 @@ fn verify_claims(claims: &Value) -> Result<Agent, Refused> {
 #[test]
 fn a_token_of_each_algorithm_is_its_tenants_agent() {
     let (agents, _folder) = agents();
-    for (name, kid, algorithm) in
-        [("HS256", "hs", Algorithm::HS256), ("EdDSA", "ed", Algorithm::EdDSA), ("ES256", "ec", Algorithm::ES256)]
-    {
+    for (name, kid, algorithm) in [
+        ("HS256", "hs", Algorithm::HS256),
+        ("EdDSA", "ed", Algorithm::EdDSA),
+        ("ES256", "ec", Algorithm::ES256),
+    ] {
         let agent = agents.verify(&sign(&header(name, kid), &claims(), algorithm)).unwrap();
         assert_eq!(agent.tenant.as_str(), "shop");
-        assert_eq!((agent.id.as_str(), agent.name.as_deref(), agent.role), ("agent-7", Some("Ann"), Role::Agent));
+        assert_eq!(
+            (agent.id.as_str(), agent.name.as_deref(), agent.role),
+            ("agent-7", Some("Ann"), Role::Agent)
+        );
         assert_eq!(agent.expires, Timestamp::from_millis((NOW + 3600) * 1000));
     }
 }
@@ -165,14 +172,21 @@ fn claims_that_are_not_what_they_should_be_are_refused() {
         claims.insert("iat".to_owned(), json!(NOW + 3600));
         Value::Object(claims)
     });
-    assert_eq!(verify_claims(&far.unwrap()), Err(Refused::TooLong), "an iat ahead of now buys nothing");
+    assert_eq!(
+        verify_claims(&far.unwrap()),
+        Err(Refused::TooLong),
+        "an iat ahead of now buys nothing"
+    );
 }
 
 #[test]
 fn a_claim_given_twice_is_refused() {
     let twice = claims().to_string().replace("\"sub\":", "\"sub\":\"admin\",\"sub\":");
-    let message =
-        format!("{}.{}", URL_SAFE_NO_PAD.encode(header("HS256", "hs").to_string()), URL_SAFE_NO_PAD.encode(twice));
+    let message = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header("HS256", "hs").to_string()),
+        URL_SAFE_NO_PAD.encode(twice)
+    );
     let key = EncodingKey::from_secret(SECRET);
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
     assert_eq!(agents().0.verify(&format!("{message}.{signature}")), Err(Refused::Claims));
@@ -201,14 +215,20 @@ fn the_algorithm_is_the_keys_and_never_the_tokens() {
         assert_eq!(agents.verify(&token), Err(Refused::Signature), "{other}");
     }
     let long = sign(&header("HS512", "hs"), &claims(), Algorithm::HS512);
-    assert_eq!(agents.verify(&long), Err(Refused::Signature), "also where it is signed with the right secret");
+    assert_eq!(
+        agents.verify(&long),
+        Err(Refused::Signature),
+        "also where it is signed with the right secret"
+    );
     let crossed = sign(&header("EdDSA", "ec"), &claims(), Algorithm::EdDSA);
     assert_eq!(agents.verify(&crossed), Err(Refused::Signature));
 }
 
 #[test]
 fn the_key_is_found_by_issuer_and_kid_and_by_nothing_else() {
-    let unknown = |header: Value| assert_eq!(verify(&header, &claims()), Err(Refused::UnknownKey), "{header}");
+    let unknown = |header: Value| {
+        assert_eq!(verify(&header, &claims()), Err(Refused::UnknownKey), "{header}")
+    };
     for kid in ["", "HS", "hs ", "../hs.key", "/dev/null", "' OR 1=1 --", "*", "hs\u{0}"] {
         unknown(header("HS256", kid));
     }
@@ -260,7 +280,10 @@ fn no_changed_or_cut_token_is_accepted() {
 fn a_tokens_size_is_bounded() {
     let (agents, _folder) = agents();
     let padded = with("padding", json!("x".repeat(4096)));
-    assert_eq!(agents.verify(&sign(&header("HS256", "hs"), &padded, Algorithm::HS256)), Err(Refused::Malformed));
+    assert_eq!(
+        agents.verify(&sign(&header("HS256", "hs"), &padded, Algorithm::HS256)),
+        Err(Refused::Malformed)
+    );
     assert_eq!(agents.verify(&"a".repeat(10_000_000)), Err(Refused::Malformed));
 }
 
@@ -291,15 +314,25 @@ fn a_minted_token_is_accepted_in_development_alone() {
     let agents = Agents::new(Tenants::development(&keys), clock);
     let shop = TenantId::parse("shop").unwrap();
     let hour = Duration::from_secs(3600);
-    let (token, expires) = agents.mint_development(&shop, "ann", Some("Ann"), Role::Agent, hour).unwrap();
+    let (token, expires) =
+        agents.mint_development(&shop, "ann", Some("Ann"), Role::Agent, hour).unwrap();
     let agent = agents.verify(&token).unwrap();
     assert_eq!((agent.tenant, agent.id.as_str(), agent.expires), (shop.clone(), "ann", expires));
     assert_eq!(expires, Timestamp::from_millis((NOW + 3600) * 1000));
-    let (other, _) = agents.mint_development(&TenantId::parse("other").unwrap(), "ann", None, Role::Bot, hour).unwrap();
+    let (other, _) = agents
+        .mint_development(&TenantId::parse("other").unwrap(), "ann", None, Role::Bot, hour)
+        .unwrap();
     assert_eq!(agents.verify(&other).unwrap().tenant.as_str(), "other");
-    let forged = other.replacen(other.split('.').nth(1).unwrap(), token.split('.').nth(1).unwrap(), 1);
-    assert_eq!(agents.verify(&forged), Err(Refused::Signature), "a tenant's key signs for no other");
-    let mint = |agents: &Agents, id: &str, ttl| agents.mint_development(&shop, id, None, Role::Agent, ttl).unwrap_err();
+    let forged =
+        other.replacen(other.split('.').nth(1).unwrap(), token.split('.').nth(1).unwrap(), 1);
+    assert_eq!(
+        agents.verify(&forged),
+        Err(Refused::Signature),
+        "a tenant's key signs for no other"
+    );
+    let mint = |agents: &Agents, id: &str, ttl| {
+        agents.mint_development(&shop, id, None, Role::Agent, ttl).unwrap_err()
+    };
     assert_eq!(mint(&agents, "", hour), Refused::Claims);
     assert_eq!(mint(&agents, "ann", hour * 48), Refused::TooLong);
     let (from_file, _folder) = self::agents();

@@ -26,7 +26,8 @@ fn visitor(number: u8) -> VisitorId {
 
 #[test]
 fn a_visitor_may_send_a_burst_and_then_at_its_rate() {
-    let five_a_second = LimitSettings { visitor_messages: Rate::new(5, 20), ..LimitSettings::default() };
+    let five_a_second =
+        LimitSettings { visitor_messages: Rate::new(5, 20), ..LimitSettings::default() };
     let (limits, time) = limits(five_a_second);
     let send = || limits.check_visitor(&tenant("a"), visitor(1));
     assert_eq!((0..30).filter(|_| send().is_ok()).count(), 20);
@@ -37,15 +38,23 @@ fn a_visitor_may_send_a_burst_and_then_at_its_rate() {
     time.fetch_add(1, Ordering::Relaxed);
     assert!(send().is_ok() && send().is_err());
     time.fetch_add(3_600_000, Ordering::Relaxed);
-    assert_eq!((0..30).filter(|_| send().is_ok()).count(), 20, "a pause earns no more than a burst");
+    assert_eq!(
+        (0..30).filter(|_| send().is_ok()).count(),
+        20,
+        "a pause earns no more than a burst"
+    );
 }
 
 #[test]
 fn a_limit_is_told_as_a_problem_that_says_whose_it_is() {
-    let (limits, _) = limits(LimitSettings { tenant_messages: Rate::new(1, 1), ..LimitSettings::default() });
+    let (limits, _) =
+        limits(LimitSettings { tenant_messages: Rate::new(1, 1), ..LimitSettings::default() });
     limits.check_tenant(&tenant("a")).unwrap();
     let problem = Problem::from(limits.check_tenant(&tenant("a")).unwrap_err());
-    assert_eq!((problem.code, problem.retry_after), (Code::RateLimited, Some(Duration::from_secs(1))));
+    assert_eq!(
+        (problem.code, problem.retry_after),
+        (Code::RateLimited, Some(Duration::from_secs(1)))
+    );
     assert_eq!((&*problem.details[0].field, &*problem.details[0].code), ("tenant", "rate_limited"));
     assert_eq!(problem.to_string(), "the tenant sends more than it may");
 }
@@ -53,7 +62,8 @@ fn a_limit_is_told_as_a_problem_that_says_whose_it_is() {
 #[test]
 fn nobody_pays_for_another() {
     let one = Rate::new(1, 1);
-    let settings = LimitSettings { visitor_messages: one, tenant_messages: one, ..LimitSettings::default() };
+    let settings =
+        LimitSettings { visitor_messages: one, tenant_messages: one, ..LimitSettings::default() };
     let (limits, _) = limits(settings);
     limits.check_visitor(&tenant("a"), visitor(1)).unwrap();
     assert!(limits.check_visitor(&tenant("a"), visitor(1)).is_err());
@@ -67,8 +77,11 @@ fn nobody_pays_for_another() {
 #[test]
 fn an_ipv6_customer_is_one_address() {
     let one = Rate::new(1, 1);
-    let (limits, _) =
-        limits(LimitSettings { address_requests: one, address_upgrades: one, ..LimitSettings::default() });
+    let (limits, _) = limits(LimitSettings {
+        address_requests: one,
+        address_upgrades: one,
+        ..LimitSettings::default()
+    });
     let request = |text: &str| limits.check_request(text.parse().unwrap());
     request("2001:db8:1:2::1").unwrap();
     assert_eq!(request("2001:db8:1:2:ffff::9").unwrap_err().whose, Whose::Address);
@@ -90,7 +103,8 @@ fn a_million_addresses_take_no_more_memory_than_the_cap() {
 
 #[test]
 fn a_flood_of_strangers_does_not_free_who_is_still_at_it() {
-    let settings = LimitSettings { keys: 100, address_requests: Rate::new(1, 5), ..LimitSettings::default() };
+    let settings =
+        LimitSettings { keys: 100, address_requests: Rate::new(1, 5), ..LimitSettings::default() };
     let (limits, _) = limits(settings);
     let offender: IpAddr = "192.0.2.1".parse().unwrap();
     let let_through = (0..1_000_u32).filter(|&number| {
@@ -102,7 +116,8 @@ fn a_flood_of_strangers_does_not_free_who_is_still_at_it() {
 
 #[test]
 fn a_clock_that_is_set_back_refuses_nobody_for_long() {
-    let five_a_second = LimitSettings { visitor_messages: Rate::new(5, 20), ..LimitSettings::default() };
+    let five_a_second =
+        LimitSettings { visitor_messages: Rate::new(5, 20), ..LimitSettings::default() };
     let (limits, time) = limits(five_a_second);
     let send = || limits.check_visitor(&tenant("a"), visitor(1));
     while send().is_ok() {}
@@ -128,7 +143,8 @@ proptest! {
                 Err(wait) => prop_assert!(wait > 0 && rate.let_through(&mut used.clone(), now + wait).is_ok()),
             }
         }
-        // Rounding a cell's length down to a microsecond lets through less than one in a thousand more.
+        // Rounding a cell's length down to a microsecond lets through less than one in a thousand
+        // more.
         let earned = now as f64 / 1e6 * f64::from(per_second) * 1.001;
         prop_assert!(f64::from(through) <= earned + f64::from(burst) + 1.0);
     }

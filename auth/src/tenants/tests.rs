@@ -65,14 +65,19 @@ const SHOP: &str = r#"
 fn in_development_every_name_is_a_tenant_of_this_machine() {
     let tenants = Tenants::development(&keys(1, None));
     let tenant = tenants.get(&id("anyone")).unwrap();
-    assert!(tenant.origins == [OriginRule::Loopback] && !tenant.publishable_key_required && !tenant.suspended);
+    assert!(
+        tenant.origins == [OriginRule::Loopback]
+            && !tenant.publishable_key_required
+            && !tenant.suspended
+    );
     assert!(tenants.any_origin("http://localhost:3000") && tenants.any_origin("https://[::1]"));
     assert!(!tenants.any_origin("https://shop.example") && !tenants.any_origin("null"));
 }
 
 #[test]
 fn a_development_key_is_its_tenants_alone_and_lives_through_a_rotation() {
-    let (old, rotated) = (Tenants::development(&keys(1, None)), Tenants::development(&keys(2, Some(1))));
+    let (old, rotated) =
+        (Tenants::development(&keys(1, None)), Tenants::development(&keys(2, Some(1))));
     let (issuer, kid, secret) = old.development_signer(&id("a")).unwrap();
     assert_eq!(issuer, "parlor-dev:a");
     assert_ne!(old.development_signer(&id("b")).unwrap().2, secret);
@@ -94,7 +99,10 @@ fn a_file_names_the_tenants_and_nobody_else_is_one() {
     assert!(shop.has_publishable_key("pk_live_1") && !shop.has_publishable_key("pk_live_"));
     assert_eq!(shop.limits.messages, Some(Rate::new(50, 100)));
     assert!(tenants.get(&id("other")).is_none());
-    assert!(tenants.any_origin("https://shop.example:443") && !tenants.any_origin("http://127.0.0.1:8080"));
+    assert!(
+        tenants.any_origin("https://shop.example:443")
+            && !tenants.any_origin("http://127.0.0.1:8080")
+    );
     assert!(tenants.agent_key("https://login.shop.example", "1").is_some());
     assert!(tenants.agent_key("https://login.shop.example", "2").is_none());
     assert!(tenants.agent_key("parlor-dev:shop.example", "1").is_none());
@@ -113,9 +121,13 @@ fn public_keys_stand_in_the_file_or_beside_it() {
     );
     let tenants = folder.tenants(&text).unwrap();
     assert!(tenants.agent_key("i", "ed").is_some() && tenants.agent_key("i", "ec").is_some());
-    for (algorithm, key) in
-        [("ES256", ED_PUBLIC), ("EdDSA", EC_PUBLIC), ("ES256", P384_PUBLIC), ("EdDSA", "nonsense"), ("ES256", "")]
-    {
+    for (algorithm, key) in [
+        ("ES256", ED_PUBLIC),
+        ("EdDSA", EC_PUBLIC),
+        ("ES256", P384_PUBLIC),
+        ("EdDSA", "nonsense"),
+        ("ES256", ""),
+    ] {
         let text = format!(
             "[[tenant]]\nname = \"a\"\norigins = []\n\
             [[tenant.agent_key]]\nissuer = \"i\"\nkid = \"k\"\nalgorithm = \"{algorithm}\"\npublic_key = '''{key}'''\n"
@@ -188,7 +200,15 @@ fn a_changed_file_is_in_force_and_a_broken_one_is_not() {
 fn a_changed_key_file_is_a_change() {
     let folder = Folder::new();
     let tenants = folder.tenants(SHOP).unwrap();
-    let secret = || tenants.agent_key("https://login.shop.example", "1").unwrap().1.decoding().as_bytes().to_vec();
+    let secret = || {
+        tenants
+            .agent_key("https://login.shop.example", "1")
+            .unwrap()
+            .1
+            .decoding()
+            .as_bytes()
+            .to_vec()
+    };
     assert_eq!(secret(), b"s".repeat(32));
     folder.write("agents.key", &format!("{}\n", "t".repeat(32)));
     assert_eq!(tenants.reload_if_changed(), Ok(true));

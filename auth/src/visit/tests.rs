@@ -47,7 +47,11 @@ fn the_origin_decides_by_kind_and_credential() {
             let own = check(&["https://shop.example"]).unwrap().unwrap();
             assert_eq!(own.header(), "https://shop.example");
             let spelled = check(&["https://SHOP.example:443"]).unwrap().unwrap();
-            assert_eq!(spelled.header(), "https://SHOP.example:443", "a browser compares it with what it sent");
+            assert_eq!(
+                spelled.header(),
+                "https://SHOP.example:443",
+                "a browser compares it with what it sent"
+            );
             for foreign in [
                 "https://evil.example",
                 "https://shop.example.evil.net",
@@ -62,9 +66,10 @@ fn the_origin_decides_by_kind_and_credential() {
                 let problem = check(&[foreign]).unwrap_err();
                 assert_eq!(problem.code, Code::OriginRefused, "{kind:?} {credential:?} {foreign}");
             }
-            for doubled in
-                [["https://shop.example", "https://shop.example"], ["https://shop.example", "https://evil.net"]]
-            {
+            for doubled in [
+                ["https://shop.example", "https://shop.example"],
+                ["https://shop.example", "https://evil.net"],
+            ] {
                 assert_eq!(check(&doubled).unwrap_err().code, Code::OriginRefused, "{doubled:?}");
             }
             let without = check(&[]).map_err(|problem| problem.code);
@@ -94,7 +99,9 @@ fn the_header_names_the_tenant() {
     let tenants = Tenants::development(&keys());
     let of = |values: &[&[u8]]| {
         let pairs: Vec<_> = values.iter().map(|value| ("x-tenant-id", *value)).collect();
-        tenant_of_header(&tenants, &headers(&pairs)).map(|tenant| tenant.id.to_string()).map_err(|problem| problem.code)
+        tenant_of_header(&tenants, &headers(&pairs))
+            .map(|tenant| tenant.id.to_string())
+            .map_err(|problem| problem.code)
     };
     assert_eq!(of(&[b"  My-Shop.Example "]), Ok("my-shop.example".to_owned()));
     assert_eq!(of(&[]), Err(Code::TenantMissing));
@@ -110,14 +117,29 @@ fn the_header_names_the_tenant() {
 fn the_query_names_the_tenant_of_a_socket() {
     let tenants = Tenants::development(&keys());
     let of = |query: Option<&str>| {
-        tenant_of_query(&tenants, query).map(|tenant| tenant.id.to_string()).map_err(|problem| problem.code)
+        tenant_of_query(&tenants, query)
+            .map(|tenant| tenant.id.to_string())
+            .map_err(|problem| problem.code)
     };
     assert_eq!(of(Some("tenantId=My-Shop.example&x=y")), Ok("my-shop.example".to_owned()));
     assert_eq!(of(Some("x&tenantId=%20my%2Dshop+")), Ok("my-shop".to_owned()));
-    for query in [None, Some(""), Some("tenantId"), Some("tenantId="), Some("tenantId=%20"), Some("tenantid=a")] {
+    for query in [
+        None,
+        Some(""),
+        Some("tenantId"),
+        Some("tenantId="),
+        Some("tenantId=%20"),
+        Some("tenantid=a"),
+    ] {
         assert_eq!(of(query), Err(Code::TenantMissing), "{query:?}");
     }
-    for query in ["tenantId=caf%C3%A9", "tenantId=%E9", "tenantId=a%00", "tenantId=a%2", "tenantId=a&tenantId=b"] {
+    for query in [
+        "tenantId=caf%C3%A9",
+        "tenantId=%E9",
+        "tenantId=a%00",
+        "tenantId=a%2",
+        "tenantId=a&tenantId=b",
+    ] {
         assert_eq!(of(Some(query)), Err(Code::TenantInvalid), "{query}");
     }
 }
@@ -125,8 +147,9 @@ fn the_query_names_the_tenant_of_a_socket() {
 #[test]
 fn a_token_and_the_named_tenant_must_agree() {
     let id = TenantId::parse("shop").unwrap();
-    let check =
-        |header: &[u8], query| agree(&id, &headers(&[("x-tenant-id", header)]), query).map_err(|problem| problem.code);
+    let check = |header: &[u8], query| {
+        agree(&id, &headers(&[("x-tenant-id", header)]), query).map_err(|problem| problem.code)
+    };
     assert_eq!(agree(&id, &HeaderMap::new(), None), Ok(()));
     assert_eq!(check(b" Shop ", Some("tenantId=SHOP")), Ok(()));
     assert_eq!(check(b"", None), Ok(()));
@@ -138,18 +161,28 @@ fn a_token_and_the_named_tenant_must_agree() {
 #[test]
 fn authorization_is_one_bearer_token() {
     let read = |values: &[&str]| {
-        let pairs: Vec<_> = values.iter().map(|value| ("authorization", value.as_bytes())).collect();
+        let pairs: Vec<_> =
+            values.iter().map(|value| ("authorization", value.as_bytes())).collect();
         let headers = headers(&pairs);
         bearer(&headers).map(|bearer| match bearer {
             Bearer::None => "none".to_owned(),
-            Bearer::Visitor(token) | Bearer::Publishable(token) | Bearer::Other(token) => format!("{bearer:?} {token}"),
+            Bearer::Visitor(token) | Bearer::Publishable(token) | Bearer::Other(token) => {
+                format!("{bearer:?} {token}")
+            }
         })
     };
     assert_eq!(read(&[]).unwrap(), "none");
     assert_eq!(read(&["Bearer vt_x"]).unwrap(), "Visitor(…) vt_x");
     assert_eq!(read(&["bearer  pk_x "]).unwrap(), "Publishable(…) pk_x");
     assert_eq!(read(&["BEARER a.b.c"]).unwrap(), "Other(…) a.b.c");
-    for values in [&["Basic eDp5"][..], &["Bearer"], &["Bearer "], &["vt_x"], &[""], &["Bearer vt_x", "Bearer vt_y"]] {
+    for values in [
+        &["Basic eDp5"][..],
+        &["Bearer"],
+        &["Bearer "],
+        &["vt_x"],
+        &[""],
+        &["Bearer vt_x", "Bearer vt_y"],
+    ] {
         assert_eq!(read(values).unwrap_err().code, Code::Unauthorized, "{values:?}");
     }
 }
@@ -161,9 +194,22 @@ fn a_publishable_key_is_wanted_only_where_the_tenant_says_so() {
         assert_eq!(check_publishable_key(&free, bearer), Ok(()));
     }
     assert_eq!(check_publishable_key(&strict, Bearer::Publishable("pk_live")), Ok(()));
-    assert_eq!(check_publishable_key(&strict, Bearer::Visitor("vt_x")), Ok(()), "it is verified as a visitor's");
-    for bearer in [Bearer::None, Bearer::Publishable("pk_liv"), Bearer::Publishable("pk_live2"), Bearer::Other("pk")] {
-        assert_eq!(check_publishable_key(&strict, bearer).unwrap_err().code, Code::Unauthorized, "{bearer:?}");
+    assert_eq!(
+        check_publishable_key(&strict, Bearer::Visitor("vt_x")),
+        Ok(()),
+        "it is verified as a visitor's"
+    );
+    for bearer in [
+        Bearer::None,
+        Bearer::Publishable("pk_liv"),
+        Bearer::Publishable("pk_live2"),
+        Bearer::Other("pk"),
+    ] {
+        assert_eq!(
+            check_publishable_key(&strict, bearer).unwrap_err().code,
+            Code::Unauthorized,
+            "{bearer:?}"
+        );
     }
 }
 
@@ -175,6 +221,12 @@ fn a_bearer_token_is_a_visitor_or_refused() {
     assert_eq!(bearer_visitor(&tokens, Bearer::Visitor(&tokens.write(&token))), Ok(Some(token)));
     assert_eq!(bearer_visitor(&tokens, Bearer::None), Ok(None));
     assert_eq!(bearer_visitor(&tokens, Bearer::Publishable("pk_live")), Ok(None));
-    assert_eq!(bearer_visitor(&tokens, Bearer::Visitor("vt_forged")).unwrap_err().code, Code::Unauthorized);
-    assert_eq!(bearer_visitor(&tokens, Bearer::Other("a.b.c")).unwrap_err().code, Code::Unauthorized);
+    assert_eq!(
+        bearer_visitor(&tokens, Bearer::Visitor("vt_forged")).unwrap_err().code,
+        Code::Unauthorized
+    );
+    assert_eq!(
+        bearer_visitor(&tokens, Bearer::Other("a.b.c")).unwrap_err().code,
+        Code::Unauthorized
+    );
 }

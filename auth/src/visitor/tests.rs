@@ -22,7 +22,10 @@ fn tokens(seed: u64, millis: i64) -> VisitorTokens {
 }
 
 fn cookies(lines: &[&str]) -> HeaderMap {
-    lines.iter().map(|line| (header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect()
+    lines
+        .iter()
+        .map(|line| (header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap()))
+        .collect()
 }
 
 fn cookie(name: &str, tokens: &VisitorTokens, token: &VisitorToken) -> String {
@@ -63,11 +66,17 @@ fn no_changed_byte_is_accepted() {
         for bit in 0..8 {
             let mut changed = bytes.clone();
             changed[index] ^= 1 << bit;
-            assert_eq!(tokens.read(&format!("vt_{}", URL_SAFE_NO_PAD.encode(changed))), Err(BadToken));
+            assert_eq!(
+                tokens.read(&format!("vt_{}", URL_SAFE_NO_PAD.encode(changed))),
+                Err(BadToken)
+            );
         }
     }
     for length in 0..bytes.len() {
-        assert_eq!(tokens.read(&format!("vt_{}", URL_SAFE_NO_PAD.encode(&bytes[..length]))), Err(BadToken));
+        assert_eq!(
+            tokens.read(&format!("vt_{}", URL_SAFE_NO_PAD.encode(&bytes[..length]))),
+            Err(BadToken)
+        );
     }
     let longer = [bytes.as_slice(), &[0; 16]].concat();
     assert_eq!(tokens.read(&format!("vt_{}", URL_SAFE_NO_PAD.encode(longer))), Err(BadToken));
@@ -86,7 +95,11 @@ fn a_genuine_signature_over_another_shape_is_refused() {
     assert_eq!(sign([vec![2], vec![0; 23]].concat()), Err(BadToken), "another version");
     assert_eq!(sign([vec![1], vec![0; 31]].concat()), Err(BadToken), "half an absorbed visitor");
     assert_eq!(sign([vec![1], vec![0; 22]].concat()), Err(BadToken), "too short");
-    assert_eq!(sign([vec![1], vec![0; 23 + 16 * 5]].concat()), Err(BadToken), "five absorbed visitors");
+    assert_eq!(
+        sign([vec![1], vec![0; 23 + 16 * 5]].concat()),
+        Err(BadToken),
+        "five absorbed visitors"
+    );
 }
 
 #[test]
@@ -105,7 +118,10 @@ fn a_token_stands_for_up_to_four_others() {
     let (primary, others): (_, Vec<_>) = (tokens.issue(), (0..6).map(|_| tokens.issue()).collect());
     let merged = primary.absorbing(&others);
     assert_eq!(merged.visitor(), primary.visitor());
-    assert_eq!(merged.absorbed(), others[..4].iter().map(VisitorToken::visitor).collect::<Vec<_>>());
+    assert_eq!(
+        merged.absorbed(),
+        others[..4].iter().map(VisitorToken::visitor).collect::<Vec<_>>()
+    );
     assert_eq!(primary.absorbing([&primary]).absorbed(), []);
     assert_eq!(merged.absorbing(&others).absorbed().len(), 4);
     assert_eq!(tokens.read(&tokens.write(&merged)), Ok(merged.clone()));
@@ -125,7 +141,10 @@ fn a_cookie_has_the_attributes_a_third_party_frame_needs_and_a_fresh_name() {
     let attributes = "Path=/; HttpOnly; Max-Age=31536000; SameSite=None; Secure; Partitioned";
     assert_eq!(rest.split_once("; ").unwrap(), (tokens.write(&token).as_str(), attributes));
     let expired = tokens.expire_cookie(name).unwrap();
-    assert_eq!(expired, format!("{name}=; Path=/; HttpOnly; Max-Age=0; SameSite=None; Secure; Partitioned"));
+    assert_eq!(
+        expired,
+        format!("{name}=; Path=/; HttpOnly; Max-Age=0; SameSite=None; Secure; Partitioned")
+    );
     assert_eq!(tokens.expire_cookie("session"), None);
     assert_eq!(tokens.expire_cookie("__Host-parlor_v_a; b"), None);
 }
@@ -136,7 +155,11 @@ fn the_lax_variant_is_for_plain_http() {
     let tokens = VisitorTokens::new(&keys(1, None), at(0), Random::seeded(1), settings);
     let cookie = tokens.set_cookie(&tokens.issue());
     let text = cookie.to_str().unwrap();
-    assert!(text.starts_with("parlor_v_") && text.ends_with("; Path=/; HttpOnly; Max-Age=60; SameSite=Lax"), "{text}");
+    assert!(
+        text.starts_with("parlor_v_")
+            && text.ends_with("; Path=/; HttpOnly; Max-Age=60; SameSite=Lax"),
+        "{text}"
+    );
     let read = tokens.from_cookies(&cookies(&[text.split(';').next().unwrap()]));
     assert!(read.is_some());
 }
@@ -160,7 +183,9 @@ fn of_several_cookies_the_oldest_is_the_visitor() {
 fn tokens_of_one_instant_are_told_apart_alike_in_any_order() {
     let tokens = tokens(1, 0);
     let (a, b) = (cookie("a", &tokens, &tokens.issue()), cookie("b", &tokens, &tokens.issue()));
-    let read = |first: &str, second: &str| tokens.from_cookies(&cookies(&[&format!("{first}; {second}")])).unwrap();
+    let read = |first: &str, second: &str| {
+        tokens.from_cookies(&cookies(&[&format!("{first}; {second}")])).unwrap()
+    };
     assert_eq!(read(&a, &b), read(&b, &a));
 }
 
@@ -193,7 +218,8 @@ fn a_cookie_that_does_not_verify_is_named_and_otherwise_passed_over() {
 #[test]
 fn the_number_of_cookies_looked_at_is_bounded() {
     let tokens = tokens(1, 0);
-    let many: Vec<_> = (0..500).map(|number| cookie(&number.to_string(), &tokens, &tokens.issue())).collect();
+    let many: Vec<_> =
+        (0..500).map(|number| cookie(&number.to_string(), &tokens, &tokens.issue())).collect();
     let jar = tokens.jar(&cookies(&[&many.join("; ")]));
     assert_eq!(jar.names().len(), 64);
     let far = format!("{}{}", "a=b;".repeat(300), cookie("a", &tokens, &tokens.issue()));

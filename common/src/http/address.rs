@@ -31,17 +31,19 @@ pub struct Network {
 #[error("{0:?} is no network such as 10.0.0.0/8 or 2001:db8::/32")]
 pub struct BadNetwork(String);
 
-/// What is counted as one: an IPv4 address, or the /64 of an IPv6 address, which is what one customer of a provider
-/// has at the least.
+/// What is counted as one: an IPv4 address, or the /64 of an IPv6 address, which is what one
+/// customer of a provider has at the least.
 pub fn address_group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
+        }
     }
 }
 
-/// The client behind `peer`: the rightmost hop that no trusted proxy has. What an untrusted hop says of others is
-/// hearsay, and so is what lies left of a hop that cannot be read.
+/// The client behind `peer`: the rightmost hop that no trusted proxy has. What an untrusted hop
+/// says of others is hearsay, and so is what lies left of a hop that cannot be read.
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> ClientAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
@@ -61,7 +63,10 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
 fn hop_address(hop: &[u8]) -> Option<IpAddr> {
     let hop = std::str::from_utf8(hop).ok()?.trim();
     let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
-    let address = bare.parse::<IpAddr>().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))?;
+    let address = bare
+        .parse::<IpAddr>()
+        .ok()
+        .or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))?;
     Some(address.to_canonical())
 }
 
@@ -88,7 +93,8 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, BadNetwork> {
         let bad = || BadNetwork(text.to_owned());
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let (address, prefix) =
+            text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.parse().map_err(|_| bad())?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Ok(most), |prefix| prefix.parse::<u8>().map_err(|_| bad()))?;
@@ -143,10 +149,24 @@ mod tests {
     #[test]
     fn the_client_is_the_rightmost_untrusted_hop() {
         let trusted = ["10.0.0.0/8", "fd00::/8"];
-        assert_eq!(client_of("10.0.0.1", &["1.1.1.1, 203.0.113.9, 10.0.0.2"], &trusted), "203.0.113.9");
-        assert_eq!(client_of("10.0.0.1", &["1.1.1.1", "203.0.113.9, fd00::1"], &trusted), "203.0.113.9");
-        assert_eq!(client_of("10.0.0.1", &["10.0.0.3,10.0.0.2"], &trusted), "10.0.0.3", "all of them trusted");
-        assert_eq!(client_of("10.0.0.1", &["1.1.1.1, unknown"], &trusted), "10.0.0.1", "nothing left of junk counts");
+        assert_eq!(
+            client_of("10.0.0.1", &["1.1.1.1, 203.0.113.9, 10.0.0.2"], &trusted),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            client_of("10.0.0.1", &["1.1.1.1", "203.0.113.9, fd00::1"], &trusted),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            client_of("10.0.0.1", &["10.0.0.3,10.0.0.2"], &trusted),
+            "10.0.0.3",
+            "all of them trusted"
+        );
+        assert_eq!(
+            client_of("10.0.0.1", &["1.1.1.1, unknown"], &trusted),
+            "10.0.0.1",
+            "nothing left of junk counts"
+        );
         assert_eq!(client_of("10.0.0.1", &["203.0.113.9:4711"], &trusted), "203.0.113.9");
         assert_eq!(client_of("10.0.0.1", &["[2001:db8::1]:4711"], &trusted), "2001:db8::1");
         assert_eq!(client_of("10.0.0.1", &[], &trusted), "10.0.0.1");
@@ -158,8 +178,19 @@ mod tests {
         assert!(all.contains("203.0.113.9".parse().unwrap()));
         assert!(!all.contains("2001:db8::1".parse().unwrap()));
         let one: Network = "2001:db8::1".parse().unwrap();
-        assert!(one.contains("2001:db8::1".parse().unwrap()) && !one.contains("2001:db8::2".parse().unwrap()));
-        for text in ["", "10.0.0.0/33", "10.0.0.0/x", "10.0.0/8", "fd00::/129", "10.0.0.0/-1", "10.0.0.0/8/8"] {
+        assert!(
+            one.contains("2001:db8::1".parse().unwrap())
+                && !one.contains("2001:db8::2".parse().unwrap())
+        );
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0.0/x",
+            "10.0.0/8",
+            "fd00::/129",
+            "10.0.0.0/-1",
+            "10.0.0.0/8/8",
+        ] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }
     }

@@ -15,12 +15,15 @@ const STALLS_IN_ALL: u32 = 4;
 
 /// Reads a whole body of at most `limit` bytes, none of whose parts may take longer than `stall`.
 ///
-/// A body whose announced length is over the limit is not read at all. Not cancel safe: what was read is lost.
+/// A body whose announced length is over the limit is not read at all. Not cancel safe: what was
+/// read is lost.
 ///
 /// # Errors
-/// `TooLarge` over the limit, `RequestTimeout` where it stalls, `BadRequest` where the client broke off.
+/// `TooLarge` over the limit, `RequestTimeout` where it stalls, `BadRequest` where the client broke
+/// off.
 pub async fn read_body(mut body: Body, limit: usize, stall: Duration) -> Result<Bytes, Problem> {
-    let too_large = || Problem::new(Code::TooLarge, format!("the body has more than {limit} bytes"));
+    let too_large =
+        || Problem::new(Code::TooLarge, format!("the body has more than {limit} bytes"));
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(too_large());
     }
@@ -33,7 +36,9 @@ pub async fn read_body(mut body: Body, limit: usize, stall: Duration) -> Result<
             Ok(Some(Ok(frame))) => frame,
             Ok(Some(Err(_))) => return Err(Problem::new(Code::BadRequest, "the body broke off")),
             Ok(None) => break,
-            Err(_) => return Err(Problem::new(Code::RequestTimeout, "the body did not come in time")),
+            Err(_) => {
+                return Err(Problem::new(Code::RequestTimeout, "the body did not come in time"));
+            }
         };
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + all.len() + data.len() > limit {

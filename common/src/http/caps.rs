@@ -11,7 +11,8 @@ use std::{
 
 use super::metrics::{Metrics, OpenGauge};
 
-/// The most refused connections that are waited for until they have read their answer. More are closed at once.
+/// The most refused connections that are waited for until they have read their answer. More are
+/// closed at once.
 const MAX_REFUSALS: usize = 256;
 
 /// The connections of one listener. Cheap to clone.
@@ -60,7 +61,12 @@ pub(super) enum Full {
 
 impl Caps {
     pub(super) fn new(max: usize, max_per_address: usize) -> Self {
-        Self(Arc::new(Shared { max, max_per_address, taken: Mutex::default(), refusals: AtomicUsize::new(0) }))
+        Self(Arc::new(Shared {
+            max,
+            max_per_address,
+            taken: Mutex::default(),
+            refusals: AtomicUsize::new(0),
+        }))
     }
 
     /// Takes a place for a connection, counted for `address` where one is given.
@@ -142,6 +148,10 @@ mod tests {
         let again = caps.take(None, &metrics).unwrap();
         drop(again);
         assert!(caps.take(a, &metrics).is_ok());
-        assert_eq!(caps.0.taken.lock().unwrap().by_address.len(), 2, "a freed address leaves nothing behind");
+        assert_eq!(
+            caps.0.taken.lock().unwrap().by_address.len(),
+            2,
+            "a freed address leaves nothing behind"
+        );
     }
 }

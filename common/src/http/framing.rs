@@ -1,8 +1,10 @@
-//! Framing: follows the heads of a connection's requests as their bytes come, to notice what hyper does not tell.
+//! Framing: follows the heads of a connection's requests as their bytes come, to notice what hyper
+//! does not tell.
 //!
-//! hyper (1.12) reads a request with both Content-Length and Transfer-Encoding as chunked, drops the length before a
-//! handler sees it, and closes afterwards. Such a request is how one server is made to see another request than the
-//! proxy before it, and is to be refused; so its head is read here as well.
+//! hyper (1.12) reads a request with both Content-Length and Transfer-Encoding as chunked, drops
+//! the length before a handler sees it, and closes afterwards. Such a request is how one server is
+//! made to see another request than the proxy before it, and is to be refused; so its head is read
+//! here as well.
 
 /// What is known of a request's framing, by its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +61,8 @@ impl Framing {
                 }
                 State::Start | State::Headers => {
                     let end = bytes.iter().position(|&byte| byte == b'\n');
-                    let (part, rest) = end.map_or((bytes, &[][..]), |end| (&bytes[..end], &bytes[end + 1..]));
+                    let (part, rest) =
+                        end.map_or((bytes, &[][..]), |end| (&bytes[..end], &bytes[end + 1..]));
                     let room = MAX_LINE - self.line.len();
                     self.cut |= part.len() > room;
                     self.line.extend_from_slice(&part[..part.len().min(room)]);
@@ -74,7 +77,8 @@ impl Framing {
 
     /// What the head of the request with this number, counted from 0, says.
     pub(super) fn verdict(&self, request: u64) -> Verdict {
-        // hyper has seen a head that ended, so it ended here too; if the two disagree, nothing else may follow.
+        // hyper has seen a head that ended, so it ended here too; if the two disagree, nothing else
+        // may follow.
         if request >= self.heads {
             return Verdict::Last;
         }
@@ -94,7 +98,9 @@ impl Framing {
                     self.encoded = true;
                 } else if name.eq_ignore_ascii_case(b"content-length") {
                     let value = value.get(1..).and_then(|value| std::str::from_utf8(value).ok());
-                    let length = value.and_then(|value| value.trim().parse::<u64>().ok()).filter(|_| !self.cut);
+                    let length = value
+                        .and_then(|value| value.trim().parse::<u64>().ok())
+                        .filter(|_| !self.cut);
                     self.length_unknown |= length.is_none();
                     self.length = length.or(self.length);
                 }
@@ -144,14 +150,17 @@ mod tests {
         ] {
             assert_eq!(verdicts(&[head.as_bytes()], 1), [Verdict::Ambiguous], "{head}");
         }
-        let long =
-            format!("POST / HTTP/1.1\r\nContent-Length:{}5\r\nTransfer-Encoding: chunked\r\n\r\n", " ".repeat(99));
+        let long = format!(
+            "POST / HTTP/1.1\r\nContent-Length:{}5\r\nTransfer-Encoding: chunked\r\n\r\n",
+            " ".repeat(99)
+        );
         assert_eq!(verdicts(&[long.as_bytes()], 1), [Verdict::Ambiguous]);
     }
 
     #[test]
     fn a_chunked_request_is_the_last_of_its_connection() {
-        let head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n";
+        let head =
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n";
         assert_eq!(verdicts(&[head], 2), [Verdict::Last, Verdict::Last]);
     }
 
@@ -166,7 +175,8 @@ mod tests {
     #[test]
     fn a_pipelined_ambiguous_request_is_noticed() {
         let plain = "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi";
-        let both = "POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+        let both =
+            "POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
         let bytes = format!("{plain}{plain}{both}{plain}");
         assert_eq!(
             verdicts(&[bytes.as_bytes()], 4),

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use http::{Method, StatusCode};
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
 
 /// How many connections are open.
 pub(super) type OpenGauge = IntGauge;
@@ -41,13 +43,19 @@ impl Metrics {
     /// # Errors
     /// Where one is registered already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let connections = IntGauge::new("parlor_http_connections", "Open connections, sockets included.")?;
+        let connections =
+            IntGauge::new("parlor_http_connections", "Open connections, sockets included.")?;
         let outcomes = IntCounterVec::new(
-            Opts::new("parlor_http_connections_total", "Connections that came, by what became of them."),
+            Opts::new(
+                "parlor_http_connections_total",
+                "Connections that came, by what became of them.",
+            ),
             &["outcome"],
         )?;
-        let accept_failures =
-            IntCounter::new("parlor_http_accept_failures_total", "Accepts that failed for want of files or memory.")?;
+        let accept_failures = IntCounter::new(
+            "parlor_http_accept_failures_total",
+            "Accepts that failed for want of files or memory.",
+        )?;
         let broken = IntCounter::new(
             "parlor_http_broken_connections_total",
             "Connections that ended early: broken off, timed out, or not HTTP.",
@@ -57,13 +65,21 @@ impl Metrics {
             "Requests with both Content-Length and Transfer-Encoding.",
         )?;
         let answers = IntCounterVec::new(
-            Opts::new("parlor_http_requests_total", "Requests answered, by method and class of status."),
+            Opts::new(
+                "parlor_http_requests_total",
+                "Requests answered, by method and class of status.",
+            ),
             &["method", "status"],
         )?;
         // From an answer out of memory to the longest wait of the door.
         let seconds = HistogramVec::new(
-            HistogramOpts::new("parlor_http_request_seconds", "From a request's head to its answer's head, by method.")
-                .buckets(vec![0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0]),
+            HistogramOpts::new(
+                "parlor_http_request_seconds",
+                "From a request's head to its answer's head, by method.",
+            )
+            .buckets(vec![
+                0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0,
+            ]),
             &["method"],
         )?;
         registry.register(Box::new(connections.clone()))?;
@@ -82,7 +98,8 @@ impl Metrics {
             broken,
             ambiguous,
             seconds: METHODS.map(|method| seconds.with_label_values(&[method])),
-            answers: METHODS.map(|method| STATUSES.map(|status| answers.with_label_values(&[method, status]))),
+            answers: METHODS
+                .map(|method| STATUSES.map(|status| answers.with_label_values(&[method, status]))),
         })
     }
 

@@ -1,8 +1,9 @@
 //! Patience: how long a connection may be silent, by what is awaited.
 //!
-//! hyper has one deadline for "the next head", which starts when the last answer is written; a kept-alive connection
-//! would be cut as soon as a slow head is. It asks its timer for that deadline, so this timer tells the two apart: it
-//! waits long for the first byte, and from there as long as a head may take.
+//! hyper has one deadline for "the next head", which starts when the last answer is written; a
+//! kept-alive connection would be cut as soon as a slow head is. It asks its timer for that
+//! deadline, so this timer tells the two apart: it waits long for the first byte, and from there as
+//! long as a head may take.
 
 use std::{
     future::Future,
@@ -16,7 +17,8 @@ use hyper::rt::{Sleep, Timer};
 
 use super::framing::{Framing, Verdict};
 
-/// What has happened on a connection; shared by its stream, its timer and its service, which are one task.
+/// What has happened on a connection; shared by its stream, its timer and its service, which are
+/// one task.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Activity(Arc<Mutex<Seen>>);
 
@@ -95,7 +97,13 @@ impl Timer for Patience {
         let from = self.activity.bytes();
         let wait = if from == 0 { self.first_byte } else { self.idle };
         let sleep = Box::pin(tokio::time::sleep(wait));
-        Box::pin(HeadWait { activity: self.activity.clone(), from, head: self.head, begun: false, sleep })
+        Box::pin(HeadWait {
+            activity: self.activity.clone(),
+            from,
+            head: self.head,
+            begun: false,
+            sleep,
+        })
     }
 
     fn sleep_until(&self, _: Instant) -> Pin<Box<dyn Sleep>> {

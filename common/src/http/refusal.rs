@@ -14,12 +14,13 @@ use crate::{drain::Drain, problem::Problem};
 /// How long the client is given to send its request and read the answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Answers 503 without reading the request, then closes. Where too many are being told already, only closes.
+/// Answers 503 without reading the request, then closes. Where too many are being told already,
+/// only closes.
 pub(super) fn answer(mut tcp: TcpStream, id: &RequestId, caps: &Caps, drain: &Drain) {
     let Some(refusal) = caps.refuse() else { return };
     let problem = Problem::busy(Duration::from_secs(1), "there are too many connections");
-    let body =
-        serde_json::to_string(&problem.body(id.as_str())).expect("a problem has string keys and no fallible field");
+    let body = serde_json::to_string(&problem.body(id.as_str()))
+        .expect("a problem has string keys and no fallible field");
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
          retry-after: 1\r\ncache-control: no-store\r\nconnection: close\r\n\r\n{body}",

@@ -8,12 +8,14 @@ use http::{HeaderValue, header};
 use super::request::RequestId;
 use crate::problem::{Code, Problem};
 
-/// The answer that tells `problem`: its status, its JSON, `Retry-After` in whole seconds where it has one, and
-/// `Cache-Control: no-store`. `Connection: close` where the rest of the request is not going to be read.
+/// The answer that tells `problem`: its status, its JSON, `Retry-After` in whole seconds where it
+/// has one, and `Cache-Control: no-store`. `Connection: close` where the rest of the request is not
+/// going to be read.
 ///
 /// The caller adds the headers that depend on the request's Origin.
 pub fn problem_response(problem: &Problem, id: &RequestId) -> Response {
-    let body = serde_json::to_vec(&problem.body(id.as_str())).expect("a problem has string keys and no fallible field");
+    let body = serde_json::to_vec(&problem.body(id.as_str()))
+        .expect("a problem has string keys and no fallible field");
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = problem.code.status();
     let headers = response.headers_mut();
@@ -54,7 +56,8 @@ mod tests {
 
     #[test]
     fn a_problem_says_when_the_rest_of_the_request_is_not_read() {
-        let response = problem_response(&Problem::new(Code::TooLarge, "too large"), &RequestId::taken("r"));
+        let response =
+            problem_response(&Problem::new(Code::TooLarge, "too large"), &RequestId::taken("r"));
         assert_eq!(response.headers()[header::CONNECTION], "close");
         let response = problem_response(&Problem::not_found(), &RequestId::taken("r"));
         assert!(!response.headers().contains_key(header::CONNECTION));

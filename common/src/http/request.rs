@@ -1,4 +1,5 @@
-//! What every request gets before a handler sees it: an id, the client's address, one leading slash.
+//! What every request gets before a handler sees it: an id, the client's address, one leading
+//! slash.
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
@@ -89,7 +90,8 @@ impl Preparation {
         let id = RequestId::of(request.headers()).unwrap_or_else(|| self.request_id());
         if ambiguous {
             self.metrics.ambiguous.inc();
-            let problem = Problem::new(Code::BadRequest, "both Content-Length and Transfer-Encoding");
+            let problem =
+                Problem::new(Code::BadRequest, "both Content-Length and Transfer-Encoding");
             return Err(Box::new(finish(problem_response(&problem, &id), &id)));
         }
         let mut request = request.map(Body::new);
@@ -111,8 +113,8 @@ pub(super) fn finish(mut response: Response, id: &RequestId) -> Response {
     response
 }
 
-/// The address with one leading slash; `None` where it has no more than one. A base address that ends in a slash gives
-/// `//api/chat/messages`, and a browser follows no redirect on an upgrade.
+/// The address with one leading slash; `None` where it has no more than one. A base address that
+/// ends in a slash gives `//api/chat/messages`, and a browser follows no redirect on an upgrade.
 fn without_leading_slashes(uri: &Uri) -> Option<Uri> {
     let written = uri.path_and_query()?.as_str();
     let rest = written.trim_start_matches('/');
@@ -130,9 +132,13 @@ mod tests {
 
     #[test]
     fn leading_slashes_are_one() {
-        let collapsed =
-            |text: &'static str| without_leading_slashes(&Uri::from_static(text)).map(|uri| uri.to_string());
-        assert_eq!(collapsed("//api/chat/messages?a=//b"), Some("/api/chat/messages?a=//b".to_owned()));
+        let collapsed = |text: &'static str| {
+            without_leading_slashes(&Uri::from_static(text)).map(|uri| uri.to_string())
+        };
+        assert_eq!(
+            collapsed("//api/chat/messages?a=//b"),
+            Some("/api/chat/messages?a=//b".to_owned())
+        );
         assert_eq!(collapsed("///"), Some("/".to_owned()));
         assert_eq!(collapsed("//?tenantId=a"), Some("/?tenantId=a".to_owned()));
         assert_eq!(collapsed("/api//chat"), None);
@@ -141,7 +147,9 @@ mod tests {
 
     #[test]
     fn a_sane_request_id_is_kept() {
-        let of = |value: &str| RequestId::of(&HeaderMap::from_iter([(X_REQUEST_ID, value.parse().unwrap())]));
+        let of = |value: &str| {
+            RequestId::of(&HeaderMap::from_iter([(X_REQUEST_ID, value.parse().unwrap())]))
+        };
         assert_eq!(of("a-B_7.x"), Some(RequestId::taken("a-B_7.x")));
         for value in ["", "a b", "a\"b", &"x".repeat(65)] {
             assert_eq!(of(value), None, "{value}");

@@ -1,4 +1,5 @@
-//! A connection's stream: TCP that is counted, watched, cut when it stalls, and closed so that the answer arrives.
+//! A connection's stream: TCP that is counted, watched, cut when it stalls, and closed so that the
+//! answer arrives.
 
 use std::{
     fmt,
@@ -20,8 +21,8 @@ use tokio::{
 
 use super::{caps::Place, patience::Activity};
 
-/// How long and for how many bytes a closed connection is read on: a kernel that closes with bytes unread resets the
-/// connection, and the client may lose the answer it was sent.
+/// How long and for how many bytes a closed connection is read on: a kernel that closes with bytes
+/// unread resets the connection, and the client may lose the answer it was sent.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 256 * 1024;
 
@@ -61,12 +62,30 @@ pub fn socket(upgraded: Upgraded) -> Result<Socket, Upgraded> {
 }
 
 impl Stream {
-    pub(super) const fn new(tcp: TcpStream, place: Place, activity: Activity, write_stall: Duration) -> Self {
-        Self { tcp, place, activity, write_stall, stalled: None, linger: None, lingered: 0, ended: false }
+    pub(super) const fn new(
+        tcp: TcpStream,
+        place: Place,
+        activity: Activity,
+        write_stall: Duration,
+    ) -> Self {
+        Self {
+            tcp,
+            place,
+            activity,
+            write_stall,
+            stalled: None,
+            linger: None,
+            lingered: 0,
+            ended: false,
+        }
     }
 
     /// Cuts the connection where a write has waited too long.
-    fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn watch<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;
             return written;
@@ -74,12 +93,19 @@ impl Stream {
         let stall = self.write_stall;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
         ready!(stalled.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing of its answer")))
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client takes nothing of its answer",
+        )))
     }
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.tcp).poll_read(context, buf))?;
         let read = &buf.filled()[before..];
@@ -90,7 +116,11 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.tcp).poll_write(context, bytes);
         self.watch(context, written)
     }
@@ -122,7 +152,9 @@ impl AsyncWrite for Stream {
         while !self.ended && self.lingered < LINGER_BYTES {
             let mut buf = ReadBuf::new(&mut scratch);
             match Pin::new(&mut self.tcp).poll_read(context, &mut buf) {
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() => self.lingered += buf.filled().len(),
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    self.lingered += buf.filled().len()
+                }
                 Poll::Ready(_) => self.ended = true,
                 Poll::Pending => {
                     let linger = self.linger.as_mut().expect("it was made above");
@@ -137,6 +169,9 @@ impl AsyncWrite for Stream {
 
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream").field("tcp", &self.tcp).field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("Stream")
+            .field("tcp", &self.tcp)
+            .field("place", &self.place)
+            .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,5 @@
-//! The accept loop over real sockets. Deadlines are shortened; a test that waits for one says which.
+//! The accept loop over real sockets. Deadlines are shortened; a test that waits for one says
+//! which.
 
 use std::{net::SocketAddr, sync::Mutex, task::Poll, time::Instant};
 
@@ -48,7 +49,14 @@ async fn fixture(settings: HttpSettings) -> (Fixture, Shared) {
     let address = listener.local_addr().unwrap();
     let drain = Drain::new();
     let metrics = Metrics::new(&Registry::new()).unwrap();
-    let serving = drain.spawn(serve(listener, app, settings, Random::seeded(1), metrics.clone(), drain.clone()));
+    let serving = drain.spawn(serve(
+        listener,
+        app,
+        settings,
+        Random::seeded(1),
+        metrics.clone(),
+        drain.clone(),
+    ));
     (Fixture { address, drain, metrics, serving }, shared)
 }
 
@@ -165,7 +173,10 @@ async fn a_silent_connection_is_cut_after_the_first_bytes_deadline() {
     let (fixture, _) = fixture(HttpSettings { head: SOON, ..quick() }).await;
     let started = Instant::now();
     assert_eq!(fixture.exchange("").await, "");
-    assert!(started.elapsed() >= Duration::from_millis(150) && started.elapsed() < Duration::from_secs(3));
+    assert!(
+        started.elapsed() >= Duration::from_millis(150)
+            && started.elapsed() < Duration::from_secs(3)
+    );
     assert_eq!(fixture.metrics.connections.get(), 0);
     fixture.stop().await;
 }
@@ -180,13 +191,18 @@ async fn a_dribbled_head_is_cut_after_its_deadline() {
         stream.write_all(b"GET /whoami HTTP/1.1\r\n").await.unwrap();
         loop {
             ticks.tick().await;
-            if stream.write_all(b"a: b\r\n").await.is_err() || matches!(stream.try_read(&mut [0; 64]), Ok(0)) {
+            if stream.write_all(b"a: b\r\n").await.is_err()
+                || matches!(stream.try_read(&mut [0; 64]), Ok(0))
+            {
                 return;
             }
         }
     });
     cut.await.expect("each byte must not buy more time");
-    assert!(started.elapsed() >= Duration::from_millis(300) && started.elapsed() < Duration::from_secs(3));
+    assert!(
+        started.elapsed() >= Duration::from_millis(300)
+            && started.elapsed() < Duration::from_secs(3)
+    );
     fixture.stop().await;
 }
 
@@ -215,7 +231,8 @@ async fn a_kept_alive_connection_may_be_silent_for_longer_than_a_new_one() {
 
 #[tokio::test]
 async fn over_the_cap_a_connection_is_told_before_it_is_closed() {
-    let (fixture, _) = fixture(HttpSettings { max_connections: 2, ..HttpSettings::default() }).await;
+    let (fixture, _) =
+        fixture(HttpSettings { max_connections: 2, ..HttpSettings::default() }).await;
     let request = "GET /api/chat/messages HTTP/1.1\r\nHost: a\r\n\r\n";
     let mut held = Vec::new();
     for _ in 0..2 {
@@ -227,8 +244,12 @@ async fn over_the_cap_a_connection_is_told_before_it_is_closed() {
     let refused = fixture.exchange(request).await;
     assert_eq!(status(&refused), "503");
     assert!(refused.contains("retry-after: 1\r\n"), "{refused}");
-    let body: serde_json::Value = serde_json::from_str(refused.split_once("\r\n\r\n").unwrap().1).unwrap();
-    assert_eq!((&body["error"]["code"], &body["error"]["retryable"]), (&"busy".into(), &true.into()));
+    let body: serde_json::Value =
+        serde_json::from_str(refused.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(
+        (&body["error"]["code"], &body["error"]["retryable"]),
+        (&"busy".into(), &true.into())
+    );
     assert_eq!(fixture.metrics.refused_all.get(), 1);
     held.pop();
     let again = timeout(SOON, async {
@@ -275,7 +296,8 @@ async fn an_upgraded_connection_keeps_its_place_and_what_was_read_ahead() {
     stream.write_all(request).await.unwrap();
     assert_eq!(status(&answer(&mut stream).await), "101");
     timeout(SOON, shared.entered.notified()).await.unwrap();
-    let Socket { stream: mut theirs, read_ahead, place } = shared.sockets.lock().unwrap().pop().unwrap();
+    let Socket { stream: mut theirs, read_ahead, place } =
+        shared.sockets.lock().unwrap().pop().unwrap();
     let mut seen = read_ahead.to_vec();
     while seen.len() < 11 {
         timeout(SOON, theirs.read_buf(&mut seen)).await.unwrap().unwrap();
@@ -300,8 +322,15 @@ async fn a_length_together_with_chunks_is_refused_and_closed() {
         let smuggled = "0\r\n\r\nGET /whoami HTTP/1.1\r\nHost: a\r\n\r\n";
         let request = format!("POST /echo HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n{smuggled}");
         let answers = fixture.exchange(&request).await;
-        assert_eq!((status(&answers), answers.matches("HTTP/1.1 ").count()), ("400", 1), "{headers}: {answers}");
-        assert!(answers.contains("connection: close\r\n") && answers.contains("\"requestId\""), "{answers}");
+        assert_eq!(
+            (status(&answers), answers.matches("HTTP/1.1 ").count()),
+            ("400", 1),
+            "{headers}: {answers}"
+        );
+        assert!(
+            answers.contains("connection: close\r\n") && answers.contains("\"requestId\""),
+            "{answers}"
+        );
     }
     assert_eq!(fixture.metrics.ambiguous.get(), 3);
     fixture.stop().await;
@@ -339,7 +368,9 @@ async fn other_broken_framing_is_refused() {
         "Transfer-Encoding: identity",
         "Transfer-Encoding: chunked, gzip",
     ] {
-        let answer = fixture.exchange(&format!("POST /echo HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\nhello")).await;
+        let answer = fixture
+            .exchange(&format!("POST /echo HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\nhello"))
+            .await;
         assert_eq!(status(&answer), "400", "{headers}: {answer}");
     }
     fixture.stop().await;
@@ -358,7 +389,9 @@ async fn a_head_over_the_limit_is_refused() {
 #[tokio::test]
 async fn a_second_leading_slash_is_passed_over() {
     let (fixture, _) = fixture(HttpSettings::default()).await;
-    let answer = fixture.exchange("GET //api/chat/messages HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    let answer = fixture
+        .exchange("GET //api/chat/messages HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await;
     assert!(status(&answer) == "200" && answer.ends_with("history"), "{answer}");
     fixture.stop().await;
 }
@@ -369,14 +402,18 @@ async fn http_1_0_gets_no_chunks() {
     let answer = fixture.exchange("GET /stream HTTP/1.0\r\nHost: a\r\n\r\n").await;
     assert!(!answer.to_ascii_lowercase().contains("transfer-encoding"), "{answer}");
     assert!(answer.ends_with("\r\n\r\npart part "), "{answer}");
-    let answer = fixture.exchange("GET /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    let answer =
+        fixture.exchange("GET /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
     assert!(answer.contains("transfer-encoding: chunked"), "{answer}");
     fixture.stop().await;
 }
 
 #[tokio::test]
 async fn a_request_knows_its_client_and_its_id() {
-    let trusted = HttpSettings { trusted_proxies: vec!["127.0.0.1".parse().unwrap()], ..HttpSettings::default() };
+    let trusted = HttpSettings {
+        trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
+        ..HttpSettings::default()
+    };
     let (fixture, _) = fixture(trusted).await;
     let request = "GET /whoami?a=b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.9\r\n\
         X-Request-Id: from-the-proxy\r\n\r\n";
@@ -395,12 +432,23 @@ async fn a_request_knows_its_client_and_its_id() {
 async fn a_body_over_the_limit_is_refused_unread() {
     let (fixture, _) = fixture(HttpSettings::default()).await;
     // Nothing of the body is ever sent.
-    let answer = fixture.exchange("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999999\r\n\r\n").await;
+    let answer = fixture
+        .exchange("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999999\r\n\r\n")
+        .await;
     assert_eq!(status(&answer), "413");
-    let sent = format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n{}", "x".repeat(200_000));
-    assert_eq!(status(&fixture.exchange(&sent).await), "413", "and the answer arrives though nobody read the body");
+    let sent = format!(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n{}",
+        "x".repeat(200_000)
+    );
+    assert_eq!(
+        status(&fixture.exchange(&sent).await),
+        "413",
+        "and the answer arrives though nobody read the body"
+    );
     let chunks = format!("{:x}\r\n{}\r\n", 600, "x".repeat(600)).repeat(2);
-    let chunked = format!("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n");
+    let chunked = format!(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"
+    );
     assert_eq!(status(&fixture.exchange(&chunked).await), "413");
     fixture.stop().await;
 }
@@ -409,8 +457,12 @@ async fn a_body_over_the_limit_is_refused_unread() {
 async fn who_is_refused_may_send_on_for_a_while_and_is_not_reset() {
     let (fixture, _) = fixture(HttpSettings::default()).await;
     let mut stream = fixture.connect().await;
-    stream.write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n").await.unwrap();
-    // Up to the end of the answer and of the server's side, from where a closed connection would answer with a reset.
+    stream
+        .write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n")
+        .await
+        .unwrap();
+    // Up to the end of the answer and of the server's side, from where a closed connection would
+    // answer with a reset.
     assert_eq!(status(&rest(&mut stream).await), "413");
     for _ in 0..4 {
         stream.write_all(&[b'x'; 1000]).await.expect("the server reads on");
@@ -423,7 +475,8 @@ async fn who_is_refused_may_send_on_for_a_while_and_is_not_reset() {
 #[tokio::test]
 async fn a_stalled_body_is_answered_and_a_broken_one_is_not_a_request() {
     let (fixture, _) = fixture(HttpSettings::default()).await;
-    let answer = fixture.exchange("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf").await;
+    let answer =
+        fixture.exchange("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf").await;
     assert_eq!(status(&answer), "408");
     assert!(answer.contains("\"retryable\":true"), "{answer}");
     fixture.stop().await;
@@ -503,5 +556,8 @@ async fn a_body_may_not_dribble_for_ever() {
     }
     let body = Body::new(Dribble(Box::pin(tokio::time::sleep(Duration::from_secs(10)))));
     let read = read_body(body, 1000, Duration::from_secs(15)).await;
-    assert_eq!(read.map_err(|problem: Problem| problem.code), Err(crate::problem::Code::RequestTimeout));
+    assert_eq!(
+        read.map_err(|problem: Problem| problem.code),
+        Err(crate::problem::Code::RequestTimeout)
+    );
 }

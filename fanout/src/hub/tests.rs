@@ -31,7 +31,12 @@ fn hub(ring_events: usize) -> Arc<Hub> {
         unwell_after: Duration::from_secs(15),
     };
     let keys = InstallationKeys::new(Secret::new(vec![1; 32]).unwrap(), None);
-    let hub = Hub::new(Shards::ONE, &settings, Cursors::new(&keys), Metrics::new(&Registry::new()).unwrap());
+    let hub = Hub::new(
+        Shards::ONE,
+        &settings,
+        Cursors::new(&keys),
+        Metrics::new(&Registry::new()).unwrap(),
+    );
     hub.begin(SHARD, at(0));
     hub
 }
@@ -93,7 +98,12 @@ fn own() -> Scope {
     Scope::Conversations(ConversationSet::only(&key(1)))
 }
 
-fn attach(hub: &Arc<Hub>, viewer: &Arc<Viewer>, scope: &Scope, begin: Begin) -> Result<Subscription, Apart> {
+fn attach(
+    hub: &Arc<Hub>,
+    viewer: &Arc<Viewer>,
+    scope: &Scope,
+    begin: Begin,
+) -> Result<Subscription, Apart> {
     hub.attach(viewer, scope, begin, None, |_| Some(Bytes::from_static(b"subscribed")))
 }
 
@@ -137,7 +147,8 @@ fn more_than_an_outbox_has_room_for_comes_in_parts() {
     let hub = hub(64);
     (1..=10).for_each(|sequence| publish(&hub, sequence));
     let viewer = viewer(Dialect::Parlor1, 8);
-    let Err(Apart::Far(frames, through)) = attach(&hub, &viewer, &own(), Begin::Claimed(at(0))) else {
+    let Err(Apart::Far(frames, through)) = attach(&hub, &viewer, &own(), Begin::Claimed(at(0)))
+    else {
         panic!("ten do not fit into half of eight");
     };
     assert_eq!((frames.len(), through), (4, at(4)));
@@ -244,7 +255,8 @@ fn what_an_earlier_subscription_has_shown_is_not_shown_again() {
     assert!(!first.covers(Begin::Claimed(at(4)), |_| None), "it is ahead");
     let shown_before = first.coverage();
     drop(first);
-    let _second = hub.attach(&viewer, &own(), Begin::Claimed(at(0)), Some(shown_before), |_| None).unwrap();
+    let _second =
+        hub.attach(&viewer, &own(), Begin::Claimed(at(0)), Some(shown_before), |_| None).unwrap();
     assert_eq!(shown(&viewer), [0, 3, 1, 2]);
 }
 

@@ -1,4 +1,5 @@
-//! A replay is driven as a session drives it, against a model of a log whose ring moves on meanwhile.
+//! A replay is driven as a session drives it, against a model of a log whose ring moves on
+//! meanwhile.
 
 use bytes::Bytes;
 use parlor_common::{
@@ -42,7 +43,8 @@ fn event(sequence: u64) -> Event {
     }
 }
 
-/// A shard: what is ours of it, where it ends, and the ring of a node, which may lag behind the end.
+/// A shard: what is ours of it, where it ends, and the ring of a node, which may lag behind the
+/// end.
 struct Model {
     ours: Vec<u64>,
     end: u64,
@@ -67,8 +69,13 @@ impl Model {
 
     /// A page of the log: full, it is complete through its last event; else through the end.
     fn page(&self, after: Position, limit: usize) -> (Vec<Event>, Position) {
-        let events: Vec<_> =
-            self.ours.iter().filter(|sequence| at(**sequence) > after).take(limit).map(|&s| event(s)).collect();
+        let events: Vec<_> = self
+            .ours
+            .iter()
+            .filter(|sequence| at(**sequence) > after)
+            .take(limit)
+            .map(|&s| event(s))
+            .collect();
         let through = if events.len() == limit { events[limit - 1].position } else { at(self.end) };
         (events, through)
     }
@@ -152,7 +159,11 @@ fn there_is_never_a_partial_replay() {
     assert_eq!(resume.give_up(), GiveUp::Gap);
     resume.read_after().unwrap();
     resume.page(vec![event(2)], at(2));
-    assert_eq!(resume.give_up(), GiveUp::Again, "what was shown stays right: the client goes on from there");
+    assert_eq!(
+        resume.give_up(),
+        GiveUp::Again,
+        "what was shown stays right: the client goes on from there"
+    );
     assert_eq!(resume.read_after(), Err(GiveUp::Again), "no more pages than allowed");
 }
 
@@ -160,7 +171,10 @@ fn there_is_never_a_partial_replay() {
 fn what_was_shown_before_is_not_shown_again() {
     let mut resume = Resume::new(at(1), 3, Some(Coverage::new(at(3), at(5))));
     let shown = resume.page((2..=7).map(event).collect(), at(7));
-    assert_eq!(shown.iter().map(|event| event.position.sequence()).collect::<Vec<_>>(), [2, 3, 6, 7]);
+    assert_eq!(
+        shown.iter().map(|event| event.position.sequence()).collect::<Vec<_>>(),
+        [2, 3, 6, 7]
+    );
     assert_eq!(resume.coverage(), Coverage::new(at(1), at(7)));
 }
 

@@ -1,4 +1,5 @@
-//! The seed's widget: no hello, no answer, no error frame; what it says is accepted, or the socket ends.
+//! The seed's widget: no hello, no answer, no error frame; what it says is accepted, or the socket
+//! ends.
 
 use parlor_common::{
     clock::Timestamp,
@@ -22,7 +23,8 @@ use crate::{
 pub(crate) struct Contract {
     conversations: ConversationSet,
     author: Author,
-    /// The socket is closed because a frame could not be accepted in time: nothing of it is tried again.
+    /// The socket is closed because a frame could not be accepted in time: nothing of it is tried
+    /// again.
     given_up: bool,
 }
 
@@ -33,8 +35,8 @@ impl Contract {
         Self { conversations, author, given_up: false }
     }
 
-    /// The draft within a frame, with an id made now, which it keeps however often it is tried; `None` for what can be
-    /// no message.
+    /// The draft within a frame, with an id made now, which it keeps however often it is tried;
+    /// `None` for what can be no message.
     fn draft(session: &Session, text: &str, arrived: Timestamp) -> Option<Draft> {
         let ContractDraft { kind, text } = serde_json::from_str(text).ok()?;
         if kind != "message" {
@@ -47,7 +49,12 @@ impl Contract {
 }
 
 impl Speaks for Contract {
-    fn text(&mut self, session: &mut Session, text: &str, arrived: Timestamp) -> Result<(), CloseCode> {
+    fn text(
+        &mut self,
+        session: &mut Session,
+        text: &str,
+        arrived: Timestamp,
+    ) -> Result<(), CloseCode> {
         let Some(draft) = Self::draft(session, text, arrived) else {
             session.node.metrics.ignored.inc();
             return Ok(());
@@ -64,8 +71,8 @@ impl Speaks for Contract {
         Ok(())
     }
 
-    /// What cannot be appended now, or is over its rate, is held: the page shows it already, and only its end tells the
-    /// visitor that it is not there.
+    /// What cannot be appended now, or is over its rate, is held: the page shows it already, and
+    /// only its end tells the visitor that it is not there.
     fn settled(&mut self, session: &mut Session, settled: Settled) -> Result<(), CloseCode> {
         match settled.outcome {
             Ok(_) => session.drafts.done(),
@@ -74,7 +81,10 @@ impl Speaks for Contract {
                 session.drafts.hold(problem.retry_after, Instant::now());
             }
             Err(problem) => {
-                debug!(code = problem.code.as_str(), "a frame of the seed's widget is refused for good");
+                debug!(
+                    code = problem.code.as_str(),
+                    "a frame of the seed's widget is refused for good"
+                );
                 session.node.metrics.ignored.inc();
                 session.drafts.done();
             }

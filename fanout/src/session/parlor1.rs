@@ -55,10 +55,19 @@ enum State {
 impl Parlor1 {
     /// A client that has come in by `entrance` and is about to say hello.
     pub(crate) fn new(entrance: Entrance, hello_within: Duration) -> Self {
-        Self { entrance, state: State::Waiting { hello_by: Instant::now() + hello_within }, nonsense: 0 }
+        Self {
+            entrance,
+            state: State::Waiting { hello_by: Instant::now() + hello_within },
+            nonsense: 0,
+        }
     }
 
-    fn hello(&mut self, session: &mut Session, protocol: u32, token: Option<&str>) -> Result<(), CloseCode> {
+    fn hello(
+        &mut self,
+        session: &mut Session,
+        protocol: u32,
+        token: Option<&str>,
+    ) -> Result<(), CloseCode> {
         if protocol != PROTOCOL {
             return Err(CloseCode::ProtocolNotSpoken);
         }
@@ -97,7 +106,9 @@ impl Parlor1 {
         let bytes = text.len();
         let known_by = id.filter(|id| id.len() <= MAX_ID_BYTES).map(ToOwned::to_owned);
         let waiting = match (draft(id, text), writer) {
-            (_, None) => Waiting::Refused(known_by, Problem::new(Code::Forbidden, "agents write by REST")),
+            (_, None) => {
+                Waiting::Refused(known_by, Problem::new(Code::Forbidden, "agents write by REST"))
+            }
             (Err(problem), _) => Waiting::Refused(known_by, problem),
             (Ok(draft), Some((conversations, author))) => Waiting::Draft(Box::new(Submission {
                 conversations: conversations.clone(),
@@ -112,16 +123,30 @@ impl Parlor1 {
     }
 
     /// Answers a frame that means nothing; one too many ends the socket.
-    fn nonsense(&mut self, session: &mut Session, text: &str, problem: Problem) -> Result<(), CloseCode> {
+    fn nonsense(
+        &mut self,
+        session: &mut Session,
+        text: &str,
+        problem: Problem,
+    ) -> Result<(), CloseCode> {
         self.nonsense += 1;
         let id = id_within(text);
         session.drafts.push(Waiting::Refused(id, problem), 0, Instant::now());
-        if self.nonsense > session.node.settings.nonsense { Err(CloseCode::BadRequest) } else { Ok(()) }
+        if self.nonsense > session.node.settings.nonsense {
+            Err(CloseCode::BadRequest)
+        } else {
+            Ok(())
+        }
     }
 }
 
 impl Speaks for Parlor1 {
-    fn text(&mut self, session: &mut Session, text: &str, arrived: Timestamp) -> Result<(), CloseCode> {
+    fn text(
+        &mut self,
+        session: &mut Session,
+        text: &str,
+        arrived: Timestamp,
+    ) -> Result<(), CloseCode> {
         let frame = serde_json::from_str::<ClientFrame>(text);
         if let State::Waiting { .. } = self.state {
             let Ok(ClientFrame::Hello { protocol, token, client }) = frame else {
@@ -136,12 +161,16 @@ impl Speaks for Parlor1 {
                 self.message(session, client_message_id.as_deref(), text, arrived);
                 Ok(())
             }
-            Ok(ClientFrame::Hello { .. }) => {
-                self.nonsense(session, text, Problem::new(Code::BadRequest, "hello was said before"))
-            }
-            Err(error) if error.is_data() => {
-                self.nonsense(session, text, Problem::new(Code::BadRequest, "not a frame of protocol 1"))
-            }
+            Ok(ClientFrame::Hello { .. }) => self.nonsense(
+                session,
+                text,
+                Problem::new(Code::BadRequest, "hello was said before"),
+            ),
+            Err(error) if error.is_data() => self.nonsense(
+                session,
+                text,
+                Problem::new(Code::BadRequest, "not a frame of protocol 1"),
+            ),
             Err(_) => self.nonsense(session, text, Problem::new(Code::BadJson, "not JSON")),
         }
     }
@@ -223,7 +252,11 @@ fn draft(id: Option<&str>, text: String) -> Result<Draft, Problem> {
 /// The client's id of what could have been a draft, so that it knows which one the error is about.
 fn id_within(text: &str) -> Option<String> {
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
-    value.get("clientMessageId")?.as_str().filter(|id| id.len() <= MAX_ID_BYTES).map(ToOwned::to_owned)
+    value
+        .get("clientMessageId")?
+        .as_str()
+        .filter(|id| id.len() <= MAX_ID_BYTES)
+        .map(ToOwned::to_owned)
 }
 
 /// What a stranger says of itself, fit for a log.

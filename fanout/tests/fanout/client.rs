@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Error, Message, handshake::client::generate_key, protocol::frame::coding::CloseCode},
+    tungstenite::{
+        Error, Message, handshake::client::generate_key, protocol::frame::coding::CloseCode,
+    },
 };
 
 use super::world::{ORIGIN, SOON, TestNode, World};
@@ -75,12 +77,21 @@ impl Upgrade {
             .unwrap();
         request.headers_mut().extend(self.headers);
         let stream = TcpStream::connect(node.address).await.unwrap();
-        match timeout(SOON, client_async(request, stream)).await.expect("an answer to the handshake") {
-            Ok((socket, response)) => Ok(Client { socket, headers: response.headers().clone(), pings: 0 }),
+        match timeout(SOON, client_async(request, stream))
+            .await
+            .expect("an answer to the handshake")
+        {
+            Ok((socket, response)) => {
+                Ok(Client { socket, headers: response.headers().clone(), pings: 0 })
+            }
             Err(Error::Http(response)) => Err(Refusal {
                 status: response.status(),
                 headers: response.headers().clone(),
-                body: response.body().as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default(),
+                body: response
+                    .body()
+                    .as_deref()
+                    .and_then(|body| serde_json::from_slice(body).ok())
+                    .unwrap_or_default(),
             }),
             Err(error) => panic!("the handshake failed: {error}"),
         }
@@ -162,7 +173,8 @@ impl Client {
     }
 
     pub async fn hello(&mut self, token: Option<&str>) -> Value {
-        self.send(json!({"type": "hello", "protocol": 1, "token": token, "client": "test/1"})).await;
+        self.send(json!({"type": "hello", "protocol": 1, "token": token, "client": "test/1"}))
+            .await;
         let hello = self.next().await;
         assert_eq!(hello["type"], "hello", "{hello}");
         hello
@@ -192,7 +204,12 @@ pub async fn visitor(world: &World, node: &TestNode, tenant: &str, token: &Visit
 }
 
 /// A visitor of protocol 1 who follows what comes from now on.
-pub async fn live_visitor(world: &World, node: &TestNode, tenant: &str, token: &VisitorToken) -> Client {
+pub async fn live_visitor(
+    world: &World,
+    node: &TestNode,
+    tenant: &str,
+    token: &VisitorToken,
+) -> Client {
     let mut client = visitor(world, node, tenant, token).await;
     client.subscribe(None).await;
     client
@@ -207,7 +224,8 @@ pub async fn agent(world: &World, node: &TestNode, tenant: &str) -> Client {
 
 /// The seed's widget: its socket has answered the first ping.
 pub async fn widget(world: &World, node: &TestNode, tenant: &str, token: &VisitorToken) -> Client {
-    let upgrade = upgrade(format!("/ws/chat?tenantId={tenant}")).origin().cookie_of(&world.tokens, token);
+    let upgrade =
+        upgrade(format!("/ws/chat?tenantId={tenant}")).origin().cookie_of(&world.tokens, token);
     let mut client = upgrade.open(node).await;
     client.frames_until_pong().await;
     while client.pings == 0 {

@@ -114,7 +114,10 @@ async fn a_post_is_shown_to_the_sockets_that_had_answered_a_ping() {
     world.door.post(&conversations, agent_author(), "from the agent").await;
     let (first, payload) = raw.next().await.unwrap();
     assert_eq!(first, 0x81);
-    assert!(String::from_utf8(payload).unwrap().contains("from the agent"), "the post was not shown");
+    assert!(
+        String::from_utf8(payload).unwrap().contains("from the agent"),
+        "the post was not shown"
+    );
 }
 
 #[tokio::test]
@@ -154,7 +157,10 @@ async fn a_frame_that_cannot_be_accepted_now_is_held_and_tried_again_in_order() 
     dashboard.subscribe(None).await;
     let mut client = widget(&world, &node, "shop", &token).await;
     door.fail_next(Problem::busy(Duration::from_millis(10), "busy"), 2);
-    door.fail_next(Problem::new(Code::RateLimited, "too fast").retry_after(Duration::from_millis(20)), 1);
+    door.fail_next(
+        Problem::new(Code::RateLimited, "too fast").retry_after(Duration::from_millis(20)),
+        1,
+    );
     for text in ["one", "two", "three"] {
         client.send(says(text)).await;
     }
@@ -277,7 +283,11 @@ async fn pongs_that_answer_our_pings_are_never_too_many() {
     let mut client = upgrade.open(&node).await;
     for number in 0..30 {
         world.agent_writes(&conversations, &number.to_string()).await;
-        assert_eq!(client.texts(1).await, [number.to_string()], "each is followed by a ping, which the client answers");
+        assert_eq!(
+            client.texts(1).await,
+            [number.to_string()],
+            "each is followed by a ping, which the client answers"
+        );
     }
     assert_eq!(node.closes("policy"), 0.0);
 }

@@ -1,5 +1,6 @@
-//! Doors of the tests' own. Ingress is no dependency of this crate: this one appends to the real log, without limits
-//! and look-ups; and it can be told to fail or to wait, which a real one does only when something is broken.
+//! Doors of the tests' own. Ingress is no dependency of this crate: this one appends to the real
+//! log, without limits and look-ups; and it can be told to fail or to wait, which a real one does
+//! only when something is broken.
 
 use std::{
     collections::VecDeque,
@@ -63,8 +64,10 @@ impl TestDoor {
 
     /// A message as a REST request brings it.
     pub async fn post(&self, conversations: &ConversationSet, author: Author, text: &str) -> Event {
-        let draft =
-            Draft { text: parlor_common::message::Text::parse(text.to_owned()).unwrap(), client_message_id: None };
+        let draft = Draft {
+            text: parlor_common::message::Text::parse(text.to_owned()).unwrap(),
+            client_message_id: None,
+        };
         let submission = Submission {
             conversations: conversations.clone(),
             author,
@@ -76,11 +79,19 @@ impl TestDoor {
         self.append(submission).await.unwrap().event
     }
 
-    #[expect(clippy::disallowed_methods, reason = "it stands for the door, the one place that appends")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it stands for the door, the one place that appends"
+    )]
     async fn append(&self, mut submission: Submission) -> Result<Receipt, Problem> {
         let client_message_id = submission.draft.keep_id(self.clock.now(), &self.random);
         let conversation = submission.conversations.primary();
-        let id = EventId::derive(&conversation.tenant, conversation.id, &submission.author, &client_message_id);
+        let id = EventId::derive(
+            &conversation.tenant,
+            conversation.id,
+            &submission.author,
+            &client_message_id,
+        );
         let record = Record {
             id,
             author: submission.author,
@@ -89,7 +100,10 @@ impl TestDoor {
             at: self.clock.now(),
             arrived: submission.arrived,
             acceptance: self.random.number(),
-            body: Body::Message(MessageBody { text: submission.draft.text.into_string(), client_message_id }),
+            body: Body::Message(MessageBody {
+                text: submission.draft.text.into_string(),
+                client_message_id,
+            }),
         };
         let raw = record.encode().unwrap();
         let appended = self.log.append(&conversation, &id, raw.clone()).await;

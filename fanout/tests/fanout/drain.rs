@@ -17,7 +17,8 @@ async fn clients_of_protocol_1_are_told_when_to_come_back() {
     let world = World::new().await;
     let node = world.node().await;
     let (token, _) = world.visitor("shop");
-    let mut clients = vec![visitor(&world, &node, "shop", &token).await, agent(&world, &node, "shop").await];
+    let mut clients =
+        vec![visitor(&world, &node, "shop", &token).await, agent(&world, &node, "shop").await];
     clients.push(upgrade("/ws/agent").open(&node).await);
     node.drain.begin();
     for client in &mut clients {
@@ -51,7 +52,10 @@ async fn sockets_are_told_in_batches() {
     });
     let mut told = futures_util::future::join_all(told).await;
     told.sort();
-    assert!(told[2] >= Duration::from_millis(200) && told[4] >= Duration::from_millis(400), "{told:?}");
+    assert!(
+        told[2] >= Duration::from_millis(200) && told[4] >= Duration::from_millis(400),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]
@@ -95,7 +99,8 @@ async fn a_widget_is_closed_1001_and_heard_until_it_closes_too() {
     node.drain.begin();
     assert_eq!(raw.close_code().await, 1001);
     for text in ["typed", "just then"] {
-        raw.write(&frame(0x81, json!({"type": "message", "text": text}).to_string().as_bytes())).await;
+        raw.write(&frame(0x81, json!({"type": "message", "text": text}).to_string().as_bytes()))
+            .await;
     }
     assert_eq!(dashboard.texts(2).await, ["typed", "just then"]);
     raw.write(&frame(0x88, &1001_u16.to_be_bytes())).await;

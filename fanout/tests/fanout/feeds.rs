@@ -16,7 +16,9 @@ use parlor_common::{
     position::Position,
     shard::{Shard, Shards},
 };
-use parlor_log::{Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail};
+use parlor_log::{
+    Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail,
+};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -53,7 +55,12 @@ impl EventLog for CutLog {
     }
 
     #[expect(clippy::disallowed_methods, reason = "it hands on what the door appends")]
-    async fn append(&self, key: &ConversationKey, id: &EventId, record: Bytes) -> Result<Appended, LogError> {
+    async fn append(
+        &self,
+        key: &ConversationKey,
+        id: &EventId,
+        record: Bytes,
+    ) -> Result<Appended, LogError> {
         self.log.append(key, id, record).await
     }
 
@@ -64,10 +71,18 @@ impl EventLog for CutLog {
         if matches!(start, Start::After(_)) && self.hole.swap(false, Ordering::SeqCst) {
             return Err(LogError::Rejected("it begins later".to_owned()));
         }
-        Ok(Box::new(CutTail { tail: self.log.tail(shard, start).await?, cut: self.cut.subscribe() }))
+        Ok(Box::new(CutTail {
+            tail: self.log.tail(shard, start).await?,
+            cut: self.cut.subscribe(),
+        }))
     }
 
-    async fn read(&self, filter: &Filter, after: Position, limit: usize) -> Result<LogPage, LogError> {
+    async fn read(
+        &self,
+        filter: &Filter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, LogError> {
         self.log.read(filter, after, limit).await
     }
 
@@ -113,7 +128,8 @@ async fn a_feed_that_was_cut_goes_on_after_the_last_position() {
     for text in ["during 1", "during 2"] {
         world.agent_writes(&conversations, text).await;
     }
-    node.until("the feed has noticed", |node| node.metric("parlor_feed_failures_total") > 0.0).await;
+    node.until("the feed has noticed", |node| node.metric("parlor_feed_failures_total") > 0.0)
+        .await;
     assert!(client.frames_until_pong().await.is_empty());
     log.cut.send_replace(false);
     world.agent_writes(&conversations, "after").await;
@@ -197,8 +213,10 @@ async fn two_nodes_over_one_log_show_the_same() {
     let world = World::new().await;
     let (one, two) = (world.node().await, world.node_with(Plan { ..world.plan() }).await);
     let (token, conversations) = world.visitor("shop");
-    let mut clients =
-        [live_visitor(&world, &one, "shop", &token).await, live_visitor(&world, &two, "shop", &token).await];
+    let mut clients = [
+        live_visitor(&world, &one, "shop", &token).await,
+        live_visitor(&world, &two, "shop", &token).await,
+    ];
     for number in 0..20 {
         world.agent_writes(&conversations, &number.to_string()).await;
     }

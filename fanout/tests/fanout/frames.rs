@@ -25,7 +25,8 @@ async fn greeted(node: &TestNode) -> Raw {
 
 /// A message of exactly this many bytes: a frame of protocol 1 with white space before it.
 fn padded(length: usize) -> Vec<u8> {
-    let mut bytes = json!({"type": "message", "clientMessageId": "m", "text": "x"}).to_string().into_bytes();
+    let mut bytes =
+        json!({"type": "message", "clientMessageId": "m", "text": "x"}).to_string().into_bytes();
     bytes.resize(length, b' ');
     bytes
 }
@@ -71,7 +72,8 @@ async fn a_message_of_64_kib_is_read_in_one_frame_and_in_many() {
     let node = world.node().await;
     let mut raw = greeted(&node).await;
     raw.write(&frame(TEXT, &padded(65_536))).await;
-    let accepted = |payload: Vec<u8>| assert!(String::from_utf8(payload).unwrap().contains("\"accepted\""));
+    let accepted =
+        |payload: Vec<u8>| assert!(String::from_utf8(payload).unwrap().contains("\"accepted\""));
     accepted(raw.next().await.unwrap().1);
 
     let message = padded(65_536);
@@ -125,7 +127,10 @@ async fn a_million_fragments_of_a_byte_end_at_the_bound() {
         drop(tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut answer).await);
         answer
     };
-    let (_, answer) = tokio::time::timeout(Duration::from_secs(30), async { tokio::join!(write, read) }).await.unwrap();
+    let (_, answer) =
+        tokio::time::timeout(Duration::from_secs(30), async { tokio::join!(write, read) })
+            .await
+            .unwrap();
     assert_eq!(answer[..4], [0x88, 9, 0x03, 0xf1], "1009");
 }
 

@@ -33,18 +33,31 @@ async fn a_plain_get_of_a_sockets_address_is_told_to_upgrade() {
     for path in ["/ws/chat?tenantId=shop", "/ws/chat/", "/ws/agent", "/ws/agent/"] {
         let answer = plain(&node, &format!("GET {path}")).await;
         assert!(answer.starts_with("HTTP/1.1 426 "), "{path}: {answer}");
-        assert!(answer.contains("upgrade_required") && answer.contains("upgrade: websocket"), "{answer}");
+        assert!(
+            answer.contains("upgrade_required") && answer.contains("upgrade: websocket"),
+            "{answer}"
+        );
     }
     assert!(plain(&node, "POST /ws/chat").await.starts_with("HTTP/1.1 405 "));
-    assert!(plain(&node, "GET /").await.ends_with("demo"), "what else is served at the base is not touched");
+    assert!(
+        plain(&node, "GET /").await.ends_with("demo"),
+        "what else is served at the base is not touched"
+    );
 }
 
 #[tokio::test]
 async fn upgrades_elsewhere_are_the_routers() {
     let world = World::new().await;
     let node = world.node().await;
-    assert_eq!(upgrade("/elsewhere").origin().try_open(&node).await.err().unwrap().status, StatusCode::NOT_FOUND);
-    assert_eq!(upgrade("/").origin().try_open(&node).await.err().unwrap().status, StatusCode::OK, "the demo's page");
+    assert_eq!(
+        upgrade("/elsewhere").origin().try_open(&node).await.err().unwrap().status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        upgrade("/").origin().try_open(&node).await.err().unwrap().status,
+        StatusCode::OK,
+        "the demo's page"
+    );
 }
 
 #[tokio::test]
@@ -88,10 +101,16 @@ async fn an_unknown_tenant_is_not_found_and_a_suspended_one_forbidden() {
     let text = "[[tenant]]\nname = \"shop\"\norigins = [\"https://shop.example\"]\n\
                 [[tenant]]\nname = \"gone\"\norigins = [\"https://shop.example\"]\nsuspended = true\n";
     std::fs::write(&file, text).unwrap();
-    let node =
-        world.node_with(super::world::Plan { tenants: Tenants::from_file(&file).unwrap(), ..world.plan() }).await;
-    let open =
-        |tenant: &str| upgrade(format!("/ws/chat?tenantId={tenant}")).header(header::ORIGIN, "https://shop.example");
+    let node = world
+        .node_with(super::world::Plan {
+            tenants: Tenants::from_file(&file).unwrap(),
+            ..world.plan()
+        })
+        .await;
+    let open = |tenant: &str| {
+        upgrade(format!("/ws/chat?tenantId={tenant}"))
+            .header(header::ORIGIN, "https://shop.example")
+    };
     assert!(open("shop").try_open(&node).await.is_ok());
     let refusal = open("nobody").try_open(&node).await.err().unwrap();
     assert_eq!((refusal.status, refusal.code()), (StatusCode::NOT_FOUND, "tenant_unknown"));
@@ -105,13 +124,30 @@ async fn a_page_of_another_origin_is_refused() {
     let foreign = "https://evil.example";
     for path in ["/ws/chat?tenantId=shop", "/ws/agent?tenantId=shop", "/ws/agent"] {
         for origin in [foreign, "null", "http://localhost.evil.example"] {
-            let refusal = upgrade(path).parlor1().header(header::ORIGIN, origin).try_open(&node).await.err().unwrap();
-            assert_eq!((refusal.status, refusal.code()), (StatusCode::FORBIDDEN, "origin_refused"), "{path} {origin}");
+            let refusal = upgrade(path)
+                .parlor1()
+                .header(header::ORIGIN, origin)
+                .try_open(&node)
+                .await
+                .err()
+                .unwrap();
+            assert_eq!(
+                (refusal.status, refusal.code()),
+                (StatusCode::FORBIDDEN, "origin_refused"),
+                "{path} {origin}"
+            );
         }
-        assert!(upgrade(path).parlor1().header(header::ORIGIN, ORIGIN).try_open(&node).await.is_ok(), "{path}");
+        assert!(
+            upgrade(path).parlor1().header(header::ORIGIN, ORIGIN).try_open(&node).await.is_ok(),
+            "{path}"
+        );
     }
     let cookie_only = upgrade("/ws/chat?tenantId=shop").try_open(&node).await.err().unwrap();
-    assert_eq!(cookie_only.status, StatusCode::FORBIDDEN, "the widget is known by a cookie, which needs an Origin");
+    assert_eq!(
+        cookie_only.status,
+        StatusCode::FORBIDDEN,
+        "the widget is known by a cookie, which needs an Origin"
+    );
     assert!(upgrade("/ws/agent").try_open(&node).await.is_ok(), "an agent is known by the hello");
 }
 
@@ -119,7 +155,9 @@ async fn a_page_of_another_origin_is_refused() {
 async fn subprotocols_are_answered_or_refused() {
     let world = World::new().await;
     let node = world.node().await;
-    let with = |path: &str, protocols: &str| upgrade(path).origin().header(header::SEC_WEBSOCKET_PROTOCOL, protocols);
+    let with = |path: &str, protocols: &str| {
+        upgrade(path).origin().header(header::SEC_WEBSOCKET_PROTOCOL, protocols)
+    };
     for path in ["/ws/chat?tenantId=shop", "/ws/agent"] {
         let client = with(path, "chat.7, parlor.1").open(&node).await;
         assert_eq!(client.headers[header::SEC_WEBSOCKET_PROTOCOL], "parlor.1");
@@ -140,7 +178,9 @@ async fn a_visitor_without_a_cookie_gets_one_on_the_101_and_keeps_it() {
             if parlor1 { upgrade.parlor1() } else { upgrade }
         };
         let (first, second) = (ask().open(&node).await, ask().open(&node).await);
-        let set = |client: &super::client::Client| client.headers[header::SET_COOKIE].to_str().unwrap().to_owned();
+        let set = |client: &super::client::Client| {
+            client.headers[header::SET_COOKIE].to_str().unwrap().to_owned()
+        };
         let (first, second) = (set(&first), set(&second));
         assert!(first.starts_with("__Host-parlor_v_") && first.contains("HttpOnly"), "{first}");
         assert_ne!(first.split('=').next(), second.split('=').next(), "each has a fresh name");

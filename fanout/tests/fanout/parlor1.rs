@@ -48,10 +48,14 @@ async fn a_message_is_accepted_and_comes_back_in_stream_order() {
 
     client.send(message("m-1", "hé <b>\u{202e}")).await;
     let (first, second) = (client.next().await, client.next().await);
-    let (accepted, shown) = if first["type"] == "accepted" { (first, second) } else { (second, first) };
+    let (accepted, shown) =
+        if first["type"] == "accepted" { (first, second) } else { (second, first) };
     assert_eq!(accepted["clientMessageId"], "m-1");
     assert_eq!(accepted["duplicate"], false);
-    assert!(accepted.get("cursor").is_none(), "a client's position moves only with what the stream brings");
+    assert!(
+        accepted.get("cursor").is_none(),
+        "a client's position moves only with what the stream brings"
+    );
     assert_eq!(shown["type"], "message");
     assert_eq!(shown["conversationId"], conversations.primary().id.to_string());
     let shown = &shown["message"];
@@ -149,7 +153,11 @@ async fn without_an_origin_a_visitor_is_known_by_the_hello_alone() {
     let (token, _) = world.visitor("shop");
     let open = || upgrade("/ws/chat?tenantId=shop").parlor1();
     let refused = open().cookie_of(&world.tokens, &token).try_open(&node).await.err().unwrap();
-    assert_eq!((refused.status.as_u16(), refused.code()), (403, "origin_refused"), "a cookie needs an Origin");
+    assert_eq!(
+        (refused.status.as_u16(), refused.code()),
+        (403, "origin_refused"),
+        "a cookie needs an Origin"
+    );
     let mut nobody = open().open(&node).await;
     nobody.send(json!({"type": "hello", "protocol": 1})).await;
     assert_eq!(nobody.close_code().await, 4500);
@@ -177,7 +185,8 @@ async fn agents_hear_the_whole_tenant_and_write_elsewhere() {
     assert_eq!((&error["type"], &error["clientMessageId"]), (&json!("error"), &json!("m-1")));
     assert_eq!(error["error"]["code"], "forbidden");
 
-    let ((_, one), (_, two), (_, foreign)) = (world.visitor("shop"), world.visitor("shop"), world.visitor("other"));
+    let ((_, one), (_, two), (_, foreign)) =
+        (world.visitor("shop"), world.visitor("shop"), world.visitor("other"));
     world.agent_writes(&foreign, "another tenant's").await;
     world.agent_writes(&one, "first").await;
     world.agent_writes(&two, "second").await;
@@ -211,7 +220,11 @@ async fn a_frame_that_means_nothing_is_answered_and_too_many_end_the_socket() {
     ] {
         client.send_text(text).await;
         let error = client.next().await;
-        assert_eq!((&error["type"], &error["error"]["code"]), (&json!("error"), &json!(code)), "{text}");
+        assert_eq!(
+            (&error["type"], &error["error"]["code"]),
+            (&json!("error"), &json!(code)),
+            "{text}"
+        );
         assert_eq!(error["error"]["retryable"], false);
         assert!(error["error"]["requestId"].is_string() && error["error"]["message"].is_string());
         if text.contains("m-7") {
@@ -263,7 +276,11 @@ async fn every_draft_is_answered_in_order_with_one_append_in_flight() {
     while answers.len() < 4 {
         let frame = client.next().await;
         if frame["type"] != "message" {
-            answers.push((frame["clientMessageId"].clone(), frame["type"].clone(), frame["error"]["code"].clone()));
+            answers.push((
+                frame["clientMessageId"].clone(),
+                frame["type"].clone(),
+                frame["error"]["code"].clone(),
+            ));
         }
     }
     let answer = |id: &str, kind: &str, code: Value| (json!(id), json!(kind), code);
@@ -289,12 +306,17 @@ async fn a_client_that_sends_faster_than_is_accepted_waits_and_loses_nothing() {
     let mut client = visitor(&world, &node, "shop", &token).await;
     let count = 50;
     for index in 0..count {
-        client.send(message(&format!("m-{index}"), &format!("{index} {}", "x".repeat(1_000)))).await;
+        client
+            .send(message(&format!("m-{index}"), &format!("{index} {}", "x".repeat(1_000))))
+            .await;
     }
     door.let_through(count);
     for index in 0..count {
         let answer = client.next().await;
-        assert_eq!((&answer["type"], &answer["clientMessageId"]), (&json!("accepted"), &json!(format!("m-{index}"))));
+        assert_eq!(
+            (&answer["type"], &answer["clientMessageId"]),
+            (&json!("accepted"), &json!(format!("m-{index}")))
+        );
     }
 }
 
@@ -323,7 +345,8 @@ async fn a_refusal_that_may_succeed_later_says_so() {
     let node = world.node_with(Plan { door: door.clone(), ..world.plan() }).await;
     let (token, _) = world.visitor("shop");
     let mut client = visitor(&world, &node, "shop", &token).await;
-    let limited = Problem::new(Code::RateLimited, "too many").retry_after(Duration::from_millis(800));
+    let limited =
+        Problem::new(Code::RateLimited, "too many").retry_after(Duration::from_millis(800));
     door.fail_next(limited.detail("visitor", "rate_limited"), 1);
     client.send(message("m-1", "x")).await;
     let error = client.next().await;
@@ -369,12 +392,14 @@ async fn the_tokens_tenant_must_allow_the_page_and_not_be_suspended() {
     let tenants = Tenants::from_file(&folder.join("tenants.toml")).unwrap();
     let node = world.node_with(Plan { tenants, ..world.plan() }).await;
     let token = |tenant: &str| {
-        let header = jsonwebtoken::Header { kid: Some("k".to_owned()), ..jsonwebtoken::Header::default() };
+        let header =
+            jsonwebtoken::Header { kid: Some("k".to_owned()), ..jsonwebtoken::Header::default() };
         let claims = json!({
             "iss": tenant, "sub": "ann", "aud": "parlor", "role": "agent",
             "exp": Clock::system().now().as_millis() / 1_000 + 600,
         });
-        jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(&secret)).unwrap()
+        jsonwebtoken::encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(&secret))
+            .unwrap()
     };
     for (tenant, origin, code) in [
         ("other", Some("https://shop.example"), Some(4503)),

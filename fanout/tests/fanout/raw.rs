@@ -69,11 +69,18 @@ impl Raw {
         subprotocol: Option<&str>,
         add: impl FnOnce(&mut Vec<u8>),
     ) -> Self {
-        let protocol = subprotocol.map(|name| format!("sec-websocket-protocol: {name}\r\n")).unwrap_or_default();
+        let protocol = subprotocol
+            .map(|name| format!("sec-websocket-protocol: {name}\r\n"))
+            .unwrap_or_default();
         Self::open_headed(node, path, &protocol, add).await
     }
 
-    async fn open_headed(node: &TestNode, path: &str, headers: &str, add: impl FnOnce(&mut Vec<u8>)) -> Self {
+    async fn open_headed(
+        node: &TestNode,
+        path: &str,
+        headers: &str,
+        add: impl FnOnce(&mut Vec<u8>),
+    ) -> Self {
         let mut request = format!(
             "GET {path} HTTP/1.1\r\nhost: x\r\norigin: {ORIGIN}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
              sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{headers}\r\n"

@@ -18,7 +18,11 @@ fn numbered(range: std::ops::Range<usize>) -> Vec<String> {
 }
 
 /// So many messages of an agent; the cursor of each.
-async fn write(world: &World, conversations: &ConversationSet, range: std::ops::Range<usize>) -> Vec<String> {
+async fn write(
+    world: &World,
+    conversations: &ConversationSet,
+    range: std::ops::Range<usize>,
+) -> Vec<String> {
     let mut cursors = Vec::new();
     for text in numbered(range) {
         cursors.push(world.cursor(&world.agent_writes(conversations, &text).await));
@@ -53,7 +57,11 @@ async fn a_client_that_comes_back_gets_exactly_what_it_missed() {
         assert_eq!(subscribed["replayed"], 9 - since);
         assert!(client.frames_until_pong().await.is_empty());
     }
-    assert_eq!(node.metric("parlor_resume_replayed_events_total"), 0.0, "all of it came from the ring");
+    assert_eq!(
+        node.metric("parlor_resume_replayed_events_total"),
+        0.0,
+        "all of it came from the ring"
+    );
 }
 
 #[tokio::test]
@@ -160,7 +168,11 @@ async fn a_cursor_that_cannot_be_proven_is_a_gap_and_the_subscription_lives() {
         let mut client = visitor(&world, &node, "shop", &token).await;
         let (replayed, subscribed) = client.subscribe(Some(&cursor)).await;
         assert!(replayed.is_empty(), "{what}: there is never a partial replay");
-        assert_eq!((&subscribed["recovered"], &subscribed["replayed"]), (&json!(false), &json!(0)), "{what}");
+        assert_eq!(
+            (&subscribed["recovered"], &subscribed["replayed"]),
+            (&json!(false), &json!(0)),
+            "{what}"
+        );
         world.agent_writes(&conversations, what).await;
         assert_eq!(client.texts(1).await, [what], "it is live all the same");
     }

@@ -31,7 +31,8 @@ async fn a_reader_that_stops_is_closed_slow_while_others_go_on() {
     for _ in 0..2 {
         assert_eq!(slow.next().await.unwrap().0, 0x81);
     }
-    // More than the kernel's buffers and the outbox hold together, and the slow one reads none of it.
+    // More than the kernel's buffers and the outbox hold together, and the slow one reads none of
+    // it.
     let text = "x".repeat(16_000);
     let mut written = 0;
     while node.visitors.open() == 2 {
@@ -71,7 +72,8 @@ async fn a_client_that_sends_more_than_the_door_takes_is_not_read() {
     let mut raw = Raw::open(&node).await;
     raw.write(&frame(0x81, json!({"type": "hello", "protocol": 1}).to_string().as_bytes())).await;
     assert_eq!(raw.next().await.unwrap().0, 0x81);
-    let mut message = json!({"type": "message", "text": "x".repeat(16_000)}).to_string().into_bytes();
+    let mut message =
+        json!({"type": "message", "text": "x".repeat(16_000)}).to_string().into_bytes();
     message.resize(65_536, b' ');
     let message = frame(0x81, &message);
     // The kernel's buffers take some megabytes; what the node took would have no end.

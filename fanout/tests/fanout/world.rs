@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::Router;
-use parlor_auth::{Agents, CookieSettings, LimitSettings, Limits, Role, Tenants, VisitorToken, VisitorTokens};
+use parlor_auth::{
+    Agents, CookieSettings, LimitSettings, Limits, Role, Tenants, VisitorToken, VisitorTokens,
+};
 use parlor_common::{
     clock::Clock,
     conversation::ConversationSet,
@@ -17,7 +19,9 @@ use parlor_common::{
     tenant::TenantId,
 };
 pub use parlor_fanout::SocketSettings;
-use parlor_fanout::{DrainSettings, FeedSettings, Feeds, Hub, Metrics, Parts, ResumeSettings, Sockets};
+use parlor_fanout::{
+    DrainSettings, FeedSettings, Feeds, Hub, Metrics, Parts, ResumeSettings, Sockets,
+};
 use parlor_history::History;
 use parlor_log::{
     EventLog,
@@ -87,15 +91,25 @@ impl World {
 
     pub async fn over(log: Arc<dyn EventLog>, folder: TempDir) -> Self {
         let registry = Registry::new();
-        let store = SqliteStore::open(folder.path(), parlor_store::Metrics::new(&registry).unwrap()).await.unwrap();
+        let store =
+            SqliteStore::open(folder.path(), parlor_store::Metrics::new(&registry).unwrap())
+                .await
+                .unwrap();
         let monitor =
-            Monitor::start(log.clone(), Clock::system(), MonitorMetrics::unregistered().unwrap()).await.unwrap();
+            Monitor::start(log.clone(), Clock::system(), MonitorMetrics::unregistered().unwrap())
+                .await
+                .unwrap();
         let keys = InstallationKeys::new(Secret::new(vec![7; 32]).unwrap(), None);
         let tenants = Tenants::development(&keys);
         Self {
             monitor,
             store: Arc::new(store),
-            tokens: VisitorTokens::new(&keys, Clock::system(), Random::system(), CookieSettings::default()),
+            tokens: VisitorTokens::new(
+                &keys,
+                Clock::system(),
+                Random::system(),
+                CookieSettings::default(),
+            ),
             agents: Agents::new(tenants.clone(), Clock::system()),
             cursors: Cursors::new(&keys),
             door: TestDoor::open(log.clone()),
@@ -165,7 +179,8 @@ impl World {
         let app = agents.wrap(visitors.wrap(inner));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let settings = HttpSettings { max_connections_per_address: 10_000, ..HttpSettings::default() };
+        let settings =
+            HttpSettings { max_connections_per_address: 10_000, ..HttpSettings::default() };
         let served = http::serve(
             listener,
             app,
@@ -179,7 +194,10 @@ impl World {
     }
 
     pub fn agent_token(&self, tenant_name: &str, ttl: Duration) -> String {
-        self.agents.mint_development(&tenant(tenant_name), "ann", Some("Ann"), Role::Agent, ttl).unwrap().0
+        self.agents
+            .mint_development(&tenant(tenant_name), "ann", Some("Ann"), Role::Agent, ttl)
+            .unwrap()
+            .0
     }
 
     /// A new visitor, and the conversations it has with a tenant.
@@ -203,8 +221,13 @@ impl TestNode {
     /// The value of a counter or gauge, all its labels added.
     pub fn metric(&self, name: &str) -> f64 {
         let families = self.registry.gather();
-        let metrics = families.iter().filter(|family| family.name() == name).flat_map(|family| family.get_metric());
-        metrics.map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum()
+        let metrics = families
+            .iter()
+            .filter(|family| family.name() == name)
+            .flat_map(|family| family.get_metric());
+        metrics
+            .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
+            .sum()
     }
 
     /// How many sockets were closed with this code.
@@ -212,7 +235,8 @@ impl TestNode {
         let families = self.registry.gather();
         let closes = families.iter().filter(|family| family.name() == "parlor_socket_closes_total");
         let mut metrics = closes.flat_map(|family| family.get_metric());
-        let of_code = metrics.find(|metric| metric.get_label().iter().any(|label| label.value() == code));
+        let of_code =
+            metrics.find(|metric| metric.get_label().iter().any(|label| label.value() == code));
         of_code.map_or(0.0, |metric| metric.get_counter().get_value())
     }
 
@@ -262,7 +286,12 @@ pub fn socket_settings() -> SocketSettings {
         outbox_bytes: 1 << 20,
         drafts: 32,
         draft_bytes: 256 << 10,
-        resume: ResumeSettings { page: 100, pages: 100, parallel: 16, page_within: Duration::from_secs(10) },
+        resume: ResumeSettings {
+            page: 100,
+            pages: 100,
+            parallel: 16,
+            page_within: Duration::from_secs(10),
+        },
         drain: DrainSettings {
             batch: 500,
             every: Duration::from_millis(50),

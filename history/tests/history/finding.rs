@@ -16,7 +16,10 @@ async fn an_id_is_found_where_it_is_stored_and_where_it_is_not_yet() {
         assert_eq!((found.position, texts(&[found])), (position, vec![text.to_owned()]));
     }
     assert!(history.find(&[(key(1), event_id(1, "unsaid"))]).await.unwrap().is_none());
-    assert!(history.find(&[(key(2), event_id(1, "stored"))]).await.unwrap().is_none(), "an id is a conversation's");
+    assert!(
+        history.find(&[(key(2), event_id(1, "stored"))]).await.unwrap().is_none(),
+        "an id is a conversation's"
+    );
     assert!(history.find(&[]).await.unwrap().is_none());
 }
 

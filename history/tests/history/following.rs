@@ -1,4 +1,5 @@
-//! Going forward from where a client says it is: everything after it, or an answer that says it cannot be proven.
+//! Going forward from where a client says it is: everything after it, or an answer that says it
+//! cannot be proven.
 
 use parlor_common::position::Position;
 use parlor_history::{HistoryError, Scope};
@@ -40,8 +41,14 @@ async fn a_position_that_cannot_be_proven_is_not_known() {
     let history = world.history().await;
     for scope in &scopes {
         assert!(history.forward(scope, old, 10).await.is_ok());
-        assert_eq!(history.forward(scope, ahead, 10).await.unwrap_err(), HistoryError::UnknownPosition);
-        assert_eq!(history.forward(scope, Position::ZERO, 10).await.unwrap_err(), HistoryError::UnknownPosition);
+        assert_eq!(
+            history.forward(scope, ahead, 10).await.unwrap_err(),
+            HistoryError::UnknownPosition
+        );
+        assert_eq!(
+            history.forward(scope, Position::ZERO, 10).await.unwrap_err(),
+            HistoryError::UnknownPosition
+        );
     }
     world.lose_log().await;
     let history = world.history().await;
@@ -52,7 +59,8 @@ async fn a_position_that_cannot_be_proven_is_not_known() {
 }
 
 #[tokio::test]
-async fn older_than_the_log_a_visitor_is_shown_from_the_store_and_an_agent_told_that_it_cannot_be_proven() {
+async fn older_than_the_log_a_visitor_is_shown_from_the_store_and_an_agent_told_that_it_cannot_be_proven()
+ {
     let mut world = World::new().await;
     let first = world.say(1, "m0").await;
     for text in ["m1", "m2"] {

@@ -22,9 +22,16 @@ async fn a_log_that_has_never_forgotten_is_whole() {
     assert_eq!(texts_of(&page), ["m0", "m1", "m2"]);
     assert!(!page.incomplete && !page.more);
     let page = history.page(&set(&[]), NEWEST, 2).await.unwrap();
-    assert_eq!((texts_of(&page), page.more, page.incomplete), (vec!["m1".to_owned(), "m2".to_owned()], true, false));
-    let older = history.page(&set(&[]), PageRange::Before(page.events[0].position), 2).await.unwrap();
-    assert_eq!((texts_of(&older), older.more, older.incomplete), (vec!["m0".to_owned()], false, false));
+    assert_eq!(
+        (texts_of(&page), page.more, page.incomplete),
+        (vec!["m1".to_owned(), "m2".to_owned()], true, false)
+    );
+    let older =
+        history.page(&set(&[]), PageRange::Before(page.events[0].position), 2).await.unwrap();
+    assert_eq!(
+        (texts_of(&older), older.more, older.incomplete),
+        (vec!["m0".to_owned()], false, false)
+    );
 }
 
 #[tokio::test]
@@ -61,7 +68,8 @@ async fn a_log_that_was_made_anew_may_lack_what_came_before() {
     world.persist(1).await;
     world.lose_log().await;
     world.say(1, "m1").await;
-    let page = world.history_without(NoStore::Down).await.page(&set(&[]), NEWEST, 10).await.unwrap();
+    let page =
+        world.history_without(NoStore::Down).await.page(&set(&[]), NEWEST, 10).await.unwrap();
     assert_eq!((texts_of(&page), page.incomplete), (vec!["m1".to_owned()], true));
     let page = world.history().await.page(&set(&[]), NEWEST, 10).await.unwrap();
     assert_eq!((texts_of(&page), page.incomplete), (vec!["m0".to_owned(), "m1".to_owned()], false));

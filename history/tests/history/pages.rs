@@ -20,7 +20,9 @@ async fn talk(world: &World, speakers: &[u8]) -> Said {
 
 /// The page of what `visitors` said, worked out without log and store.
 fn expected(said: &Said, visitors: &[u8], range: PageRange, limit: usize) -> (Vec<String>, bool) {
-    let in_range = said.iter().filter(|(position, speaker, _)| visitors.contains(speaker) && range.contains(*position));
+    let in_range = said
+        .iter()
+        .filter(|(position, speaker, _)| visitors.contains(speaker) && range.contains(*position));
     let mut texts: Vec<String> = in_range.map(|(_, _, text)| text.clone()).collect();
     let more = texts.len() > limit;
     match range {
@@ -32,14 +34,14 @@ fn expected(said: &Said, visitors: &[u8], range: PageRange, limit: usize) -> (Ve
 
 fn assert_proven(page: &HistoryPage, said: &Said, visitors: &[u8], range: PageRange) {
     let PageRange::After(after) = range else { return };
-    let proven = said
-        .iter()
-        .filter(|(position, speaker, _)| visitors.contains(speaker) && *position > after && *position <= page.through);
+    let proven = said.iter().filter(|(position, speaker, _)| {
+        visitors.contains(speaker) && *position > after && *position <= page.through
+    });
     assert_eq!(proven.count(), page.events.len(), "through {} after {after}", page.through);
 }
 
-/// 8 messages of three visitors, of which the first `stored` are stored and the monitor knows of the first `known`:
-/// every page, both ways, is what it should be.
+/// 8 messages of three visitors, of which the first `stored` are stored and the monitor knows of
+/// the first `known`: every page, both ways, is what it should be.
 #[tokio::test]
 async fn a_page_has_no_hole_and_no_repeat_wherever_the_store_and_the_news_of_it_are() {
     let world = World::new().await;
@@ -55,13 +57,19 @@ async fn a_page_has_no_hole_and_no_repeat_wherever_the_store_and_the_news_of_it_
             let bounds = said.iter().map(|(position, ..)| *position).chain([Position::MAX]);
             let before = bounds.map(PageRange::Before);
             let start = said[0].0.before();
-            let after = said.iter().map(|(position, ..)| *position).chain([start]).map(PageRange::After);
+            let after =
+                said.iter().map(|(position, ..)| *position).chain([start]).map(PageRange::After);
             for range in before.chain(after) {
                 for (limit, absorbed) in [(1, &[][..]), (2, &[2]), (3, &[2, 3]), (8, &[2, 3])] {
                     let visitors = [&[1], absorbed].concat();
                     let page = history.page(&set(absorbed), range, limit).await.unwrap();
-                    let case = format!("{stored} stored, {known} known, {range:?}, {limit}, {absorbed:?}");
-                    assert_eq!((texts_of(&page), page.more), expected(&said, &visitors, range, limit), "{case}");
+                    let case =
+                        format!("{stored} stored, {known} known, {range:?}, {limit}, {absorbed:?}");
+                    assert_eq!(
+                        (texts_of(&page), page.more),
+                        expected(&said, &visitors, range, limit),
+                        "{case}"
+                    );
                     assert!(!page.incomplete, "{case}");
                     assert_proven(&page, &said, &visitors, range);
                 }
@@ -78,7 +86,8 @@ async fn the_newest_page_is_proven_up_to_what_was_accepted_last() {
     let page = history.page(&set(&[]), PageRange::Before(Position::MAX), 10).await.unwrap();
     assert_eq!(texts_of(&page), ["m0"]);
     assert_eq!(page.through, said[1].0, "what follows comes after another visitor's message too");
-    let nobodys = history.page(&set_of_nobody(), PageRange::Before(Position::MAX), 10).await.unwrap();
+    let nobodys =
+        history.page(&set_of_nobody(), PageRange::Before(Position::MAX), 10).await.unwrap();
     assert_eq!((nobodys.events.len(), nobodys.more, nobodys.through), (0, false, said[1].0));
 }
 

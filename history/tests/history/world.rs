@@ -92,7 +92,8 @@ pub(crate) fn texts_of(page: &HistoryPage) -> Vec<String> {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let (log_folder, store_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (log_folder, store_folder) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let clock = Arc::new(AtomicI64::new(1_790_000_000_000));
         let log = open_log(&log_folder, 1 << 30, &clock, None);
         let store = open_store(store_folder.path()).await;
@@ -129,7 +130,8 @@ impl World {
     async fn try_say(&self, number: u8, text: &str) -> Result<Position, LogError> {
         let (key, id) = (key(number), event_id(number, text));
         let now = Timestamp::from_millis(self.clock.load(Ordering::Relaxed));
-        let message = MessageBody { text: text.to_owned(), client_message_id: client_message_id(text) };
+        let message =
+            MessageBody { text: text.to_owned(), client_message_id: client_message_id(text) };
         let record = Record {
             id,
             author: author(number),
@@ -147,7 +149,8 @@ impl World {
     /// Stores and acknowledges the next `count` events.
     pub(crate) async fn persist(&self, count: usize) {
         let mut deliveries = self.log.deliveries(Shard::ONLY, PERSISTER).await.unwrap();
-        let taken = deliveries.next(BatchLimit { count, bytes: 1 << 24 }, Duration::ZERO).await.unwrap();
+        let taken =
+            deliveries.next(BatchLimit { count, bytes: 1 << 24 }, Duration::ZERO).await.unwrap();
         assert_eq!(taken.len(), count);
         let decode = |entry: &parlor_log::Entry| {
             Event::decode(entry.conversation.clone(), entry.position, entry.record.clone()).unwrap()
@@ -162,7 +165,9 @@ impl World {
     pub(crate) async fn monitor(&self) -> Monitor {
         let clock = self.clock.clone();
         let clock = Clock::new(move || Timestamp::from_millis(clock.load(Ordering::Relaxed)));
-        Monitor::start(Arc::new(self.log.clone()), clock, MonitorMetrics::unregistered().unwrap()).await.unwrap()
+        Monitor::start(Arc::new(self.log.clone()), clock, MonitorMetrics::unregistered().unwrap())
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn history(&self) -> History {
@@ -179,15 +184,23 @@ impl World {
     }
 }
 
-fn open_log(folder: &TempDir, max_bytes: u64, clock: &Arc<AtomicI64>, seen: Option<Position>) -> SqliteLog {
+fn open_log(
+    folder: &TempDir,
+    max_bytes: u64,
+    clock: &Arc<AtomicI64>,
+    seen: Option<Position>,
+) -> SqliteLog {
     let clock = clock.clone();
     let clock = Clock::new(move || Timestamp::from_millis(clock.load(Ordering::Relaxed)));
-    let settings = SqliteLogSettings { max_bytes, max_age: MAX_AGE, ack_wait: Duration::from_secs(5) };
-    SqliteLog::open(folder.path(), settings, clock, seen, parlor_log::Metrics::unregistered()).unwrap()
+    let settings =
+        SqliteLogSettings { max_bytes, max_age: MAX_AGE, ack_wait: Duration::from_secs(5) };
+    SqliteLog::open(folder.path(), settings, clock, seen, parlor_log::Metrics::unregistered())
+        .unwrap()
 }
 
 async fn open_store(folder: &Path) -> Arc<dyn HistoryStore> {
-    let metrics = parlor_store::Metrics::new(&parlor_common::telemetry::registry().unwrap()).unwrap();
+    let metrics =
+        parlor_store::Metrics::new(&parlor_common::telemetry::registry().unwrap()).unwrap();
     Arc::new(SqliteStore::open(folder, metrics).await.unwrap())
 }
 

@@ -61,10 +61,18 @@ pub(super) async fn inbox(rest: &Deps, call: &mut Call) -> Result<Response, Prob
     let query = Query::parse(call.query())?;
     let (before, limit) = (query.inbox_before(&agent.tenant, &rest.cursors)?, query.limit()?);
     if query.status()? == Status::Closed {
-        return json(StatusCode::OK, &InboxBody { conversations: Vec::new(), has_more: false, next: None });
+        return json(
+            StatusCode::OK,
+            &InboxBody { conversations: Vec::new(), has_more: false, next: None },
+        );
     }
-    let read = tokio::time::timeout(rest.settings.read_within, rest.store.inbox(&agent.tenant, before, limit)).await;
-    let read = read.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned())));
+    let read = tokio::time::timeout(
+        rest.settings.read_within,
+        rest.store.inbox(&agent.tenant, before, limit),
+    )
+    .await;
+    let read =
+        read.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned())));
     let InboxPage { rows, more } = read.map_err(|error| {
         debug!(%error, "the inbox cannot be read");
         Problem::unavailable("the inbox cannot be read just now")
@@ -108,14 +116,16 @@ fn check(rest: &Deps, call: &mut Call, kind: Kind) -> Result<Agent, Problem> {
     Ok(agent)
 }
 
-/// The conversation of the agent's own tenant that the address names. What cannot be one is not there.
+/// The conversation of the agent's own tenant that the address names. What cannot be one is not
+/// there.
 fn named(call: &Call, agent: &Agent) -> Result<ConversationKey, Problem> {
     let name = call.extension::<ConversationName>().ok_or_else(Problem::not_found)?;
     let id = ConversationId::parse(&name.0).map_err(|_| Problem::not_found())?;
     Ok(ConversationKey { tenant: agent.tenant.clone(), id })
 }
 
-/// The same answer for what is another tenant's and for what never was: under this tenant neither is there.
+/// The same answer for what is another tenant's and for what never was: under this tenant neither
+/// is there.
 async fn must_exist(rest: &Deps, key: &ConversationKey) -> Result<(), Problem> {
     match within(rest.settings.read_within, rest.history.exists(key)).await? {
         true => Ok(()),

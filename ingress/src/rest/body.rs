@@ -20,7 +20,8 @@ pub(super) enum Handover {
     Token,
 }
 
-/// Reads a draft: `{"text","clientMessageId"?}`, or the id as `Idempotency-Key`. Other fields are ignored.
+/// Reads a draft: `{"text","clientMessageId"?}`, or the id as `Idempotency-Key`. Other fields are
+/// ignored.
 pub(super) fn draft(headers: &HeaderMap, body: &[u8]) -> Result<Draft, Problem> {
     let mut fields = object(body)?;
     let text = match fields.remove("text") {
@@ -31,7 +32,13 @@ pub(super) fn draft(headers: &HeaderMap, body: &[u8]) -> Result<Draft, Problem> 
     let named = match fields.remove(CLIENT_MESSAGE_ID) {
         None | Some(Value::Null) => None,
         Some(Value::String(id)) => Some(client_message_id(&id)?),
-        Some(_) => return Err(Problem::field(CLIENT_MESSAGE_ID, "wrong_type", "clientMessageId is not a string")),
+        Some(_) => {
+            return Err(Problem::field(
+                CLIENT_MESSAGE_ID,
+                "wrong_type",
+                "clientMessageId is not a string",
+            ));
+        }
     };
     let client_message_id = match (named, idempotency_key(headers)?) {
         (Some(named), Some(key)) if named != key => return Err(disagree()),
@@ -61,12 +68,15 @@ fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
         Category::Syntax if error.to_string().starts_with("recursion limit") => {
             Problem::field("body", "too_deep", "the body is nested deeper than 128")
         }
-        Category::Io | Category::Syntax | Category::Eof => Problem::new(Code::BadJson, "the body is not JSON"),
+        Category::Io | Category::Syntax | Category::Eof => {
+            Problem::new(Code::BadJson, "the body is not JSON")
+        }
     })
 }
 
 fn client_message_id(text: &str) -> Result<ClientMessageId, Problem> {
-    ClientMessageId::parse(text).map_err(|bad| Problem::field(CLIENT_MESSAGE_ID, "malformed", bad.to_string()))
+    ClientMessageId::parse(text)
+        .map_err(|bad| Problem::field(CLIENT_MESSAGE_ID, "malformed", bad.to_string()))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<ClientMessageId>, Problem> {
@@ -79,7 +89,11 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<ClientMessageId>, Probl
 }
 
 fn disagree() -> Problem {
-    Problem::field(CLIENT_MESSAGE_ID, "disagrees", "clientMessageId and Idempotency-Key are two spellings of one id")
+    Problem::field(
+        CLIENT_MESSAGE_ID,
+        "disagrees",
+        "clientMessageId and Idempotency-Key are two spellings of one id",
+    )
 }
 
 #[cfg(test)]
@@ -139,7 +153,14 @@ mod tests {
     #[test]
     fn a_session_may_ask_for_the_token_itself() {
         let handover = |body: &str| handover(body.as_bytes()).map_err(|problem| problem.code);
-        for body in ["", " \n", "{}", r#"{"tenantId":"a"}"#, r#"{"credential":null}"#, r#"{"credential":"cookie"}"#] {
+        for body in [
+            "",
+            " \n",
+            "{}",
+            r#"{"tenantId":"a"}"#,
+            r#"{"credential":null}"#,
+            r#"{"credential":"cookie"}"#,
+        ] {
             assert_eq!(handover(body), Ok(Handover::Cookie), "{body}");
         }
         assert_eq!(handover(r#"{"credential":"token"}"#), Ok(Handover::Token));

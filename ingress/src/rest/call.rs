@@ -48,7 +48,10 @@ enum Readers {
 
 impl Call {
     pub(super) fn new(route: Route, parts: Parts, clock: &Clock, random: &Random) -> Self {
-        let address = parts.extensions.get().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |&ClientAddr(address)| address);
+        let address = parts
+            .extensions
+            .get()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |&ClientAddr(address)| address);
         let id = parts.extensions.get::<RequestId>().cloned();
         Self {
             route,
@@ -79,7 +82,8 @@ impl Call {
         self.parts.extensions.get()
     }
 
-    /// Whether a page of the request's Origin may do this with `tenant`; the answer is for that page from now on.
+    /// Whether a page of the request's Origin may do this with `tenant`; the answer is for that
+    /// page from now on.
     pub(super) fn check_origin(
         &mut self,
         tenant: &Arc<Tenant>,
@@ -127,10 +131,14 @@ impl Call {
         let mut response = problem_response(problem, &self.id);
         match problem.code {
             Code::Unauthorized => {
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                response
+                    .headers_mut()
+                    .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Code::MethodNotAllowed => {
-                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(self.route.methods()));
+                response
+                    .headers_mut()
+                    .insert(header::ALLOW, HeaderValue::from_static(self.route.methods()));
             }
             _ => {}
         }

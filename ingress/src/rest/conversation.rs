@@ -57,16 +57,25 @@ pub(super) fn wanted(rest: &Deps, call: &Call, tenant: &TenantId) -> Result<Want
 }
 
 /// That part of the conversations.
-pub(super) async fn page(rest: &Deps, set: &ConversationSet, wanted: Wanted) -> Result<HistoryPage, Problem> {
+pub(super) async fn page(
+    rest: &Deps,
+    set: &ConversationSet,
+    wanted: Wanted,
+) -> Result<HistoryPage, Problem> {
     let Wanted { place, limit } = wanted;
     let history = &rest.history;
     let page = async {
         match place {
             Place::Newest => {
-                history.page(set, PageRange::Before(Position::MAX), limit).await.map_err(|error| match error {
-                    // No position was asked for: the log has just been made anew, and the next sample will know it.
-                    HistoryError::UnknownPosition => HistoryError::Unavailable(error.to_string()),
-                    HistoryError::Unavailable(_) => error,
+                history.page(set, PageRange::Before(Position::MAX), limit).await.map_err(|error| {
+                    match error {
+                        // No position was asked for: the log has just been made anew, and the next
+                        // sample will know it.
+                        HistoryError::UnknownPosition => {
+                            HistoryError::Unavailable(error.to_string())
+                        }
+                        HistoryError::Unavailable(_) => error,
+                    }
                 })
             }
             Place::After(after) => history.page(set, PageRange::After(after), limit).await,
@@ -82,8 +91,13 @@ pub(super) async fn page(rest: &Deps, set: &ConversationSet, wanted: Wanted) -> 
     within(rest.settings.read_within, page).await
 }
 
-/// Reading backwards meets no end, so that the log is asked whether `before` is ahead of it; what the store has is not.
-async fn not_ahead(rest: &Deps, set: &ConversationSet, before: Position) -> Result<(), HistoryError> {
+/// Reading backwards meets no end, so that the log is asked whether `before` is ahead of it; what
+/// the store has is not.
+async fn not_ahead(
+    rest: &Deps,
+    set: &ConversationSet,
+    before: Position,
+) -> Result<(), HistoryError> {
     if before > persisted(rest, set.tenant()) {
         let primary = ConversationSet::only(&set.primary());
         rest.history.page(&primary, PageRange::After(before), 1).await?;
@@ -91,21 +105,36 @@ async fn not_ahead(rest: &Deps, set: &ConversationSet, before: Position) -> Resu
     Ok(())
 }
 
-/// Everything of `tenant` up to here is in the store: a position that is never ahead, and costs nothing to know.
+/// Everything of `tenant` up to here is in the store: a position that is never ahead, and costs
+/// nothing to know.
 pub(super) fn persisted(rest: &Deps, tenant: &TenantId) -> Position {
     rest.monitor.persisted(rest.log.shards().of(tenant))
 }
 
 /// The page as JSON.
-pub(super) fn page_answer(rest: &Deps, tenant: &TenantId, page: &HistoryPage) -> Result<Response, Problem> {
-    let messages = page.events.iter().filter_map(|event| Message::of(event, &rest.cursors)).collect();
+pub(super) fn page_answer(
+    rest: &Deps,
+    tenant: &TenantId,
+    page: &HistoryPage,
+) -> Result<Response, Problem> {
+    let messages =
+        page.events.iter().filter_map(|event| Message::of(event, &rest.cursors)).collect();
     let cursor = rest.cursors.write(tenant, page.through);
-    json(StatusCode::OK, &PageBody { messages, has_more: page.more, cursor, incomplete: page.incomplete })
+    json(
+        StatusCode::OK,
+        &PageBody { messages, has_more: page.more, cursor, incomplete: page.incomplete },
+    )
 }
 
-/// The page of a visitor who has written nothing: nothing is read, since every view of a page asks for it.
+/// The page of a visitor who has written nothing: nothing is read, since every view of a page asks
+/// for it.
 pub(super) fn empty_page(rest: &Deps, tenant: &TenantId) -> Result<Response, Problem> {
-    let page = HistoryPage { events: Vec::new(), more: false, through: persisted(rest, tenant), incomplete: false };
+    let page = HistoryPage {
+        events: Vec::new(),
+        more: false,
+        through: persisted(rest, tenant),
+        incomplete: false,
+    };
     page_answer(rest, tenant, &page)
 }
 
@@ -115,7 +144,8 @@ pub(super) async fn within<T>(
     read: impl Future<Output = Result<T, HistoryError>>,
 ) -> Result<T, Problem> {
     let read = tokio::time::timeout(deadline, read).await;
-    let read = read.unwrap_or_else(|_| Err(HistoryError::Unavailable("no answer in time".to_owned())));
+    let read =
+        read.unwrap_or_else(|_| Err(HistoryError::Unavailable("no answer in time".to_owned())));
     read.map_err(|error| {
         debug!(%error, "a page cannot be read");
         Problem::from(error)
@@ -138,9 +168,19 @@ pub(super) async fn accept(
     author: Author,
     draft: Draft,
 ) -> Result<Response, Problem> {
-    let submission = Submission { conversations, author, session: None, way: Way::Rest, arrived: call.arrived, draft };
+    let submission = Submission {
+        conversations,
+        author,
+        session: None,
+        way: Way::Rest,
+        arrived: call.arrived,
+        draft,
+    };
     let Receipt { event, duplicate } = rest.door.accept(submission).await?;
     let message = Message::of(&event, &rest.cursors)
         .ok_or_else(|| Problem::new(Code::Internal, "the first event of this id is no message"))?;
-    json(if duplicate { StatusCode::OK } else { StatusCode::CREATED }, &ReceiptBody { message, duplicate })
+    json(
+        if duplicate { StatusCode::OK } else { StatusCode::CREATED },
+        &ReceiptBody { message, duplicate },
+    )
 }

@@ -6,15 +6,17 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use super::route::Route;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
-const HEADERS: HeaderValue =
-    HeaderValue::from_static("content-type, x-tenant-id, authorization, idempotency-key, x-request-id");
+const HEADERS: HeaderValue = HeaderValue::from_static(
+    "content-type, x-tenant-id, authorization, idempotency-key, x-request-id",
+);
 const EXPOSED: HeaderValue = HeaderValue::from_static("Retry-After, X-Request-Id");
 /// Two hours, the most that Chromium keeps a preflight's answer.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
 /// Whether a browser asks before it lets a page's script ask.
 pub(super) fn is_preflight(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+    headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// The answer to an OPTIONS, which [`allow`] completes for an allowed Origin.
@@ -25,7 +27,8 @@ pub(super) fn preflight(route: Route) -> Response {
     response
 }
 
-/// Lets a page of `origin` read the answer; nobody, where there is none. The answer depends on the Origin either way.
+/// Lets a page of `origin` read the answer; nobody, where there is none. The answer depends on the
+/// Origin either way.
 pub(super) fn allow(headers: &mut HeaderMap, status: StatusCode, origin: Option<HeaderValue>) {
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = origin else { return };

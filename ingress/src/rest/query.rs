@@ -1,4 +1,5 @@
-//! The parameters of an address: cursors, limit, status. Unknown ones are ignored, known ones are checked.
+//! The parameters of an address: cursors, limit, status. Unknown ones are ignored, known ones are
+//! checked.
 
 use parlor_common::{
     cursor::Cursors,
@@ -67,7 +68,9 @@ impl Query {
         let Some(text) = &self.limit else { return Ok(DEFAULT_LIMIT) };
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let limit = text.parse().ok().filter(|limit| digits && (1..=MAX_LIMIT).contains(limit));
-        limit.ok_or_else(|| bad("limit", "out_of_range", format!("limit is a number from 1 to {MAX_LIMIT}")))
+        limit.ok_or_else(|| {
+            bad("limit", "out_of_range", format!("limit is a number from 1 to {MAX_LIMIT}"))
+        })
     }
 
     /// `before` and `after`, which exclude each other.
@@ -84,7 +87,11 @@ impl Query {
     }
 
     /// `after` as the inbox means it: everything that was active before.
-    pub(super) fn inbox_before(&self, tenant: &TenantId, cursors: &Cursors) -> Result<Position, Problem> {
+    pub(super) fn inbox_before(
+        &self,
+        tenant: &TenantId,
+        cursors: &Cursors,
+    ) -> Result<Position, Problem> {
         self.after.as_ref().map_or(Ok(Position::MAX), |after| read(cursors, tenant, "after", after))
     }
 
@@ -98,7 +105,12 @@ impl Query {
     }
 }
 
-fn read(cursors: &Cursors, tenant: &TenantId, name: &'static str, text: &str) -> Result<Position, Problem> {
+fn read(
+    cursors: &Cursors,
+    tenant: &TenantId,
+    name: &'static str,
+    text: &str,
+) -> Result<Position, Problem> {
     let cursor = cursors.read(tenant, text);
     cursor.map_err(|bad| Problem::new(Code::BadCursor, bad.to_string()).detail(name, "bad_cursor"))
 }
@@ -120,9 +132,15 @@ mod tests {
         assert_eq!(limit(""), Ok(50));
         assert_eq!(limit("limit=1"), Ok(1));
         assert_eq!(limit("x=y&limit=%31%30%30&z"), Ok(100));
-        for text in
-            ["limit=0", "limit=101", "limit=-1", "limit=+5", "limit=", "limit=1e1", "limit=99999999999999999999"]
-        {
+        for text in [
+            "limit=0",
+            "limit=101",
+            "limit=-1",
+            "limit=+5",
+            "limit=",
+            "limit=1e1",
+            "limit=99999999999999999999",
+        ] {
             assert_eq!(limit(text), Err(Code::BadRequest), "{text}");
         }
     }
@@ -137,7 +155,11 @@ mod tests {
 
     #[test]
     fn everything_is_open() {
-        let status = |text| Query::parse(Some(text)).and_then(|query| query.status()).map_err(|problem| problem.code);
+        let status = |text| {
+            Query::parse(Some(text))
+                .and_then(|query| query.status())
+                .map_err(|problem| problem.code)
+        };
         assert_eq!(status(""), Ok(Status::Open));
         assert_eq!(status("status=open"), Ok(Status::Open));
         assert_eq!(status("status=closed"), Ok(Status::Closed));

@@ -40,14 +40,16 @@ struct SessionBody {
 pub(super) async fn open(rest: &Deps, call: &mut Call, body: Body) -> Result<Response, Problem> {
     let body = read_body(body, rest.settings.max_body, rest.settings.body_stall).await;
     let handover = body.and_then(|body| handover(&body));
-    // Who asks for a token is known by no cookie, and may be a server or an app, which have no Origin.
+    // Who asks for a token is known by no cookie, and may be a server or an app, which have no
+    // Origin.
     let credential = matches!(handover, Ok(Handover::Token)).then_some(Credential::Bearer);
     let tenant = visitor::check(rest, call, Kind::Write, credential)?;
     let (token, is_new, shown) = match handover? {
-        // Never the cookie's visitor: the page of one tenant would get what opens the visitor's conversations with
-        // every other tenant.
+        // Never the cookie's visitor: the page of one tenant would get what opens the visitor's
+        // conversations with every other tenant.
         Handover::Token => {
-            let (token, is_new) = known_or_new(visitor::by_bearer(rest, call)?, || rest.visitors.issue());
+            let (token, is_new) =
+                known_or_new(visitor::by_bearer(rest, call)?, || rest.visitors.issue());
             let text = rest.visitors.write(&token);
             (token, is_new, Some(text))
         }
@@ -73,28 +75,32 @@ pub(super) async fn open(rest: &Deps, call: &mut Call, body: Body) -> Result<Res
     )
 }
 
-fn known_or_new(known: Option<VisitorToken>, new: impl FnOnce() -> VisitorToken) -> (VisitorToken, bool) {
+fn known_or_new(
+    known: Option<VisitorToken>,
+    new: impl FnOnce() -> VisitorToken,
+) -> (VisitorToken, bool) {
     match known {
         Some(token) => (token, false),
         None => (new(), true),
     }
 }
 
-/// How far the visitor's conversations have got. While that cannot be read, what is stored will do: whoever resumes
-/// from there is shown more than it must, and misses nothing.
+/// How far the visitor's conversations have got. While that cannot be read, what is stored will do:
+/// whoever resumes from there is shown more than it must, and misses nothing.
 async fn snapshot(rest: &Deps, set: &ConversationSet) -> Position {
     let newest = rest.history.page(set, PageRange::Before(Position::MAX), 1);
     let page = within(rest.settings.read_within, newest).await;
     page.map_or_else(|_| persisted(rest, set.tenant()), |page| page.through)
 }
 
-/// Where the visitor's socket is: as the setting says, or where the request was sent to. A tenant's name needs no
-/// escaping in a query.
+/// Where the visitor's socket is: as the setting says, or where the request was sent to. A tenant's
+/// name needs no escaping in a query.
 fn socket_url(setting: &str, headers: &HeaderMap, tenant: &TenantId) -> String {
     if !setting.is_empty() {
         return format!("{setting}?tenantId={tenant}");
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let host =
+        headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let scheme = match headers.get("x-forwarded-proto") {
         Some(scheme) if scheme.as_bytes().eq_ignore_ascii_case(b"https") => "wss",
         _ => "ws",
@@ -113,8 +119,9 @@ mod tests {
     use super::*;
 
     fn url(setting: &str, headers: &[(&'static str, &'static str)]) -> String {
-        let pairs =
-            headers.iter().map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let pairs = headers
+            .iter()
+            .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         socket_url(setting, &pairs.collect(), &TenantId::parse("shop.example").unwrap())
     }
 

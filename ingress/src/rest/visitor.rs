@@ -12,7 +12,8 @@ use super::{
     conversation::{accept, draft, empty_page, page as read_page, page_answer, wanted},
 };
 
-/// A page of the visitor's conversation. Sets no cookie and keeps no record: every view of a page asks for it.
+/// A page of the visitor's conversation. Sets no cookie and keeps no record: every view of a page
+/// asks for it.
 pub(super) async fn page(rest: &Deps, call: &mut Call) -> Result<Response, Problem> {
     let tenant = check(rest, call, Kind::Read, None)?;
     let wanted = wanted(rest, call, &tenant.id)?;
@@ -30,13 +31,14 @@ pub(super) async fn post(rest: &Deps, call: &mut Call, body: Body) -> Result<Res
     let tenant = check(rest, call, Kind::Write, None)?;
     let known = known(rest, call)?;
     let draft = draft(rest, call, body).await?;
-    // A new visitor keeps the cookie also when the door could not tell: trying again must meet the same conversation.
+    // A new visitor keeps the cookie also when the door could not tell: trying again must meet the
+    // same conversation.
     let token = known.unwrap_or_else(|| introduce(rest, call));
     accept(rest, call, token.conversations(&tenant.id), token.author(), draft).await
 }
 
-/// Whose tenant, from which page, and with its key where it wants one. `credential` is what the request is known by,
-/// where its headers do not tell.
+/// Whose tenant, from which page, and with its key where it wants one. `credential` is what the
+/// request is known by, where its headers do not tell.
 pub(super) fn check(
     rest: &Deps,
     call: &mut Call,
@@ -54,7 +56,8 @@ pub(super) fn check(
     Ok(tenant)
 }
 
-/// Who the visitor is: by a token in `Authorization`, or else by cookie. A cookie that does not verify counts as none.
+/// Who the visitor is: by a token in `Authorization`, or else by cookie. A cookie that does not
+/// verify counts as none.
 fn known(rest: &Deps, call: &Call) -> Result<Option<VisitorToken>, Problem> {
     let bearer = by_bearer(rest, call)?;
     Ok(bearer.or_else(|| by_cookie(rest, call)))

@@ -29,7 +29,8 @@ async fn an_agent_reads_and_answers_a_conversation() {
     let id = &message["conversationId"];
     let agent = node.agent("a", Role::Agent);
     assert_eq!(conversation("GET", &agent, id).send(&node).await.expect(200).texts(), ["hello"]);
-    let draft = conversation("POST", &agent, id).json(&json!({ "text": "hi", "clientMessageId": "r1" }));
+    let draft =
+        conversation("POST", &agent, id).json(&json!({ "text": "hi", "clientMessageId": "r1" }));
     let answer = draft.send(&node).await.expect(201).json();
     assert_eq!(answer["duplicate"], false);
     assert_eq!(answer["message"]["sender"], "agent");
@@ -37,7 +38,8 @@ async fn an_agent_reads_and_answers_a_conversation() {
     assert_eq!(answer["message"]["conversationId"], *id);
     assert_eq!(draft.send(&node).await.expect(200).json()["message"], answer["message"]);
     let bot = node.agent("a", Role::Bot);
-    let by_bot = conversation("POST", &bot, id).json(&json!({ "text": "beep", "clientMessageId": "r1" }));
+    let by_bot =
+        conversation("POST", &bot, id).json(&json!({ "text": "beep", "clientMessageId": "r1" }));
     assert_eq!(by_bot.send(&node).await.expect(201).json()["message"]["sender"], "bot");
     assert_eq!(Ask::messages().cookie(&cookie).send(&node).await.texts(), ["hello", "hi", "beep"]);
 }
@@ -48,14 +50,23 @@ async fn what_is_unknown_and_what_is_another_tenants_are_the_same_404() {
     let (_, message) = visitor_says(&node, "b", "secret").await;
     let agent = node.agent("a", Role::Admin);
     let foreign = message["conversationId"].clone();
-    let none = [json!("0".repeat(32)), json!("zz"), json!(foreign.as_str().unwrap().to_uppercase()), json!("%ff")];
+    let none = [
+        json!("0".repeat(32)),
+        json!("zz"),
+        json!(foreign.as_str().unwrap().to_uppercase()),
+        json!("%ff"),
+    ];
     let strip = |mut body: Value| {
         body["error"]["requestId"].take();
         body
     };
-    let expected = strip(conversation("GET", &agent, &foreign).send(&node).await.expect(404).json());
+    let expected =
+        strip(conversation("GET", &agent, &foreign).send(&node).await.expect(404).json());
     for id in none.iter().chain([&foreign]) {
-        for ask in [conversation("GET", &agent, id), conversation("POST", &agent, id).json(&json!({ "text": "x" }))] {
+        for ask in [
+            conversation("GET", &agent, id),
+            conversation("POST", &agent, id).json(&json!({ "text": "x" })),
+        ] {
             let answer = ask.send(&node).await.expect(404);
             assert_eq!(answer.problem(), "not_found");
             assert_eq!(strip(answer.json()), expected, "{id}");
@@ -67,7 +78,10 @@ async fn what_is_unknown_and_what_is_another_tenants_are_the_same_404() {
     assert_eq!(inbox(&agent, "").send(&node).await.expect(200).json()["conversations"], json!([]));
     // A cursor of the other tenant's is none.
     let cursor = message["cursor"].as_str().unwrap();
-    assert_eq!(inbox(&agent, &format!("?after={cursor}")).send(&node).await.expect(400).problem(), "bad_cursor");
+    assert_eq!(
+        inbox(&agent, &format!("?after={cursor}")).send(&node).await.expect(400).problem(),
+        "bad_cursor"
+    );
 }
 
 #[tokio::test]
@@ -85,7 +99,9 @@ async fn the_inbox_goes_by_last_activity_page_by_page() {
     let body = inbox(&agent, "").send(&node).await.expect(200).json();
     let previews = |body: &Value| {
         let conversations = body["conversations"].as_array().unwrap().iter();
-        conversations.map(|item| item["lastMessage"]["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        conversations
+            .map(|item| item["lastMessage"]["text"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(previews(&body), ["one again", "three", "two"]);
     assert_eq!(body["hasMore"], false);
@@ -102,11 +118,15 @@ async fn the_inbox_goes_by_last_activity_page_by_page() {
     assert_eq!(previews(&page), ["one again", "three"]);
     assert_eq!(page["hasMore"], true);
     let next = page["next"].as_str().unwrap();
-    let rest = inbox(&agent, &format!("?limit=2&after={next}")).send(&node).await.expect(200).json();
+    let rest =
+        inbox(&agent, &format!("?limit=2&after={next}")).send(&node).await.expect(200).json();
     assert_eq!(previews(&rest), ["two"]);
     assert_eq!(rest["hasMore"], false);
 
-    assert_eq!(inbox(&agent, "?status=closed").send(&node).await.expect(200).json()["conversations"], json!([]));
+    assert_eq!(
+        inbox(&agent, "?status=closed").send(&node).await.expect(200).json()["conversations"],
+        json!([])
+    );
     for query in ["?status=all", "?limit=0", "?limit=101"] {
         assert_eq!(inbox(&agent, query).send(&node).await.expect(400).problem(), "bad_request");
     }
@@ -138,7 +158,11 @@ async fn only_a_token_of_an_agent_opens_the_tenant_that_it_names() {
     assert_eq!(answer.problem(), "forbidden");
     // A cookie is nothing here.
     let (cookie, message) = visitor_says(&node, "a", "hello").await;
-    conversation("GET", "x", &message["conversationId"]).cookie(&cookie).send(&node).await.expect(401);
+    conversation("GET", "x", &message["conversationId"])
+        .cookie(&cookie)
+        .send(&node)
+        .await
+        .expect(401);
     node.clock.advance(Duration::from_secs(700));
     inbox(&agent, "").send(&node).await.expect(401);
 }

@@ -34,7 +34,8 @@ pub(crate) struct Answer {
 impl Ask {
     /// A request with nothing but a host.
     pub(crate) fn bare(method: &str, path: &str) -> Self {
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: chat.test:8080\r\nConnection: close\r\n");
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: chat.test:8080\r\nConnection: close\r\n");
         Self { head: head.into_bytes(), body: Vec::new() }
     }
 
@@ -50,7 +51,8 @@ impl Ask {
 
     /// What the widget posts.
     pub(crate) fn say(text: &str) -> Self {
-        Self::of_page("POST", "/api/chat/messages").json(&serde_json::json!({ "text": text, "tenantId": "a" }))
+        Self::of_page("POST", "/api/chat/messages")
+            .json(&serde_json::json!({ "text": text, "tenantId": "a" }))
     }
 
     /// A draft with an id of the client's.
@@ -82,7 +84,11 @@ impl Ask {
     pub(crate) fn without(mut self, name: &str) -> Self {
         let start = format!("{}:", name.to_ascii_lowercase()).into_bytes();
         let lines = self.head.split_inclusive(|&byte| byte == b'\n');
-        self.head = lines.filter(|line| !line.to_ascii_lowercase().starts_with(&start)).flatten().copied().collect();
+        self.head = lines
+            .filter(|line| !line.to_ascii_lowercase().starts_with(&start))
+            .flatten()
+            .copied()
+            .collect();
         self
     }
 
@@ -119,7 +125,8 @@ impl Ask {
             assert!(!answer.is_empty(), "no answer: {written:?} {read:?}");
             answer
         };
-        let answer = tokio::time::timeout(DEADLINE, exchange).await.expect("an answer within the deadline");
+        let answer =
+            tokio::time::timeout(DEADLINE, exchange).await.expect("an answer within the deadline");
         Answer::parse(&answer, self.head.starts_with(b"HEAD "))
     }
 }
@@ -136,7 +143,8 @@ impl Answer {
             let (name, value) = line.split_once(": ").unwrap();
             (name.to_ascii_lowercase(), value.to_owned())
         };
-        let answer = Self { status, headers: lines.map(pair).collect(), body: bytes[end + 4..].to_vec() };
+        let answer =
+            Self { status, headers: lines.map(pair).collect(), body: bytes[end + 4..].to_vec() };
         if let Some(length) = answer.header("content-length").filter(|_| !head_alone) {
             assert_eq!(length, answer.body.len().to_string());
         }

@@ -51,7 +51,10 @@ fn get(origin: &str) -> Ask {
 }
 
 fn post(origin: &str) -> Ask {
-    Ask::bare("POST", "/api/chat/messages").tenant("shop").header("Origin", origin).body(r#"{"text":"a"}"#)
+    Ask::bare("POST", "/api/chat/messages")
+        .tenant("shop")
+        .header("Origin", origin)
+        .body(r#"{"text":"a"}"#)
 }
 
 fn session(origin: &str) -> Ask {
@@ -77,13 +80,17 @@ async fn a_preflight_is_answered_for_the_origins_of_any_tenant_and_for_no_other(
         "/nothing",
     ] {
         for origin in [SHOP, OTHER] {
-            let ask =
-                Ask::bare("OPTIONS", path).header("Origin", origin).header("Access-Control-Request-Method", "GET");
+            let ask = Ask::bare("OPTIONS", path)
+                .header("Origin", origin)
+                .header("Access-Control-Request-Method", "GET");
             let answer = ask.send(&node).await.expect(204);
             assert_allows(&answer, Some(origin));
             assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST, OPTIONS"));
-            let headers: Vec<_> = answer.header("access-control-allow-headers").unwrap().split(", ").collect();
-            for header in ["content-type", "x-tenant-id", "authorization", "idempotency-key", "x-request-id"] {
+            let headers: Vec<_> =
+                answer.header("access-control-allow-headers").unwrap().split(", ").collect();
+            for header in
+                ["content-type", "x-tenant-id", "authorization", "idempotency-key", "x-request-id"]
+            {
                 assert!(headers.contains(&header), "{header}");
             }
             assert!(answer.header("access-control-max-age").unwrap().parse::<u32>().unwrap() > 0);
@@ -116,7 +123,10 @@ async fn a_tenants_own_origin_reads_every_answer() {
     ] {
         let answer = ask.send(&node).await.expect(status);
         assert_allows(&answer, Some(SHOP));
-        assert_eq!(answer.header("access-control-expose-headers"), Some("Retry-After, X-Request-Id"));
+        assert_eq!(
+            answer.header("access-control-expose-headers"),
+            Some("Retry-After, X-Request-Id")
+        );
     }
     let spelled = "https://Shop.Example:443";
     assert_allows(&get(spelled).send(&node).await.expect(200), Some(spelled));
@@ -157,7 +167,10 @@ async fn two_origins_are_none() {
 async fn without_an_origin_a_get_is_same_origin_and_a_cookies_post_is_refused() {
     let (node, _folder) = two_tenants().await;
     assert_allows(&get(SHOP).without("Origin").send(&node).await.expect(200), None);
-    assert_eq!(post(SHOP).without("Origin").send(&node).await.expect(403).problem(), "origin_refused");
+    assert_eq!(
+        post(SHOP).without("Origin").send(&node).await.expect(403).problem(),
+        "origin_refused"
+    );
     let cookie = post(SHOP).send(&node).await.cookie().unwrap();
     post(SHOP).without("Origin").cookie(&cookie).send(&node).await.expect(403);
     // A server or an app sends no Origin, and no page can make a browser send its token.
@@ -169,7 +182,11 @@ async fn without_an_origin_a_get_is_same_origin_and_a_cookies_post_is_refused() 
 async fn a_publishable_key_is_wanted_only_where_the_tenant_says_so() {
     let (node, _folder) = two_tenants().await;
     let other = |ask: Ask| ask.tenant("other").header("Origin", OTHER);
-    for wrong in [other(get(OTHER)), other(get(OTHER)).bearer("pk_othe"), other(post(OTHER)).bearer("pk_other2")] {
+    for wrong in [
+        other(get(OTHER)),
+        other(get(OTHER)).bearer("pk_othe"),
+        other(post(OTHER)).bearer("pk_other2"),
+    ] {
         let answer = wrong.send(&node).await.expect(401);
         assert_eq!(answer.problem(), "unauthorized");
         assert_allows(&answer, Some(OTHER));
@@ -182,7 +199,8 @@ async fn a_publishable_key_is_wanted_only_where_the_tenant_says_so() {
 #[tokio::test]
 async fn an_agents_page_is_of_the_tenants_origins_and_an_agents_server_of_none() {
     let node = Node::start().await;
-    let inbox = || Ask::bare("GET", "/api/agent/conversations").bearer(&node.agent("a", Role::Agent));
+    let inbox =
+        || Ask::bare("GET", "/api/agent/conversations").bearer(&node.agent("a", Role::Agent));
     assert_allows(&inbox().send(&node).await.expect(200), None);
     let page = "http://localhost:5173";
     assert_allows(&inbox().header("Origin", page).send(&node).await.expect(200), Some(page));

@@ -27,7 +27,11 @@ fn id_of(answer: &Answer) -> Value {
 async fn the_same_id_again_is_the_first_message_also_with_another_text() {
     let node = Node::start().await;
     let cookie = visitor(&node).await;
-    for id in [made(node.clock.now()), made(node.clock.now().minus(Duration::from_secs(600))), "m1".to_owned()] {
+    for id in [
+        made(node.clock.now()),
+        made(node.clock.now().minus(Duration::from_secs(600))),
+        "m1".to_owned(),
+    ] {
         let first = Ask::draft("first", &id).cookie(&cookie).send(&node).await.expect(201);
         assert_eq!(first.json()["duplicate"], false);
         for again in [
@@ -76,8 +80,10 @@ async fn the_same_id_at_once_is_accepted_once() {
 async fn without_an_id_the_same_text_twice_is_two_messages() {
     let node = Node::start().await;
     let cookie = visitor(&node).await;
-    let (first, second) =
-        (Ask::say("hm").cookie(&cookie).send(&node).await, Ask::say("hm").cookie(&cookie).send(&node).await);
+    let (first, second) = (
+        Ask::say("hm").cookie(&cookie).send(&node).await,
+        Ask::say("hm").cookie(&cookie).send(&node).await,
+    );
     assert_ne!(id_of(&first.expect(201)), id_of(&second.expect(201)));
     assert_eq!(node.metric("parlor_door_lookups_total", None), 0.0);
 }
@@ -86,14 +92,21 @@ async fn without_an_id_the_same_text_twice_is_two_messages() {
 async fn a_repeat_over_a_restart_is_a_repeat() {
     let node = Node::start().await;
     let cookie = visitor(&node).await;
-    let ids = [made(node.clock.now()), made(node.clock.now().minus(Duration::from_secs(86_400))), "m1".to_owned()];
+    let ids = [
+        made(node.clock.now()),
+        made(node.clock.now().minus(Duration::from_secs(86_400))),
+        "m1".to_owned(),
+    ];
     let mut first = Vec::new();
     for id in &ids {
         first.push(id_of(&Ask::draft("x", id).cookie(&cookie).send(&node).await.expect(201)));
     }
     let node = node.restarted(|_| {}).await;
     for (id, first) in ids.iter().zip(&first) {
-        assert_eq!(id_of(&Ask::draft("x", id).cookie(&cookie).send(&node).await.expect(200)), *first);
+        assert_eq!(
+            id_of(&Ask::draft("x", id).cookie(&cookie).send(&node).await.expect(200)),
+            *first
+        );
     }
 }
 
@@ -108,7 +121,11 @@ async fn an_old_id_is_a_repeat_beyond_the_logs_memory() {
     node.persist().await;
     node.stop().await;
     node.clock.advance(Duration::from_secs(45));
-    let setup = Setup { folders: node.folders.without_log(), clock: node.clock.clone(), ..Setup::default() };
+    let setup = Setup {
+        folders: node.folders.without_log(),
+        clock: node.clock.clone(),
+        ..Setup::default()
+    };
     let node = Node::of(setup).await;
     for (id, first) in [(young.as_str(), &first), ("m1", &other)] {
         let again = Ask::draft("again", id).cookie(&cookie).send(&node).await.expect(200);
@@ -123,7 +140,9 @@ async fn only_an_id_that_is_not_young_is_looked_up() {
     let cookie = visitor(&node).await;
     let ago = |seconds| made(node.clock.now().minus(Duration::from_secs(seconds)));
     let ahead = made(node.clock.now().plus(Duration::from_secs(30)));
-    for (id, lookups) in [(ago(0), 0.0), (ago(44), 0.0), (ahead, 0.0), (ago(45), 1.0), ("m1".to_owned(), 2.0)] {
+    for (id, lookups) in
+        [(ago(0), 0.0), (ago(44), 0.0), (ahead, 0.0), (ago(45), 1.0), ("m1".to_owned(), 2.0)]
+    {
         Ask::draft("x", &id).cookie(&cookie).send(&node).await.expect(201);
         assert_eq!(node.metric("parlor_door_lookups_total", None), lookups, "{id}");
     }
@@ -177,11 +196,21 @@ async fn what_an_absorbed_visitor_sent_is_a_repeat_also_while_young() {
     let node = Node::start().await;
     let (primary, absorbed) = (node.visitors.issue(), node.visitors.issue());
     let id = made(node.clock.now());
-    let first = Ask::draft("x", &id).bearer(&node.visitors.write(&absorbed)).send(&node).await.expect(201).json();
+    let first = Ask::draft("x", &id)
+        .bearer(&node.visitors.write(&absorbed))
+        .send(&node)
+        .await
+        .expect(201)
+        .json();
     let merged = node.visitors.write(&primary.absorbing([&absorbed]));
     let again = Ask::draft("x", &id).bearer(&merged).send(&node).await.expect(200).json();
     assert_eq!(again["message"], first["message"]);
-    let fresh = Ask::draft("y", &made(node.clock.now())).bearer(&merged).send(&node).await.expect(201).json();
+    let fresh = Ask::draft("y", &made(node.clock.now()))
+        .bearer(&merged)
+        .send(&node)
+        .await
+        .expect(201)
+        .json();
     assert_ne!(fresh["message"]["conversationId"], first["message"]["conversationId"]);
     assert_eq!(Ask::messages().bearer(&merged).send(&node).await.texts(), ["x", "y"]);
 }

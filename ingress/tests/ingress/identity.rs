@@ -16,7 +16,11 @@ async fn a_page_view_creates_no_record_and_sets_no_cookie() {
     assert!(answer.json()["cursor"].is_string());
     assert_eq!(answer.json().get("incomplete"), None);
     assert_eq!(answer.header("set-cookie"), None);
-    Ask::messages().cookie("__Host-parlor_v_0011223344556677=vt_forged").send(&node).await.expect(200);
+    Ask::messages()
+        .cookie("__Host-parlor_v_0011223344556677=vt_forged")
+        .send(&node)
+        .await
+        .expect(200);
     assert_eq!(node.metric("parlor_log_appends_total", None), 0.0);
 }
 
@@ -26,13 +30,18 @@ async fn the_first_post_makes_a_visitor_who_is_known_again_by_the_cookie() {
     let first = Ask::say("one").send(&node).await.expect(201);
     let set = first.header("set-cookie").unwrap();
     assert!(set.starts_with("__Host-parlor_v_"), "{set}");
-    for attribute in ["Path=/", "HttpOnly", "Max-Age=86400", "SameSite=None", "Secure", "Partitioned"] {
+    for attribute in
+        ["Path=/", "HttpOnly", "Max-Age=86400", "SameSite=None", "Secure", "Partitioned"]
+    {
         assert!(set.split("; ").any(|found| found == attribute), "{set}");
     }
     let cookie = first.cookie().unwrap();
     let second = Ask::say("two").cookie(&cookie).send(&node).await.expect(201);
     assert_eq!(second.header("set-cookie"), None, "a valid cookie is not set again");
-    assert_eq!(first.json()["message"]["conversationId"], second.json()["message"]["conversationId"]);
+    assert_eq!(
+        first.json()["message"]["conversationId"],
+        second.json()["message"]["conversationId"]
+    );
     let page = Ask::messages().cookie(&cookie).send(&node).await.expect(200);
     assert_eq!(page.texts(), ["one", "two"]);
     assert_eq!(page.header("set-cookie"), None);
@@ -72,7 +81,8 @@ async fn a_forged_or_foreign_cookie_counts_as_none() {
 #[tokio::test]
 async fn a_visitor_token_is_an_identity_without_cookies() {
     let node = Node::start().await;
-    let session = Ask::session().without("Origin").json(&serde_json::json!({ "credential": "token" }));
+    let session =
+        Ask::session().without("Origin").json(&serde_json::json!({ "credential": "token" }));
     let answer = session.send(&node).await.expect(200);
     assert_eq!(answer.header("set-cookie"), None);
     let token = answer.json()["token"].as_str().unwrap().to_owned();
@@ -80,12 +90,18 @@ async fn a_visitor_token_is_an_identity_without_cookies() {
     let said = Ask::say("by an app").without("Origin").bearer(&token).send(&node).await.expect(201);
     assert_eq!(said.header("set-cookie"), None);
     assert_eq!(said.json()["message"]["conversationId"], answer.json()["conversationId"]);
-    assert_eq!(Ask::messages().without("Origin").bearer(&token).send(&node).await.texts(), ["by an app"]);
+    assert_eq!(
+        Ask::messages().without("Origin").bearer(&token).send(&node).await.texts(),
+        ["by an app"]
+    );
     let again = session.bearer(&token).send(&node).await.expect(200);
     assert_eq!(again.json()["sessionId"], answer.json()["sessionId"]);
     // A token counts before a cookie.
     let cookie = Ask::say("by cookie").send(&node).await.cookie().unwrap();
-    assert_eq!(Ask::messages().bearer(&token).cookie(&cookie).send(&node).await.texts(), ["by an app"]);
+    assert_eq!(
+        Ask::messages().bearer(&token).cookie(&cookie).send(&node).await.texts(),
+        ["by an app"]
+    );
 }
 
 #[tokio::test]
@@ -93,7 +109,10 @@ async fn a_cookie_is_never_handed_to_a_page_as_a_token() {
     let node = Node::start().await;
     let said = Ask::say("to tenant a").send(&node).await;
     let cookie = said.cookie().unwrap();
-    let session = Ask::session().tenant("b").cookie(&cookie).json(&serde_json::json!({ "credential": "token" }));
+    let session = Ask::session()
+        .tenant("b")
+        .cookie(&cookie)
+        .json(&serde_json::json!({ "credential": "token" }));
     let token = session.send(&node).await.expect(200).json()["token"].as_str().unwrap().to_owned();
     assert!(Ask::messages().bearer(&token).send(&node).await.texts().is_empty());
 }
@@ -118,12 +137,18 @@ async fn a_session_says_who_where_and_from_when() {
     assert_eq!(said["message"]["conversationId"], body["conversationId"]);
     // What comes after the cursor is what came after the session; the next session is past it.
     let after = |cursor: &serde_json::Value| {
-        Ask::of_page("GET", &format!("/api/chat/messages?after={}", cursor.as_str().unwrap())).cookie(&cookie)
+        Ask::of_page("GET", &format!("/api/chat/messages?after={}", cursor.as_str().unwrap()))
+            .cookie(&cookie)
     };
     assert_eq!(after(&body["cursor"]).send(&node).await.texts(), ["hello"]);
     let later = Ask::session().cookie(&cookie).send(&node).await.json();
     assert!(after(&later["cursor"]).send(&node).await.texts().is_empty());
-    let secure = Ask::session().cookie(&cookie).header("X-Forwarded-Proto", "https").send(&node).await.json();
+    let secure = Ask::session()
+        .cookie(&cookie)
+        .header("X-Forwarded-Proto", "https")
+        .send(&node)
+        .await
+        .json();
     assert_eq!(secure["socketUrl"], "wss://chat.test:8080/ws/chat?tenantId=a");
 }
 
@@ -153,9 +178,11 @@ async fn the_bodys_tenant_decides_nothing() {
 async fn a_cursor_is_its_tenants_alone() {
     let node = Node::start().await;
     let answer = Ask::say("hello").send(&node).await;
-    let (cookie, cursor) = (answer.cookie().unwrap(), answer.json()["message"]["cursor"].as_str().unwrap().to_owned());
+    let (cookie, cursor) =
+        (answer.cookie().unwrap(), answer.json()["message"]["cursor"].as_str().unwrap().to_owned());
     for parameter in ["before", "after"] {
-        let ask = Ask::of_page("GET", &format!("/api/chat/messages?{parameter}={cursor}")).cookie(&cookie);
+        let ask = Ask::of_page("GET", &format!("/api/chat/messages?{parameter}={cursor}"))
+            .cookie(&cookie);
         ask.send(&node).await.expect(200);
         assert_eq!(ask.tenant("b").send(&node).await.expect(400).problem(), "bad_cursor");
     }

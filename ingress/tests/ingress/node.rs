@@ -1,4 +1,5 @@
-//! A node under test: the door and REST behind the real accept loop, on the real embedded log and store.
+//! A node under test: the door and REST behind the real accept loop, on the real embedded log and
+//! store.
 
 use std::{
     net::SocketAddr,
@@ -10,7 +11,9 @@ use std::{
     time::Duration,
 };
 
-use parlor_auth::{Agents, CookieSettings, LimitSettings, Limits, Rate, Role, Tenants, VisitorTokens};
+use parlor_auth::{
+    Agents, CookieSettings, LimitSettings, Limits, Rate, Role, Tenants, VisitorTokens,
+};
 use parlor_common::{
     clock::{Clock, Timestamp},
     cursor::Cursors,
@@ -112,7 +115,11 @@ impl TestClock {
 impl Folders {
     pub(crate) fn new() -> Arc<Self> {
         let root = tempfile::tempdir().unwrap();
-        Arc::new(Self { log: root.path().join("log"), store: root.path().join("store"), _root: root })
+        Arc::new(Self {
+            log: root.path().join("log"),
+            store: root.path().join("store"),
+            _root: root,
+        })
     }
 
     /// The same store, and a log that was lost.
@@ -177,7 +184,8 @@ impl Node {
     }
 
     pub(crate) async fn of(setup: Setup) -> Self {
-        let Setup { log, door, rest, limits, clock, node_ahead_ms, tenants, store, wrap, folders } = setup;
+        let Setup { log, door, rest, limits, clock, node_ahead_ms, tenants, store, wrap, folders } =
+            setup;
         let registry = parlor_common::telemetry::registry().unwrap();
         let store = match store {
             Some(store) => store,
@@ -194,11 +202,17 @@ impl Node {
         let log = wrap(embedded.clone());
         let node_clock = clock.ahead(node_ahead_ms);
         let random = Random::system();
-        let monitor =
-            Monitor::start(log.clone(), node_clock.clone(), MonitorMetrics::unregistered().unwrap()).await.unwrap();
+        let monitor = Monitor::start(
+            log.clone(),
+            node_clock.clone(),
+            MonitorMetrics::unregistered().unwrap(),
+        )
+        .await
+        .unwrap();
         let metrics = parlor_history::Metrics::new(&registry).unwrap();
         let store_deadline = Duration::from_secs(2);
-        let history = History::new(log.clone(), store.clone(), monitor.clone(), store_deadline, metrics);
+        let history =
+            History::new(log.clone(), store.clone(), monitor.clone(), store_deadline, metrics);
         let limits = Limits::new(limits, tenants.clone(), node_clock.clone());
         let metrics = Metrics::new(&registry).unwrap();
         let cookies = CookieSettings { secure: true, max_age: Duration::from_secs(86_400) };
@@ -238,14 +252,28 @@ impl Node {
         drain.spawn(serve(listener, app, HttpSettings::default(), random, metrics, drain.clone()));
         let metrics = Box::new(move |name: &str, label: Option<&str>| {
             let families = registry.gather();
-            let family = families.iter().find(|family| family.name() == name).expect("the metric is there");
-            let metrics = family
-                .get_metric()
-                .iter()
-                .filter(|metric| label.is_none_or(|label| metric.get_label().iter().any(|pair| pair.value() == label)));
-            metrics.map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value()).sum()
+            let family =
+                families.iter().find(|family| family.name() == name).expect("the metric is there");
+            let metrics = family.get_metric().iter().filter(|metric| {
+                label
+                    .is_none_or(|label| metric.get_label().iter().any(|pair| pair.value() == label))
+            });
+            metrics
+                .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
+                .sum()
         });
-        Self { address, log: embedded, store, clock, visitors, cursors, folders, agents, metrics, drain }
+        Self {
+            address,
+            log: embedded,
+            store,
+            clock,
+            visitors,
+            cursors,
+            folders,
+            agents,
+            metrics,
+            drain,
+        }
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {
@@ -262,13 +290,18 @@ impl Node {
     /// A node on the same folders, after this one.
     pub(crate) async fn restarted(&self, change: impl FnOnce(&mut Setup)) -> Self {
         self.stop().await;
-        let mut setup = Setup { folders: self.folders.clone(), clock: self.clock.clone(), ..Setup::default() };
+        let mut setup =
+            Setup { folders: self.folders.clone(), clock: self.clock.clone(), ..Setup::default() };
         change(&mut setup);
         Self::of(setup).await
     }
 
-    /// Stores everything that was accepted, as the persister would. The node's monitor learns of it at its restart.
-    #[expect(clippy::disallowed_methods, reason = "the tests stand in for the persister, where storing has its moment")]
+    /// Stores everything that was accepted, as the persister would. The node's monitor learns of it
+    /// at its restart.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the tests stand in for the persister, where storing has its moment"
+    )]
     pub(crate) async fn persist(&self) {
         let shard = Shard::ONLY;
         let mut deliveries = self.log.deliveries(shard, PERSISTER).await.unwrap();
@@ -280,7 +313,8 @@ impl Node {
             let limit = BatchLimit { count: 1000, bytes: 1 << 24 };
             let taken = deliveries.next(limit, Duration::ZERO).await.unwrap();
             let decode = |entry: &parlor_log::Entry| {
-                Event::decode(entry.conversation.clone(), entry.position, entry.record.clone()).unwrap()
+                Event::decode(entry.conversation.clone(), entry.position, entry.record.clone())
+                    .unwrap()
             };
             let events: Vec<Event> = taken.iter().map(|delivery| decode(&delivery.entry)).collect();
             self.store.insert(&events).await.unwrap();
@@ -298,7 +332,13 @@ impl Node {
 
     /// A token of an agent of `tenant`.
     pub(crate) fn agent(&self, name: &str, role: Role) -> String {
-        let minted = self.agents.mint_development(&tenant(name), "ann", Some("Ann"), role, Duration::from_secs(600));
+        let minted = self.agents.mint_development(
+            &tenant(name),
+            "ann",
+            Some("Ann"),
+            role,
+            Duration::from_secs(600),
+        );
         minted.unwrap().0
     }
 

@@ -17,7 +17,8 @@ use parlor_store::{HistoryStore, InboxPage, Page, PageRange, StoreError};
 
 use crate::{client::Ask, node::Node};
 
-/// Stands for a database that is down: every call fails, as the driver's do once its deadline has passed.
+/// Stands for a database that is down: every call fails, as the driver's do once its deadline has
+/// passed.
 #[derive(Debug)]
 pub(crate) struct DownStore;
 
@@ -79,7 +80,8 @@ async fn while_the_store_is_down_messages_are_accepted_and_read() {
 async fn while_the_store_is_down_an_id_that_must_be_looked_up_is_no_guess() {
     let node = without_store().await;
     let cookie = Ask::session().send(&node).await.cookie().unwrap();
-    let old = ClientMessageId::made(node.clock.now().minus(Duration::from_secs(60)), &Random::system());
+    let old =
+        ClientMessageId::made(node.clock.now().minus(Duration::from_secs(60)), &Random::system());
     for id in [old.as_str(), "m1"] {
         let answer = Ask::draft("x", id).cookie(&cookie).send(&node).await.expect(503);
         assert_eq!(answer.problem(), "unavailable");
@@ -94,10 +96,17 @@ async fn while_the_store_is_down_an_agent_still_answers_and_has_no_inbox() {
     let node = without_store().await;
     let message = Ask::say("hello").send(&node).await.expect(201).json()["message"].clone();
     let agent = node.agent("a", Role::Agent);
-    let path = format!("/api/agent/conversations/{}/messages", message["conversationId"].as_str().unwrap());
-    assert_eq!(Ask::bare("GET", &path).bearer(&agent).send(&node).await.expect(200).texts(), ["hello"]);
+    let path = format!(
+        "/api/agent/conversations/{}/messages",
+        message["conversationId"].as_str().unwrap()
+    );
+    assert_eq!(
+        Ask::bare("GET", &path).bearer(&agent).send(&node).await.expect(200).texts(),
+        ["hello"]
+    );
     Ask::bare("POST", &path).bearer(&agent).body(r#"{"text":"hi"}"#).send(&node).await.expect(201);
-    let inbox = Ask::bare("GET", "/api/agent/conversations").bearer(&agent).send(&node).await.expect(503);
+    let inbox =
+        Ask::bare("GET", "/api/agent/conversations").bearer(&agent).send(&node).await.expect(503);
     assert_eq!(inbox.problem(), "unavailable");
     // Whether an unknown conversation is in the store cannot be told.
     let unknown = format!("/api/agent/conversations/{}/messages", "0".repeat(32));

@@ -27,7 +27,10 @@ async fn what_was_accepted_is_in_the_next_page_while_nothing_is_stored() {
         assert_eq!(body["messages"].as_array().unwrap().last().unwrap(), &answer.json()["message"]);
         assert_eq!(body.get("incomplete"), None);
     }
-    assert_eq!(Ask::messages().cookie(&cookie).send(&node).await.texts(), ["one", "two", "two", "three"]);
+    assert_eq!(
+        Ask::messages().cookie(&cookie).send(&node).await.texts(),
+        ["one", "two", "two", "three"]
+    );
 }
 
 #[tokio::test]
@@ -49,14 +52,19 @@ async fn pages_go_both_ways_without_a_hole_or_a_repeat() {
             break;
         }
         assert_eq!(answer.texts().len(), 5);
-        query = format!("limit=5&before={}", answer.json()["messages"][0]["cursor"].as_str().unwrap());
+        query =
+            format!("limit=5&before={}", answer.json()["messages"][0]["cursor"].as_str().unwrap());
     }
     assert_eq!(backward, all);
 
-    let first = page(&cookie, "").send(&node).await.json()["messages"][0]["cursor"].as_str().unwrap().to_owned();
+    let first = page(&cookie, "").send(&node).await.json()["messages"][0]["cursor"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let (mut forward, mut cursor) = (vec!["1".to_owned()], first);
     loop {
-        let answer = page(&cookie, &format!("limit=5&after={cursor}")).send(&node).await.expect(200);
+        let answer =
+            page(&cookie, &format!("limit=5&after={cursor}")).send(&node).await.expect(200);
         forward.extend(answer.texts());
         cursor = answer.json()["cursor"].as_str().unwrap().to_owned();
         if answer.json()["hasMore"] == false {

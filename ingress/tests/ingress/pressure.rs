@@ -18,14 +18,16 @@ use parlor_common::{
     shard::{Shard, Shards},
 };
 use parlor_log::{
-    Appended, Deliveries, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail, sqlite::SqliteLog,
+    Appended, Deliveries, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail,
+    sqlite::SqliteLog,
 };
 use serde_json::json;
 
 use crate::{client::Ask, node::Node};
 
-/// Stands for what only a cluster does to an append: the real log behind it, whose acknowledgements get lost for a
-/// tenant `mute`, and whose first acknowledgement is lost for a tenant `retried`, so that the log tries again by itself.
+/// Stands for what only a cluster does to an append: the real log behind it, whose acknowledgements
+/// get lost for a tenant `mute`, and whose first acknowledgement is lost for a tenant `retried`, so
+/// that the log tries again by itself.
 #[derive(Debug)]
 struct FarLog(SqliteLog);
 
@@ -36,7 +38,12 @@ impl EventLog for FarLog {
         self.0.shards()
     }
 
-    async fn append(&self, conversation: &ConversationKey, id: &EventId, record: Bytes) -> Result<Appended, LogError> {
+    async fn append(
+        &self,
+        conversation: &ConversationKey,
+        id: &EventId,
+        record: Bytes,
+    ) -> Result<Appended, LogError> {
         match conversation.tenant.as_str() {
             "mute" => std::future::pending().await,
             "retried" => {
@@ -51,7 +58,12 @@ impl EventLog for FarLog {
         self.0.tail(shard, start).await
     }
 
-    async fn read(&self, filter: &Filter, after: Position, limit: usize) -> Result<LogPage, LogError> {
+    async fn read(
+        &self,
+        filter: &Filter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, LogError> {
         self.0.read(filter, after, limit).await
     }
 
@@ -70,7 +82,8 @@ async fn a_duplicate_that_only_the_logs_own_retry_caused_is_no_repeat() {
     let first = Ask::draft("x", "m1").tenant("retried").send(&node).await.expect(201);
     assert_eq!(first.json()["duplicate"], false);
     let cookie = first.cookie().unwrap();
-    let again = Ask::draft("x", "m1").tenant("retried").cookie(&cookie).send(&node).await.expect(200);
+    let again =
+        Ask::draft("x", "m1").tenant("retried").cookie(&cookie).send(&node).await.expect(200);
     assert_eq!(again.json()["message"], first.json()["message"]);
     assert_eq!(Ask::messages().tenant("retried").cookie(&cookie).send(&node).await.texts(), ["x"]);
 }
@@ -158,7 +171,10 @@ async fn a_visitor_over_the_rate_is_told_so_and_when_to_come_back() {
     let answer = Ask::say("3").cookie(&cookie).send(&node).await.expect(429);
     assert_eq!(answer.problem(), "rate_limited");
     assert_eq!(answer.header("retry-after"), Some("1"));
-    assert_eq!(answer.json()["error"]["details"], json!([{ "field": "visitor", "code": "rate_limited" }]));
+    assert_eq!(
+        answer.json()["error"]["details"],
+        json!([{ "field": "visitor", "code": "rate_limited" }])
+    );
     // Neither another visitor nor another tenant is meant.
     Ask::say("1").send(&node).await.expect(201);
     Ask::say("1").tenant("b").cookie(&cookie).send(&node).await.expect(201);
@@ -173,7 +189,10 @@ async fn a_tenant_over_the_rate_leaves_others_alone() {
         Ask::say(text).send(&node).await.expect(201);
     }
     let answer = Ask::say("3").send(&node).await.expect(429);
-    assert_eq!(answer.json()["error"]["details"], json!([{ "field": "tenant", "code": "rate_limited" }]));
+    assert_eq!(
+        answer.json()["error"]["details"],
+        json!([{ "field": "tenant", "code": "rate_limited" }])
+    );
     assert_eq!(answer.json()["error"]["retryable"], true);
     Ask::say("1").tenant("b").send(&node).await.expect(201);
 }
@@ -184,11 +203,17 @@ async fn an_address_over_the_rate_is_refused_whatever_it_asks() {
     for _ in 0..3 {
         Ask::messages().send(&node).await.expect(200);
     }
-    for ask in
-        [Ask::messages(), Ask::say("x"), Ask::bare("GET", "/nothing"), Ask::bare("GET", "/api/agent/conversations")]
-    {
+    for ask in [
+        Ask::messages(),
+        Ask::say("x"),
+        Ask::bare("GET", "/nothing"),
+        Ask::bare("GET", "/api/agent/conversations"),
+    ] {
         let answer = ask.send(&node).await.expect(429);
-        assert_eq!(answer.json()["error"]["details"], json!([{ "field": "address", "code": "rate_limited" }]));
+        assert_eq!(
+            answer.json()["error"]["details"],
+            json!([{ "field": "address", "code": "rate_limited" }])
+        );
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
 }

@@ -1,4 +1,5 @@
-//! The status and the error's code of what is wrong with a request, and that nothing worse comes of nonsense.
+//! The status and the error's code of what is wrong with a request, and that nothing worse comes of
+//! nonsense.
 
 use serde_json::json;
 
@@ -26,7 +27,12 @@ async fn a_request_that_is_wrong_is_told_what_is_wrong() {
         ("broken JSON", post("{\"text\":"), 400, "bad_json"),
         ("no JSON at all", Ask::of_page("POST", MESSAGES), 400, "bad_json"),
         ("an array", post("[]"), 400, "bad_json"),
-        ("bytes that are no UTF-8", Ask::of_page("POST", MESSAGES).body(b"{\"text\":\"\xff\"}"), 400, "bad_json"),
+        (
+            "bytes that are no UTF-8",
+            Ask::of_page("POST", MESSAGES).body(b"{\"text\":\"\xff\"}"),
+            400,
+            "bad_json",
+        ),
         ("a lone surrogate", post(r#"{"text":"\ud800"}"#), 400, "bad_json"),
         ("too deep", post(&deep), 422, "invalid"),
         ("no text", post("{}"), 422, "invalid"),
@@ -42,7 +48,12 @@ async fn a_request_that_is_wrong_is_told_what_is_wrong() {
         ("a limit that is none", get("limit=ten"), 400, "bad_request"),
         ("a cursor that is none", get("after=abc"), 400, "bad_cursor"),
         ("an empty cursor", get("before="), 400, "bad_cursor"),
-        ("another scheme", Ask::messages().header("Authorization", "Basic YTpi"), 401, "unauthorized"),
+        (
+            "another scheme",
+            Ask::messages().header("Authorization", "Basic YTpi"),
+            401,
+            "unauthorized",
+        ),
         ("a forged visitor token", Ask::messages().bearer("vt_AAAA"), 401, "unauthorized"),
         ("another path", Ask::of_page("GET", "/api/chat/message"), 404, "not_found"),
         ("the root", Ask::of_page("GET", "/"), 404, "not_found"),
@@ -56,7 +67,10 @@ async fn a_request_that_is_wrong_is_told_what_is_wrong() {
         assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{what}");
     }
     let answer = post(r#"{"text":5}"#).send(&node).await;
-    assert_eq!(answer.json()["error"]["details"], json!([{ "field": "text", "code": "wrong_type" }]));
+    assert_eq!(
+        answer.json()["error"]["details"],
+        json!([{ "field": "text", "code": "wrong_type" }])
+    );
 }
 
 #[tokio::test]
@@ -100,13 +114,17 @@ async fn a_slash_more_changes_nothing() {
 async fn a_body_over_the_limit_is_refused_unread() {
     let node = Node::start().await;
     // None of the announced body is ever sent.
-    let ask =
-        Ask::of_page("POST", MESSAGES).header("Content-Type", "application/json").header("Content-Length", "65537");
+    let ask = Ask::of_page("POST", MESSAGES)
+        .header("Content-Type", "application/json")
+        .header("Content-Length", "65537");
     assert_eq!(ask.send(&node).await.expect(413).problem(), "too_large");
     // As much as fits is read: here the text is too long.
     let whole = format!("{{\"text\":\"{}\"}}", "x".repeat(65_536 - 11));
     assert_eq!(whole.len(), 65_536);
-    assert_eq!(Ask::of_page("POST", MESSAGES).body(whole).send(&node).await.expect(422).problem(), "invalid");
+    assert_eq!(
+        Ask::of_page("POST", MESSAGES).body(whole).send(&node).await.expect(422).problem(),
+        "invalid"
+    );
 }
 
 #[tokio::test]
@@ -114,10 +132,17 @@ async fn a_text_is_stored_and_returned_as_it_came() {
     let node = Node::start().await;
     let longest = "é".repeat(8192);
     let mut cookie = None;
-    let odd =
-        ["  padded \n", "<b onload=alert(1)>&amp;</b>", "👩‍👩‍👧‍👦 \u{202e}rtl", "\u{feff}\u{1}\u{7f}", longest.as_str()];
+    let odd = [
+        "  padded \n",
+        "<b onload=alert(1)>&amp;</b>",
+        "👩‍👩‍👧‍👦 \u{202e}rtl",
+        "\u{feff}\u{1}\u{7f}",
+        longest.as_str(),
+    ];
     for text in odd {
-        let ask = cookie.as_ref().map_or_else(|| Ask::say(text), |cookie: &String| Ask::say(text).cookie(cookie));
+        let ask = cookie
+            .as_ref()
+            .map_or_else(|| Ask::say(text), |cookie: &String| Ask::say(text).cookie(cookie));
         let answer = ask.send(&node).await.expect(201);
         assert_eq!(answer.json()["message"]["text"], text);
         cookie = cookie.or_else(|| answer.cookie());
@@ -142,8 +167,17 @@ async fn nonsense_gets_a_4xx_and_the_node_lives_on() {
         b"\xef\xbb\xbf{\"text\":\"a\"}",
         b"{\"text\":\"\\u0000\"}",
     ];
-    let queries =
-        ["?", "?&&", "?=", "?%", "?before=%00", "?limit=%31%00", "?after=%f0%9f", "?before=a&before=b", "?limit=9e9"];
+    let queries = [
+        "?",
+        "?&&",
+        "?=",
+        "?%",
+        "?before=%00",
+        "?limit=%31%00",
+        "?after=%f0%9f",
+        "?before=a&before=b",
+        "?limit=9e9",
+    ];
     let paths = [
         MESSAGES,
         "/api/chat/session",
@@ -159,7 +193,8 @@ async fn nonsense_gets_a_4xx_and_the_node_lives_on() {
     for path in paths {
         for query in queries {
             for method in ["GET", "POST", "HEAD", "PROPFIND"] {
-                let answer = Ask::of_page(method, &format!("{path}{query}")).body(*b"{").send(&node).await;
+                let answer =
+                    Ask::of_page(method, &format!("{path}{query}")).body(*b"{").send(&node).await;
                 assert!(answer.status < 500, "{method} {path}{query}: {}", answer.status);
             }
         }

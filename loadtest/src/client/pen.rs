@@ -46,12 +46,22 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 impl Pen {
     /// A visitor's, with ids.
-    pub(crate) fn of_visitor(world: Arc<World>, client: Client, intents: mpsc::Receiver<Intent>, at: usize) -> Self {
+    pub(crate) fn of_visitor(
+        world: Arc<World>,
+        client: Client,
+        intents: mpsc::Receiver<Intent>,
+        at: usize,
+    ) -> Self {
         Self::new(world, client, Hand::Visitor, intents, at)
     }
 
     /// A page's, without ids.
-    pub(crate) fn of_page(world: Arc<World>, client: Client, intents: mpsc::Receiver<Intent>, at: usize) -> Self {
+    pub(crate) fn of_page(
+        world: Arc<World>,
+        client: Client,
+        intents: mpsc::Receiver<Intent>,
+        at: usize,
+    ) -> Self {
         Self::new(world, client, Hand::Page, intents, at)
     }
 
@@ -66,7 +76,13 @@ impl Pen {
         Self::new(world, client, Hand::Agent(tenant), intents, at)
     }
 
-    fn new(world: Arc<World>, client: Client, hand: Hand, intents: mpsc::Receiver<Intent>, at: usize) -> Self {
+    fn new(
+        world: Arc<World>,
+        client: Client,
+        hand: Hand,
+        intents: mpsc::Receiver<Intent>,
+        at: usize,
+    ) -> Self {
         let http = Http::new(&world.rest, at);
         Self { world, client, hand, intents, http }
     }
@@ -97,7 +113,8 @@ impl Pen {
             author: self.client,
             conversation: intent.visitor.conversation,
             way: if has_id { Way::Identified } else { Way::Post },
-            // A page that has given up its socket has sent frames before, which were another session's.
+            // A page that has given up its socket has sent frames before, which were another
+            // session's.
             session: if has_id { 0 } else { u32::MAX },
             intended: intent.intended,
         });
@@ -111,8 +128,13 @@ impl Pen {
         let body = body.to_string();
         let started = Instant::now();
         loop {
-            let call =
-                Call { method: "POST", path: &path, headers: &headers, body: Some(body.clone()), deadline: DEADLINE };
+            let call = Call {
+                method: "POST",
+                path: &path,
+                headers: &headers,
+                body: Some(body.clone()),
+                deadline: DEADLINE,
+            };
             let trouble = match self.http.call(call).await {
                 Ok(answer) => return self.answered(tag, intent, &answer),
                 Err(trouble) => trouble,
@@ -130,7 +152,9 @@ impl Pen {
         let mut headers = vec![("X-Tenant-ID", visitor.tenant.clone())];
         let mut path = "/api/chat/messages".to_owned();
         match &self.hand {
-            Hand::Visitor => headers.push(("Authorization", format!("Bearer {}", visitor.token.get()?))),
+            Hand::Visitor => {
+                headers.push(("Authorization", format!("Bearer {}", visitor.token.get()?)))
+            }
             Hand::Page => {
                 headers.push(("Origin", self.world.origin.clone()));
                 headers.extend(visitor.jar.header().map(|cookie| ("Cookie", cookie)));
@@ -156,8 +180,10 @@ impl Pen {
             world.scores.accepted(intent.intended);
             return;
         }
-        let trouble = serde_json::from_slice::<TroubleAnswer>(&answer.body).map(|answer| answer.error);
-        let is_retryable = trouble.as_ref().map_or(answer.status >= 500, |trouble| trouble.retryable);
+        let trouble =
+            serde_json::from_slice::<TroubleAnswer>(&answer.body).map(|answer| answer.error);
+        let is_retryable =
+            trouble.as_ref().map_or(answer.status >= 500, |trouble| trouble.retryable);
         world.ledger.answered(tag, if is_retryable { Outcome::Failed } else { Outcome::Refused });
         match trouble {
             Ok(trouble) => world.scores.failed(&trouble.code),

@@ -1,4 +1,5 @@
-//! A client of protocol 1: a visitor's tab, which also writes, or an agent's dashboard, which listens to its tenant.
+//! A client of protocol 1: a visitor's tab, which also writes, or an agent's dashboard, which
+//! listens to its tenant.
 
 use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
@@ -171,18 +172,26 @@ impl Tab {
         let (addresses, path, token) = match &self.person {
             Person::Visitor(visitor) => {
                 let path = format!("/ws/chat?tenantId={}", visitor.tenant);
-                (&world.rest, path, visitor.token.get().cloned().context("a visitor without a token")?)
+                (
+                    &world.rest,
+                    path,
+                    visitor.token.get().cloned().context("a visitor without a token")?,
+                )
             }
             Person::Agent { tenant, .. } => {
                 let token = world.tokens.of(tenant).await?;
                 (&world.agents, format!("/ws/agent?tenantId={tenant}"), token.to_string())
             }
         };
-        let headers = [("sec-websocket-protocol", SUBPROTOCOL.to_owned()), ("origin", world.origin.clone())];
-        let (mut socket, _) = socket::open(&addresses[self.at % addresses.len()], &path, &headers).await?;
+        let headers =
+            [("sec-websocket-protocol", SUBPROTOCOL.to_owned()), ("origin", world.origin.clone())];
+        let (mut socket, _) =
+            socket::open(&addresses[self.at % addresses.len()], &path, &headers).await?;
         let client = Some("parlor-loadtest/1".to_owned());
-        say(&mut socket, &ClientFrame::Hello { protocol: PROTOCOL, token: Some(token), client }).await?;
-        let answer = timeout(ANSWER, socket.next()).await.context("no hello")?.context("no hello")??;
+        say(&mut socket, &ClientFrame::Hello { protocol: PROTOCOL, token: Some(token), client })
+            .await?;
+        let answer =
+            timeout(ANSWER, socket.next()).await.context("no hello")?.context("no hello")??;
         let frame: Frame<'_> = serde_json::from_str(answer.to_text()?)?;
         if frame.kind != "hello" {
             bail!("a {} frame instead of a hello", frame.kind);
@@ -203,7 +212,9 @@ impl Tab {
                 world.scores.shown(shown.filter(|shown| !shown.is_own).map(|shown| shown.intended));
                 if let (Person::Agent { visitors, .. }, Some(shown)) = (&self.person, shown) {
                     let of = |visitor: &Arc<Visitor>| visitor.conversation.number;
-                    if let Ok(place) = visitors.binary_search_by_key(&shown.tag.conversation.number, of) {
+                    if let Ok(place) =
+                        visitors.binary_search_by_key(&shown.tag.conversation.number, of)
+                    {
                         visitors[place].begun(message.conversation_id);
                     }
                 }
@@ -226,7 +237,8 @@ impl Tab {
             "error" => {
                 let trouble = frame.error.context("an error frame without an error")?;
                 if let Some(draft) = self.answered(frame.client_message_id.as_deref()) {
-                    let outcome = if trouble.retryable { Outcome::Failed } else { Outcome::Refused };
+                    let outcome =
+                        if trouble.retryable { Outcome::Failed } else { Outcome::Refused };
                     self.world.ledger.answered(draft.tag, outcome);
                 }
                 self.world.scores.failed(&trouble.code);
@@ -274,7 +286,9 @@ fn written(world: &World, draft: &Unanswered) -> ClientFrame {
 
 async fn say(socket: &mut Socket, frame: &ClientFrame) -> anyhow::Result<()> {
     let text = serde_json::to_string(frame)?;
-    timeout(ANSWER, socket.send(Message::text(text))).await.context("a frame could not be sent")??;
+    timeout(ANSWER, socket.send(Message::text(text)))
+        .await
+        .context("a frame could not be sent")??;
     Ok(())
 }
 

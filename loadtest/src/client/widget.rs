@@ -1,4 +1,5 @@
-//! A tab with the seed's widget: frames without ids or answers, cookies, and its own way of coming back.
+//! A tab with the seed's widget: frames without ids or answers, cookies, and its own way of coming
+//! back.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -98,7 +99,8 @@ impl Widget {
                 let mut headers = headers.clone();
                 headers.push(("x-tenant-id", tenant.clone()));
                 let path = "/api/chat/messages";
-                let call = Call { method: "GET", path, headers: &headers, body: None, deadline: DEADLINE };
+                let call =
+                    Call { method: "GET", path, headers: &headers, body: None, deadline: DEADLINE };
                 // A page shows an empty chat where this fails.
                 Http::new(&self.world.rest, self.at).call(call).await.ok();
             }

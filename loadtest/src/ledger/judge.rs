@@ -1,11 +1,13 @@
-//! The judgement at the end: what was accepted, what each client saw, what history says, what the database holds.
+//! The judgement at the end: what was accepted, what each client saw, what history says, what the
+//! database holds.
 
 use std::collections::{BTreeMap, HashMap};
 
 use tokio::time::Instant;
 
 use super::{
-    Book, Client, Conversation, Draft, Entry, Fault, FaultKind, History, Outcome, Tag, Verdict, Way, index, seen::Seen,
+    Book, Client, Conversation, Draft, Entry, Fault, FaultKind, History, Outcome, Tag, Verdict,
+    Way, index, seen::Seen,
 };
 
 /// For each draft of a conversation, where it lies in history.
@@ -18,7 +20,11 @@ struct Judge<'a> {
 }
 
 /// Judges the whole book.
-pub(super) fn judge(book: &Book, started: Instant, histories: &HashMap<Conversation, History>) -> Verdict {
+pub(super) fn judge(
+    book: &Book,
+    started: Instant,
+    histories: &HashMap<Conversation, History>,
+) -> Verdict {
     let mut judge = Judge { started, verdict: Verdict::default(), clients: &book.clients };
     for fault in &book.faults {
         judge.verdict.fault(fault.clone());
@@ -40,13 +46,18 @@ pub(super) fn judge(book: &Book, started: Instant, histories: &HashMap<Conversat
         judge.listeners(conversation, drafts, &found);
         match &history.rows {
             Some(Ok(rows)) => judge.rows(entries, rows),
-            Some(Err(trouble)) => judge.verdict.unread.push(format!("{conversation}: rows: {trouble}")),
+            Some(Err(trouble)) => {
+                judge.verdict.unread.push(format!("{conversation}: rows: {trouble}"))
+            }
             None => {}
         }
         places.insert(conversation, found);
     }
     let unread = book.drafts.keys().filter(|conversation| !histories.contains_key(conversation));
-    judge.verdict.unread.extend(unread.map(|conversation| format!("{conversation}: was not read back")));
+    judge
+        .verdict
+        .unread
+        .extend(unread.map(|conversation| format!("{conversation}: was not read back")));
     judge.orders(&places);
     for fault in &mut judge.verdict.faults {
         let history = fault.tag.and_then(|tag| histories.get(&tag.conversation));
@@ -61,21 +72,33 @@ pub(super) fn judge(book: &Book, started: Instant, histories: &HashMap<Conversat
 
 impl Judge<'_> {
     /// History by itself: nothing twice, nothing foreign, nothing that nobody sent.
-    fn history(&mut self, conversation: Conversation, drafts: &[Draft], entries: &[Entry]) -> Places {
+    fn history(
+        &mut self,
+        conversation: Conversation,
+        drafts: &[Draft],
+        entries: &[Entry],
+    ) -> Places {
         let mut places: Places = vec![None; drafts.len()];
         for (place, entry) in entries.iter().enumerate() {
             self.verdict.in_history += 1;
             let foreign = entry.tag.is_some_and(|tag| tag.conversation != conversation);
-            let draft = entry.tag.filter(|_| !foreign).and_then(|tag| Some((tag, drafts.get(tag.index())?)));
-            let mut fault = |kind, detail: String| self.verdict.fault(Fault::in_history(kind, entry.tag, detail));
+            let draft = entry
+                .tag
+                .filter(|_| !foreign)
+                .and_then(|tag| Some((tag, drafts.get(tag.index())?)));
+            let mut fault = |kind, detail: String| {
+                self.verdict.fault(Fault::in_history(kind, entry.tag, detail))
+            };
             let Some((tag, draft)) = draft else {
                 match foreign {
-                    true => {
-                        fault(FaultKind::Foreign, format!("of {conversation} holds another's message {}", entry.id))
-                    }
-                    false => {
-                        fault(FaultKind::Invented, format!("of {conversation} holds {}, which nobody sent", entry.id))
-                    }
+                    true => fault(
+                        FaultKind::Foreign,
+                        format!("of {conversation} holds another's message {}", entry.id),
+                    ),
+                    false => fault(
+                        FaultKind::Invented,
+                        format!("of {conversation} holds {}, which nobody sent", entry.id),
+                    ),
                 }
                 continue;
             };
@@ -90,7 +113,10 @@ impl Judge<'_> {
             match draft.outcome {
                 Outcome::Refused => fault(FaultKind::Invented, "holds what was refused".to_owned()),
                 Outcome::Accepted(Some(id)) if id != entry.id => {
-                    fault(FaultKind::Invented, format!("holds it as {}, and it was accepted as {id}", entry.id));
+                    fault(
+                        FaultKind::Invented,
+                        format!("holds it as {}, and it was accepted as {id}", entry.id),
+                    );
                 }
                 Outcome::Unknown if !draft.seen => self.verdict.unknown_present += 1,
                 Outcome::Unknown | Outcome::Accepted(_) | Outcome::Failed => {}
@@ -102,10 +128,13 @@ impl Judge<'_> {
     /// Everything accepted is in history.
     fn losses(&mut self, conversation: Conversation, drafts: &[Draft], places: &Places) {
         let present = ends(places.iter().map(Option::is_some));
-        for (number, draft) in drafts.iter().enumerate().filter(|&(number, _)| places[number].is_none()) {
+        for (number, draft) in
+            drafts.iter().enumerate().filter(|&(number, _)| places[number].is_none())
+        {
             let Some(why) = self.promise(draft) else {
                 self.verdict.unknown_absent += u64::from(draft.outcome == Outcome::Unknown);
-                self.verdict.unanswered += u64::from(draft.outcome == Outcome::Unknown && draft.way != Way::Frame);
+                self.verdict.unanswered +=
+                    u64::from(draft.outcome == Outcome::Unknown && draft.way != Way::Frame);
                 continue;
             };
             let place = self.verdict.lost_at.note(number, present);
@@ -121,7 +150,8 @@ impl Judge<'_> {
         match draft.outcome {
             Outcome::Accepted(_) => Some("was accepted"),
             _ if draft.seen => Some("was shown to a client"),
-            // The seed's widget is told of a frame that could not be kept by the end of its socket, and by nothing else.
+            // The seed's widget is told of a frame that could not be kept by the end of its socket,
+            // and by nothing else.
             Outcome::Unknown if draft.way == Way::Frame => {
                 let author = self.clients.get(draft.author.index())?;
                 (author.losses() == draft.session).then_some("was sent on a socket that lived on")
@@ -136,15 +166,18 @@ impl Judge<'_> {
         for (number, draft) in drafts.iter().enumerate() {
             let is_ordered = match draft.outcome {
                 Outcome::Accepted(_) => true,
-                // A request that was never answered may still be on its way when the next one is sent.
+                // A request that was never answered may still be on its way when the next one is
+                // sent.
                 Outcome::Unknown => draft.way == Way::Frame,
                 Outcome::Refused | Outcome::Failed => false,
             };
             let Some(place) = places[number].filter(|_| is_ordered) else { continue };
             let last = lasts.entry((draft.author, draft.session)).or_insert((number, place));
             if place < last.1 {
-                let detail =
-                    format!("holds it at {place}, before draft {} at {}, sent earlier by the same", last.0, last.1);
+                let detail = format!(
+                    "holds it at {place}, before draft {} at {}, sent earlier by the same",
+                    last.0, last.1
+                );
                 let tag = Tag { conversation, number: index(number) };
                 self.verdict.fault(Fault::in_history(FaultKind::Reordered, Some(tag), detail));
             } else {
@@ -170,7 +203,8 @@ impl Judge<'_> {
             let present = ends(due.iter().map(|&number| has(number)));
             if is_widget {
                 self.verdict.widgets_of += due.len() as u64;
-                self.verdict.widgets_shown += due.iter().filter(|&&number| has(number)).count() as u64;
+                self.verdict.widgets_shown +=
+                    due.iter().filter(|&&number| has(number)).count() as u64;
                 // What it misses while it is away is in history, and its contract promises no more.
                 if !seen.is_unbroken_widget(conversation) {
                     continue;
@@ -179,9 +213,17 @@ impl Judge<'_> {
             for (nth, number) in due.into_iter().enumerate().filter(|&(_, number)| !has(number)) {
                 let place = self.verdict.missing_at.note(nth, present);
                 let tag = Tag { conversation, number: index(number) };
-                let sent = drafts[number].intended.saturating_duration_since(self.started).as_secs_f64();
-                let detail = format!("was never shown it, and history holds it; sent at {sent:.3} s; {place}");
-                self.verdict.fault(Fault::at_client(FaultKind::Missing, seen.name(), Some(tag), detail));
+                let sent =
+                    drafts[number].intended.saturating_duration_since(self.started).as_secs_f64();
+                let detail = format!(
+                    "was never shown it, and history holds it; sent at {sent:.3} s; {place}"
+                );
+                self.verdict.fault(Fault::at_client(
+                    FaultKind::Missing,
+                    seen.name(),
+                    Some(tag),
+                    detail,
+                ));
             }
         }
     }
@@ -191,12 +233,21 @@ impl Judge<'_> {
         for seen in self.clients {
             let mut lasts: HashMap<Conversation, (u32, usize)> = HashMap::new();
             for &tag in seen.order() {
-                let place = histories.get(&tag.conversation).and_then(|places| *places.get(tag.index())?);
+                let place =
+                    histories.get(&tag.conversation).and_then(|places| *places.get(tag.index())?);
                 let Some(place) = place else { continue };
                 let last = lasts.entry(tag.conversation).or_insert((tag.number, place));
                 if place < last.1 {
-                    let detail = format!("was shown it after draft {}, which history holds behind it", last.0);
-                    self.verdict.fault(Fault::at_client(FaultKind::Reordered, seen.name(), Some(tag), detail));
+                    let detail = format!(
+                        "was shown it after draft {}, which history holds behind it",
+                        last.0
+                    );
+                    self.verdict.fault(Fault::at_client(
+                        FaultKind::Reordered,
+                        seen.name(),
+                        Some(tag),
+                        detail,
+                    ));
                 } else {
                     *last = (tag.number, place);
                 }
@@ -213,14 +264,17 @@ impl Judge<'_> {
         for entry in entries {
             match stored.remove(&entry.id) {
                 Some(1) => {}
-                Some(count) => {
-                    self.verdict.fault(Fault::in_rows(entry.tag, format!("hold {} {count} times", entry.id)))
-                }
-                None => self.verdict.fault(Fault::in_rows(entry.tag, format!("do not hold {}", entry.id))),
+                Some(count) => self
+                    .verdict
+                    .fault(Fault::in_rows(entry.tag, format!("hold {} {count} times", entry.id))),
+                None => self
+                    .verdict
+                    .fault(Fault::in_rows(entry.tag, format!("do not hold {}", entry.id))),
             }
         }
         for row in rows.iter().filter(|row| stored.contains_key(&row.id)) {
-            self.verdict.fault(Fault::in_rows(row.tag, format!("hold {}, which history does not", row.id)));
+            self.verdict
+                .fault(Fault::in_rows(row.tag, format!("hold {}, which history does not", row.id)));
         }
         let is_swapped = |pair: &(&Entry, &Entry)| pair.0 != pair.1;
         if entries.len() == rows.len()

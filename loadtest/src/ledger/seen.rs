@@ -40,7 +40,11 @@ impl Seen {
         }
     }
 
-    pub(super) fn subscribed(&mut self, recovered: bool, sent: impl FnOnce() -> HashMap<Conversation, u32>) {
+    pub(super) fn subscribed(
+        &mut self,
+        recovered: bool,
+        sent: impl FnOnce() -> HashMap<Conversation, u32>,
+    ) {
         if self.is_subscribed && !recovered {
             self.gaps += 1;
         }
@@ -56,7 +60,12 @@ impl Seen {
     }
 
     /// Notes a showing; tells what is wrong with it.
-    pub(super) fn shown(&mut self, own: Client, tag: Tag, author: Client) -> Option<(FaultKind, &'static str)> {
+    pub(super) fn shown(
+        &mut self,
+        own: Client,
+        tag: Tag,
+        author: Client,
+    ) -> Option<(FaultKind, &'static str)> {
         if !self.expects.covers(tag.conversation) {
             return Some((FaultKind::Foreign, "was shown another's message"));
         }
@@ -68,14 +77,16 @@ impl Seen {
         let is_widget = matches!(self.expects, Expects::Widget(_));
         match last {
             None => self.order.push(tag),
-            // The seed's widget cannot say what it has: what the lost connection was shown may come again, no older.
+            // The seed's widget cannot say what it has: what the lost connection was shown may come
+            // again, no older.
             Some(connection) if is_widget && connection + 1 == self.losses => {
                 self.repeats += 1;
                 return None;
             }
             Some(_) => return Some((FaultKind::Doubled, "was shown it twice")),
         }
-        (is_widget && author == own).then_some((FaultKind::Doubled, "was shown what it had sent itself"))
+        (is_widget && author == own)
+            .then_some((FaultKind::Doubled, "was shown what it had sent itself"))
     }
 
     /// First showings, in order.
@@ -85,15 +96,21 @@ impl Seen {
 
     /// Whether it was shown this draft.
     pub(super) fn has(&self, conversation: Conversation, number: u32) -> bool {
-        self.shown.get(&conversation).and_then(|lasts| lasts.get(number as usize)).is_some_and(Option::is_some)
+        self.shown
+            .get(&conversation)
+            .and_then(|lasts| lasts.get(number as usize))
+            .is_some_and(Option::is_some)
     }
 
     /// Whether everything in `conversation` is promised to it.
     pub(super) fn is_promised(&self, conversation: Conversation) -> bool {
-        self.is_subscribed && !matches!(self.expects, Expects::Widget(_)) && self.expects.covers(conversation)
+        self.is_subscribed
+            && !matches!(self.expects, Expects::Widget(_))
+            && self.expects.covers(conversation)
     }
 
-    /// Whether it is a widget that never lost its connection, which should be shown everything that others write.
+    /// Whether it is a widget that never lost its connection, which should be shown everything that
+    /// others write.
     pub(super) fn is_unbroken_widget(&self, conversation: Conversation) -> bool {
         self.is_subscribed && self.losses == 0 && self.is_widget_of(conversation)
     }

@@ -6,7 +6,8 @@ const ONE: Conversation = Conversation { tenant: 0, number: 0 };
 const OTHER: Conversation = Conversation { tenant: 0, number: 2 };
 const FOREIGN: Conversation = Conversation { tenant: 1, number: 1 };
 
-/// A run of one visitor with two tabs of protocol 1, its widget, an agent and a stranger, which went well so far.
+/// A run of one visitor with two tabs of protocol 1, its widget, an agent and a stranger, which
+/// went well so far.
 struct Run {
     ledger: Ledger,
     author: Client,
@@ -51,7 +52,15 @@ impl Run {
         let tab = client(Expects::Conversation(ONE), 1);
         let widget = client(Expects::Widget(ONE), 2);
         let agent = client(Expects::Tenant(0), 0);
-        let mut run = Self { ledger, author, tab, widget, agent, tags: Vec::new(), histories: HashMap::new() };
+        let mut run = Self {
+            ledger,
+            author,
+            tab,
+            widget,
+            agent,
+            tags: Vec::new(),
+            histories: HashMap::new(),
+        };
         run.tags = (0..5).map(|_| run.accepted(author, ONE)).collect();
         run.histories.insert(ONE, history(run.tags.iter().copied().map(entry).collect()));
         run
@@ -175,7 +184,11 @@ fn an_unknown_or_failed_draft_may_be_there_but_never_twice() {
         run.show_all(None);
         assert!(run.judge().is_clean(), "{:#?}", run.judge());
         run.entries().push(Entry { tag: Some(tag), id: id(99) });
-        assert_says(&run.fault(), FaultKind::Doubled, &["history", "draft 5", "at 5 and again at 6"]);
+        assert_says(
+            &run.fault(),
+            FaultKind::Doubled,
+            &["history", "draft 5", "at 5 and again at 6"],
+        );
     }
 }
 
@@ -202,7 +215,11 @@ fn what_a_client_was_promised_and_not_shown_is_missing() {
         run.show_all(Some(client));
         let shown: Vec<_> = run.tags.iter().copied().filter(|tag| tag.number != 3).collect();
         run.show(client, &shown);
-        assert_says(&run.fault(), FaultKind::Missing, &[name, "draft 3", "never shown", "in the middle"]);
+        assert_says(
+            &run.fault(),
+            FaultKind::Missing,
+            &[name, "draft 3", "never shown", "in the middle"],
+        );
     }
     run.show_all(Some(run.tab));
     assert_eq!(run.ledger.awaited(), 5);
@@ -217,7 +234,11 @@ fn a_client_is_promised_nothing_before_its_subscription_or_an_owned_gap() {
     assert_eq!(run.judge().missing, 5);
     run.ledger.lost(run.tab);
     run.ledger.subscribed(run.tab, true);
-    assert_eq!(run.judge().missing, 5, "one that came back is promised everything since its first subscription");
+    assert_eq!(
+        run.judge().missing,
+        5,
+        "one that came back is promised everything since its first subscription"
+    );
     run.ledger.subscribed(run.tab, false);
     assert!(run.judge().is_clean());
     assert_eq!(run.ledger.counts().gaps, 1);
@@ -244,7 +265,11 @@ fn a_repeat_is_doubled_at_once() {
     }
     let verdict = run.judge();
     assert_eq!((verdict.doubled, verdict.total()), (3, 3));
-    assert!(verdict.faults[0].to_string().contains("draft 1: parlor.1 client"), "{}", verdict.faults[0]);
+    assert!(
+        verdict.faults[0].to_string().contains("draft 1: parlor.1 client"),
+        "{}",
+        verdict.faults[0]
+    );
 }
 
 #[test]
@@ -301,7 +326,8 @@ fn an_order_that_is_not_historys_is_reordered() {
         }
         run.entries().swap(2, 3);
         let verdict = run.judge();
-        // The author's own order is broken in history, and each of the four clients saw the other one.
+        // The author's own order is broken in history, and each of the four clients saw the other
+        // one.
         assert_eq!((verdict.reordered, verdict.total()), (5, 5), "{:#?}", verdict.faults);
         assert!(
             verdict.faults[0].to_string().contains("history holds it at 2, before draft 2 at 3"),
@@ -340,7 +366,9 @@ fn anothers_message_is_foreign_to_a_client_and_in_history() {
     let said: Vec<_> = verdict.faults.iter().map(ToString::to_string).collect();
     assert!(said[0].contains("tenant 1 conversation 1 draft 0: agent of tenant 0"), "{said:?}");
     assert!(
-        said[1].contains("tenant 0 conversation 2 draft 0: parlor.1 client of tenant 0 conversation 0"),
+        said[1].contains(
+            "tenant 0 conversation 2 draft 0: parlor.1 client of tenant 0 conversation 0"
+        ),
         "{said:?}"
     );
     assert!(said[2].contains("history of tenant 0 conversation 0 holds another's"), "{said:?}");

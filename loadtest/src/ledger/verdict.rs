@@ -106,7 +106,13 @@ pub(crate) struct Verdict {
 impl Verdict {
     /// All faults.
     pub(crate) const fn total(&self) -> u64 {
-        self.lost + self.missing + self.doubled + self.reordered + self.foreign + self.invented + self.rows
+        self.lost
+            + self.missing
+            + self.doubled
+            + self.reordered
+            + self.foreign
+            + self.invented
+            + self.rows
     }
 
     /// Counts a fault, and keeps it while there is room.
@@ -129,7 +135,8 @@ impl Verdict {
 // === impl Split ===
 
 impl Split {
-    /// Notes what is missing at `place`, where the first and last that are there lie at `present`; tells where.
+    /// Notes what is missing at `place`, where the first and last that are there lie at `present`;
+    /// tells where.
     pub(super) fn note(&mut self, place: usize, present: Option<(usize, usize)>) -> &'static str {
         let (count, word) = match present {
             Some((first, _)) if place < first => (&mut self.prefix, "before all that is there"),
@@ -145,7 +152,12 @@ impl Split {
 // === impl Fault ===
 
 impl Fault {
-    pub(super) fn at_client(kind: FaultKind, client: String, tag: Option<Tag>, detail: impl Into<String>) -> Self {
+    pub(super) fn at_client(
+        kind: FaultKind,
+        client: String,
+        tag: Option<Tag>,
+        detail: impl Into<String>,
+    ) -> Self {
         Self { kind, place: client, tag, detail: detail.into() }
     }
 

@@ -31,13 +31,19 @@ pub(super) fn page(report: &Report) -> String {
     let rows: String = report
         .lines()
         .into_iter()
-        .map(|(name, value)| format!("<tr><th scope=\"row\">{name}</th><td>{}</td></tr>", escape(&value)))
+        .map(|(name, value)| {
+            format!("<tr><th scope=\"row\">{name}</th><td>{}</td></tr>", escape(&value))
+        })
         .collect();
     let reasons = items(report.reasons.iter().map(String::as_str));
-    let faults = report.verdict.faults.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>();
+    let faults =
+        report.verdict.faults.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>();
     let faults = match faults.is_empty() {
         true => String::new(),
-        false => format!("<h2>The first faults</h2><ul>{}</ul>", items(faults.iter().map(String::as_str))),
+        false => format!(
+            "<h2>The first faults</h2><ul>{}</ul>",
+            items(faults.iter().map(String::as_str))
+        ),
     };
     let times: Vec<_> = report.score.series.iter().map(|point| point.at).collect();
     let plots: String = plots(report, &times).iter().map(Plot::svg).collect();
@@ -56,7 +62,9 @@ pub(super) fn page(report: &Report) -> String {
 fn plots<'a>(report: &'a Report, times: &'a [f64]) -> Vec<Plot<'a>> {
     let series = report.score.series.as_slice();
     let marks = || report.marks.iter().map(|at| (at.at, mark(at))).collect::<Vec<_>>();
-    let per_second = |of: fn(&Point) -> u64| series.iter().map(|point| Some(count(of(point)))).collect::<Vec<_>>();
+    let per_second = |of: fn(&Point) -> u64| {
+        series.iter().map(|point| Some(count(of(point)))).collect::<Vec<_>>()
+    };
     let quantile = |of: fn(&Point) -> Quantiles, value: fn(Quantiles) -> f64| {
         let value = |point: &Point| Some(of(point)).filter(|of| of.count > 0).map(value);
         series.iter().map(value).collect::<Vec<_>>()

@@ -29,21 +29,31 @@ const BOTTOM: f64 = 28.0;
 impl Plot<'_> {
     /// As a figure.
     pub(super) fn svg(&self) -> String {
-        let highest =
-            self.lines.iter().flat_map(|(_, values)| values.iter().flatten()).fold(0.0, |a: f64, &b| a.max(b));
+        let highest = self
+            .lines
+            .iter()
+            .flat_map(|(_, values)| values.iter().flatten())
+            .fold(0.0, |a: f64, &b| a.max(b));
         let top = ceiling(highest);
-        let (first, last) = (self.times.first().copied().unwrap_or(0.0), self.times.last().copied().unwrap_or(1.0));
+        let (first, last) =
+            (self.times.first().copied().unwrap_or(0.0), self.times.last().copied().unwrap_or(1.0));
         let span = (last - first).max(1.0);
         let x = |time: f64| LEFT + (time - first) / span * (WIDTH - LEFT - RIGHT);
         let y = |value: f64| HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM);
-        let mut svg = format!("<figure><figcaption>{} <small>{}</small>", escape(self.title), escape(self.unit));
+        let mut svg = format!(
+            "<figure><figcaption>{} <small>{}</small>",
+            escape(self.title),
+            escape(self.unit)
+        );
         for (number, (name, _)) in self.lines.iter().enumerate() {
             // Writing into a string cannot fail, here and below.
             let _infallible = write!(svg, " <span class=\"k{number}\">{}</span>", escape(name));
         }
         let label = escape(self.title);
-        let _infallible =
-            write!(svg, "</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">");
+        let _infallible = write!(
+            svg,
+            "</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">"
+        );
         for step in 0..=4 {
             let value = top * f64::from(step) / 4.0;
             let (at, text) = (y(value), number(value));
@@ -74,9 +84,12 @@ impl Plot<'_> {
         }
         for (number, (_, values)) in self.lines.iter().enumerate() {
             for points in runs(self.times, values) {
-                let points: Vec<_> =
-                    points.iter().map(|&(time, value)| format!("{:.1},{:.1}", x(time), y(value))).collect();
-                let _infallible = write!(svg, "<polyline class=\"l{number}\" points=\"{}\"/>", points.join(" "));
+                let points: Vec<_> = points
+                    .iter()
+                    .map(|&(time, value)| format!("{:.1},{:.1}", x(time), y(value)))
+                    .collect();
+                let _infallible =
+                    write!(svg, "<polyline class=\"l{number}\" points=\"{}\"/>", points.join(" "));
             }
         }
         svg.push_str("</svg></figure>");
@@ -86,7 +99,8 @@ impl Plot<'_> {
 
 /// The stretches without a hole.
 fn runs(times: &[f64], values: &[Option<f64>]) -> Vec<Vec<(f64, f64)>> {
-    let points: Vec<_> = times.iter().zip(values).map(|(&time, &value)| value.map(|value| (time, value))).collect();
+    let points: Vec<_> =
+        times.iter().zip(values).map(|(&time, &value)| value.map(|value| (time, value))).collect();
     let stretches = points.split(Option::is_none).filter(|stretch| !stretch.is_empty());
     stretches.map(|stretch| stretch.iter().copied().flatten().collect()).collect()
 }
@@ -102,7 +116,11 @@ fn ceiling(value: f64) -> f64 {
 }
 
 fn number(value: f64) -> String {
-    if value >= 10.0 || value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+    if value >= 10.0 || value.fract() == 0.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.2}")
+    }
 }
 
 #[cfg(test)]

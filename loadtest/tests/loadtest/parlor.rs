@@ -30,8 +30,15 @@ impl Parlor {
         let mut command = Command::new(binary());
         // The binary refuses variables of ours that it does not know, and the tests have some.
         command.env_clear();
-        command.env("PARLOR_LISTEN", &address).env("PARLOR_ADMIN", &admin).env("PARLOR_DATA", data.path());
-        command.current_dir(data.path()).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+        command
+            .env("PARLOR_LISTEN", &address)
+            .env("PARLOR_ADMIN", &admin)
+            .env("PARLOR_DATA", data.path());
+        command
+            .current_dir(data.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
         let process = command.spawn().unwrap();
         let listens = async {
             while TcpStream::connect(&address).await.is_err() {
@@ -49,7 +56,10 @@ fn binary() -> PathBuf {
     let beside = || Path::new(env!("CARGO_BIN_EXE_parlor-loadtest")).with_file_name("parlor");
     let binary = std::env::var("PARLOR_TEST_BIN").map_or_else(|_| beside(), PathBuf::from);
     let place = binary.display();
-    assert!(binary.is_file(), "there is no {place}: build it with `cargo build -p parlor`, or set PARLOR_TEST_BIN");
+    assert!(
+        binary.is_file(),
+        "there is no {place}: build it with `cargo build -p parlor`, or set PARLOR_TEST_BIN"
+    );
     binary
 }
 

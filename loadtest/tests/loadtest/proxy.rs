@@ -48,7 +48,8 @@ pub(crate) struct Proxy {
 struct Liar {
     lie: Lie,
     frames: AtomicU32,
-    /// The first message, and the address of the upgrade on which it was seen, which names its tenant.
+    /// The first message, and the address of the upgrade on which it was seen, which names its
+    /// tenant.
     first: Mutex<Option<(String, Message)>>,
 }
 
@@ -94,7 +95,9 @@ async fn pass(mut client: TcpStream, server: &str, liar: &Liar) -> std::io::Resu
     let (answer, head) = read_head(&mut server).await?;
     client.write_all(&answer[..head]).await?;
     let client = WebSocketStream::from_raw_socket(client, Role::Server, None).await;
-    let server = WebSocketStream::from_partially_read(server, answer[head..].to_vec(), Role::Client, None).await;
+    let server =
+        WebSocketStream::from_partially_read(server, answer[head..].to_vec(), Role::Client, None)
+            .await;
     liar.frames(&target, client, server).await;
     Ok(())
 }

@@ -10,15 +10,15 @@ use tracing::debug;
 use super::{
     link::{Link, NoAnswer},
     shapes::{
-        ApiError, ClusterInfo, ConsumerConfig, ConsumerInfo, CreateConsumer, Envelope, MessageRequest, PeerInfo,
-        RawMessage, StoredMessage, StreamConfig, StreamInfo, StreamNames,
+        ApiError, ClusterInfo, ConsumerConfig, ConsumerInfo, CreateConsumer, Envelope,
+        MessageRequest, PeerInfo, RawMessage, StoredMessage, StreamConfig, StreamInfo, StreamNames,
     },
 };
 use crate::LogError;
 
-/// How long ago a leader may have heard from its followers to count as their leader still: shorter than the 4 s after
-/// which followers elect another at the earliest (nats-server 2.14, `minElectionTimeout`), longer than the 1 s between
-/// heartbeats.
+/// How long ago a leader may have heard from its followers to count as their leader still: shorter
+/// than the 4 s after which followers elect another at the earliest (nats-server 2.14,
+/// `minElectionTimeout`), longer than the 1 s between heartbeats.
 const FRESH: Duration = Duration::from_secs(3);
 
 /// Names come in pages of 1024; nobody has so many streams.
@@ -60,7 +60,9 @@ impl From<ApiFailure> for LogError {
             ApiFailure::Doubtful(why) => Self::Unavailable(why),
             ApiFailure::Refused(error) if error.is_gone() => Self::Rejected(error.description),
             ApiFailure::Refused(error) if error.is_full() => Self::Full(error.description),
-            ApiFailure::Refused(error) => Self::Unavailable(format!("{} ({})", error.description, error.err_code)),
+            ApiFailure::Refused(error) => {
+                Self::Unavailable(format!("{} ({})", error.description, error.err_code))
+            }
         }
     }
 }
@@ -98,14 +100,22 @@ impl Api {
 
     /// Makes a stream; one that is the same already is left alone.
     pub(super) async fn create_stream(&self, config: &StreamConfig) -> Result<(), ApiFailure> {
-        self.ask::<serde_json::Value>(format!("$JS.API.STREAM.CREATE.{}", config.name), config).await.map(drop)
+        self.ask::<serde_json::Value>(format!("$JS.API.STREAM.CREATE.{}", config.name), config)
+            .await
+            .map(drop)
     }
 
     pub(super) async fn update_stream(&self, config: &StreamConfig) -> Result<(), ApiFailure> {
-        self.ask::<serde_json::Value>(format!("$JS.API.STREAM.UPDATE.{}", config.name), config).await.map(drop)
+        self.ask::<serde_json::Value>(format!("$JS.API.STREAM.UPDATE.{}", config.name), config)
+            .await
+            .map(drop)
     }
 
-    pub(super) async fn consumer(&self, stream: &str, name: &str) -> Result<ConsumerInfo, ApiFailure> {
+    pub(super) async fn consumer(
+        &self,
+        stream: &str,
+        name: &str,
+    ) -> Result<ConsumerInfo, ApiFailure> {
         self.ask(format!("$JS.API.CONSUMER.INFO.{stream}.{name}"), &()).await
     }
 
@@ -135,7 +145,8 @@ impl Api {
         stream: &str,
         request: &MessageRequest<'_>,
     ) -> Result<Option<RawMessage>, ApiFailure> {
-        let found: Result<StoredMessage, _> = self.ask(format!("$JS.API.STREAM.MSG.GET.{stream}"), request).await;
+        let found: Result<StoredMessage, _> =
+            self.ask(format!("$JS.API.STREAM.MSG.GET.{stream}"), request).await;
         match found {
             Ok(found) => Ok(Some(found.message)),
             Err(failure) if failure.is(ApiError::NO_MESSAGE_FOUND) => Ok(None),
@@ -143,8 +154,13 @@ impl Api {
         }
     }
 
-    async fn ask<T: DeserializeOwned>(&self, subject: String, request: &impl Serialize) -> Result<T, ApiFailure> {
-        let request = serde_json::to_vec(request).map_err(|error| ApiFailure::Doubtful(error.to_string()))?;
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        subject: String,
+        request: &impl Serialize,
+    ) -> Result<T, ApiFailure> {
+        let request =
+            serde_json::to_vec(request).map_err(|error| ApiFailure::Doubtful(error.to_string()))?;
         // `null` is the JSON of `()`, and an empty payload that of no question.
         let payload = if request == b"null" { Bytes::new() } else { request.into() };
         let answer = self.link.request(subject, None, payload, self.wait).await?;
@@ -153,7 +169,9 @@ impl Api {
 }
 
 fn read<T: DeserializeOwned>(answer: &Message) -> Result<T, ApiFailure> {
-    let unreadable = |error: serde_json::Error| ApiFailure::Doubtful(format!("an answer cannot be read: {error}"));
+    let unreadable = |error: serde_json::Error| {
+        ApiFailure::Doubtful(format!("an answer cannot be read: {error}"))
+    };
     let envelope: Envelope = serde_json::from_slice(&answer.payload).map_err(unreadable)?;
     match envelope.error {
         Some(error) => Err(ApiFailure::Refused(error)),
@@ -161,18 +179,21 @@ fn read<T: DeserializeOwned>(answer: &Message) -> Result<T, ApiFailure> {
     }
 }
 
-/// Whether the stream's leader has heard from most of the replicas just now. A leader that was cut off from them goes on
-/// answering for some seconds, without what they have taken since.
+/// Whether the stream's leader has heard from most of the replicas just now. A leader that was cut
+/// off from them goes on answering for some seconds, without what they have taken since.
 fn leads(replicas: u8, cluster: Option<&ClusterInfo>) -> Result<(), ApiFailure> {
     if replicas <= 1 {
         return Ok(());
     }
     let doubtful = |why: &str| Err(ApiFailure::Doubtful(why.to_owned()));
-    let Some(cluster) = cluster.filter(|cluster| cluster.leader.as_ref().is_some_and(|leader| !leader.is_empty()))
+    let Some(cluster) =
+        cluster.filter(|cluster| cluster.leader.as_ref().is_some_and(|leader| !leader.is_empty()))
     else {
         return doubtful("the stream has no leader");
     };
-    let fresh = |peer: &&PeerInfo| !peer.offline && Duration::from_nanos(peer.active.unsigned_abs()) < FRESH;
+    let fresh = |peer: &&PeerInfo| {
+        !peer.offline && Duration::from_nanos(peer.active.unsigned_abs()) < FRESH
+    };
     let followers = cluster.replicas.as_deref().unwrap_or_default().iter().filter(fresh).count();
     if followers + 1 > usize::from(replicas) / 2 {
         Ok(())

@@ -15,9 +15,10 @@ use super::{
 };
 use crate::LogError;
 
-/// How long one attempt waits for its acknowledgement: the first is meant for a lost message, the later ones for a server
-/// that is slow, which a fast repeat would only make slower.
-const ATTEMPT_WAITS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(3)];
+/// How long one attempt waits for its acknowledgement: the first is meant for a lost message, the
+/// later ones for a server that is slow, which a fast repeat would only make slower.
+const ATTEMPT_WAITS: [Duration; 3] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(3)];
 
 /// The shortest and the longest pause after an attempt that was answered, but not by a leader.
 const PAUSES: (u64, u64) = (50, 250);
@@ -67,7 +68,12 @@ enum Attempt {
 // === impl Appender ===
 
 impl Appender {
-    pub(super) fn new(link: Link, settings: &JetStreamSettings, random: Random, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        link: Link,
+        settings: &JetStreamSettings,
+        random: Random,
+        metrics: Metrics,
+    ) -> Self {
         let in_flight = Semaphore::new(settings.appends_in_flight.min(Semaphore::MAX_PERMITS));
         Self { link, in_flight, deadline: settings.append_deadline, random, metrics }
     }
@@ -78,7 +84,8 @@ impl Appender {
     /// Not cancel safe, as an append.
     pub(super) async fn publish(&self, publish: &Publish<'_>) -> Result<Published, LogError> {
         let until = Instant::now() + self.deadline;
-        let Ok(Ok(_permit)) = tokio::time::timeout_at(until.into(), self.in_flight.acquire()).await else {
+        let Ok(Ok(_permit)) = tokio::time::timeout_at(until.into(), self.in_flight.acquire()).await
+        else {
             return Err(LogError::Unavailable("too many appends are waiting".to_owned()));
         };
         let mut unknown = false;
@@ -94,7 +101,8 @@ impl Appender {
                     unknown = true;
                     why
                 }
-                // An earlier attempt may have been committed before it became full: nobody can say that it was not.
+                // An earlier attempt may have been committed before it became full: nobody can say
+                // that it was not.
                 Err(Attempt::NotNow(why) | Attempt::Full(why)) => why,
             };
             let pause = Duration::from_millis(PAUSES.0 + self.random.below(PAUSES.1 - PAUSES.0));
@@ -116,11 +124,18 @@ impl Appender {
         for (name, value) in &publish.headers {
             headers.insert(*name, value.as_str());
         }
-        let answer = self.link.request(publish.subject.clone(), Some(headers), publish.payload.clone(), wait).await;
+        let answer = self
+            .link
+            .request(publish.subject.clone(), Some(headers), publish.payload.clone(), wait)
+            .await;
         match answer {
             Ok(message) => read(publish.stream, &message),
-            Err(none @ (NoAnswer::TimedOut | NoAnswer::Disconnected)) => Err(Attempt::Unknown(none.to_string())),
-            Err(NoAnswer::NoResponders) => Err(Attempt::NotNow("no stream takes it just now".to_owned())),
+            Err(none @ (NoAnswer::TimedOut | NoAnswer::Disconnected)) => {
+                Err(Attempt::Unknown(none.to_string()))
+            }
+            Err(NoAnswer::NoResponders) => {
+                Err(Attempt::NotNow("no stream takes it just now".to_owned()))
+            }
             Err(none @ NoAnswer::Unsendable) => Err(Attempt::Never(none.to_string())),
         }
     }
@@ -137,14 +152,22 @@ fn read(stream: &str, answer: &Message) -> Result<Published, Attempt> {
             Err(Attempt::Never(format!("the shard is in another stream than {stream} now")))
         }
         Some(error) if error.is_final() => Err(Attempt::Never(error.description)),
-        // Whether a store that failed has it nobody knows; every other refusal comes before the store.
-        Some(error) if error.err_code == ApiError::STORE_FAILED => Err(Attempt::Unknown(error.description)),
+        // Whether a store that failed has it nobody knows; every other refusal comes before the
+        // store.
+        Some(error) if error.err_code == ApiError::STORE_FAILED => {
+            Err(Attempt::Unknown(error.description))
+        }
         Some(error) => Err(Attempt::NotNow(format!("{} ({})", error.description, error.err_code))),
-        None if ack.stream == stream && ack.seq > 0 => Ok(Published { sequence: ack.seq, duplicate: ack.duplicate }),
+        None if ack.stream == stream && ack.seq > 0 => {
+            Ok(Published { sequence: ack.seq, duplicate: ack.duplicate })
+        }
         None if ack.stream.is_empty() || ack.seq == 0 => {
             Err(Attempt::Unknown("the acknowledgement names no stream or no sequence".to_owned()))
         }
-        None => Err(Attempt::Never(format!("the shard is in another stream than {stream} now: {}", ack.stream))),
+        None => Err(Attempt::Never(format!(
+            "the shard is in another stream than {stream} now: {}",
+            ack.stream
+        ))),
     }
 }
 
@@ -170,11 +193,19 @@ mod tests {
         let published = Published { sequence: 7, duplicate: false };
         assert_eq!(answer(r#"{"stream":"CHAT_00_1","seq":7}"#), Ok(published));
         let again = Published { sequence: 7, duplicate: true };
-        assert_eq!(answer(r#"{"stream":"CHAT_00_1","seq":7,"duplicate":true,"later":{}}"#), Ok(again));
+        assert_eq!(
+            answer(r#"{"stream":"CHAT_00_1","seq":7,"duplicate":true,"later":{}}"#),
+            Ok(again)
+        );
         assert!(matches!(answer(r#"{"stream":"CHAT_00_2","seq":7}"#), Err(Attempt::Never(_))));
-        for payload in
-            ["", "{}", "+ACK", r#"{"stream":"CHAT_00_1"}"#, r#"{"stream":"CHAT_00_1","seq":0}"#, r#"{"seq":7}"#]
-        {
+        for payload in [
+            "",
+            "{}",
+            "+ACK",
+            r#"{"stream":"CHAT_00_1"}"#,
+            r#"{"stream":"CHAT_00_1","seq":0}"#,
+            r#"{"seq":7}"#,
+        ] {
             assert!(matches!(answer(payload), Err(Attempt::Unknown(_))), "{payload}");
         }
     }
@@ -194,7 +225,10 @@ mod tests {
             (10_023, "insufficient resources"),
             (10_002, "resource limits exceeded for account"),
         ] {
-            assert!(matches!(refused(code, description), Err(Attempt::Full(_))), "{code} {description}");
+            assert!(
+                matches!(refused(code, description), Err(Attempt::Full(_))),
+                "{code} {description}"
+            );
         }
         for code in [10_054, 10_060, 10_109] {
             assert!(matches!(refused(code, "no"), Err(Attempt::Never(_))), "{code}");

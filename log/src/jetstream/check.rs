@@ -1,5 +1,6 @@
-//! What is relied on, and read back: an old server accepts and ignores what it does not know, and an operator may have
-//! changed what another one made. Each thing that is not honoured is a sentence.
+//! What is relied on, and read back: an old server accepts and ignores what it does not know, and
+//! an operator may have changed what another one made. Each thing that is not honoured is a
+//! sentence.
 
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use super::{
 /// The oldest server whose streams and direct gets do what is relied on.
 const MIN_VERSION: (u32, u32) = (2, 12);
 
-/// The shortest duplicate window: 45 s of a young id, 30 s into the future, two clocks 5 s off, 12 s of retries, and what a
-/// lost connection may hold up.
+/// The shortest duplicate window: 45 s of a young id, 30 s into the future, two clocks 5 s off, 12
+/// s of retries, and what a lost connection may hold up.
 pub(super) const MIN_DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
 /// A stream's metadata: whether its servers fsync every message.
@@ -32,9 +33,10 @@ pub(super) fn version_sentence(version: &str) -> Option<String> {
     let mut numbers = version.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
     match (numbers.next(), numbers.next()) {
         (Some(major), Some(minor)) if (major, minor) >= MIN_VERSION => None,
-        _ => {
-            Some(format!("the server calls itself {version:?}; {}.{} or later is needed", MIN_VERSION.0, MIN_VERSION.1))
-        }
+        _ => Some(format!(
+            "the server calls itself {version:?}; {}.{} or later is needed",
+            MIN_VERSION.0, MIN_VERSION.1
+        )),
     }
 }
 
@@ -54,7 +56,10 @@ pub(super) fn stream_sentences(
     let subjects = names.subjects(stream.shard);
     must(
         config.subjects == [subjects.as_str()],
-        format!("it listens to {:?}, not to {subjects} alone: is it an earlier epoch's?", config.subjects),
+        format!(
+            "it listens to {:?}, not to {subjects} alone: is it an earlier epoch's?",
+            config.subjects
+        ),
     );
     must(config.allow_direct, "direct gets are not allowed".to_owned());
     must(
@@ -64,13 +69,20 @@ pub(super) fn stream_sentences(
     let shards = config.metadata.get(SHARDS).map_or("none", String::as_str);
     must(
         shards == settings.shards.to_string(),
-        format!("it was made for {shards} shards, and nats.shards is {}: tenants would not be found", settings.shards),
+        format!(
+            "it was made for {shards} shards, and nats.shards is {}: tenants would not be found",
+            settings.shards
+        ),
     );
     wrong
 }
 
 /// What a stream does not honour that must keep what it took.
-pub(super) fn durable_sentences(name: &str, config: &StreamConfig, settings: &JetStreamSettings) -> Vec<String> {
+pub(super) fn durable_sentences(
+    name: &str,
+    config: &StreamConfig,
+    settings: &JetStreamSettings,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut must = |honoured: bool, sentence: String| {
         if !honoured {
@@ -80,13 +92,25 @@ pub(super) fn durable_sentences(name: &str, config: &StreamConfig, settings: &Je
     let other = |field: &str| config.other.get(field);
     let set = |field: &str| other(field).and_then(Value::as_bool) == Some(true);
     must(config.storage == "file", format!("its storage is {:?}, not a file", config.storage));
-    must(config.retention == "limits", format!("its retention is {:?}, not limits", config.retention));
-    must(config.discard == "new", format!("when it is full it discards {:?}, not new", config.discard));
+    must(
+        config.retention == "limits",
+        format!("its retention is {:?}, not limits", config.retention),
+    );
+    must(
+        config.discard == "new",
+        format!("when it is full it discards {:?}, not new", config.discard),
+    );
     must(config.max_msgs <= 0, "it is bounded by a number of messages".to_owned());
-    must(config.max_msgs_per_subject <= 0, "it keeps only some messages of each subject".to_owned());
+    must(
+        config.max_msgs_per_subject <= 0,
+        "it keeps only some messages of each subject".to_owned(),
+    );
     must(
         config.num_replicas >= settings.replicas,
-        format!("it has {} replicas, and nats.replicas is {}", config.num_replicas, settings.replicas),
+        format!(
+            "it has {} replicas, and nats.replicas is {}",
+            config.num_replicas, settings.replicas
+        ),
     );
     must(!set("no_ack"), "it does not acknowledge".to_owned());
     must(!set("sealed"), "it is sealed".to_owned());
@@ -120,8 +144,14 @@ pub(super) fn group_sentences(stream: &str, config: &ConsumerConfig) -> Vec<Stri
         }
     };
     let other = |field: &str| config.other.get(field);
-    must(config.ack_policy == "explicit", format!("its ack policy is {:?}, not explicit", config.ack_policy));
-    must(config.deliver_policy == "all", format!("it delivers {:?}, not all", config.deliver_policy));
+    must(
+        config.ack_policy == "explicit",
+        format!("its ack policy is {:?}, not explicit", config.ack_policy),
+    );
+    must(
+        config.deliver_policy == "all",
+        format!("it delivers {:?}, not all", config.deliver_policy),
+    );
     must(config.deliver_subject.is_none(), "it pushes; it must be pulled".to_owned());
     must(config.durable_name.is_some(), "it is not durable".to_owned());
     must(
@@ -136,7 +166,10 @@ pub(super) fn group_sentences(stream: &str, config: &ConsumerConfig) -> Vec<Stri
         other("inactive_threshold").and_then(Value::as_i64).unwrap_or(0) == 0,
         "it is removed while nobody reads".to_owned(),
     );
-    must(other("mem_storage").and_then(Value::as_bool) != Some(true), "it keeps its progress in memory".to_owned());
+    must(
+        other("mem_storage").and_then(Value::as_bool) != Some(true),
+        "it keeps its progress in memory".to_owned(),
+    );
     for field in ["filter_subject", "filter_subjects", "backoff"] {
         must(other(field).is_none_or(Value::is_null), format!("it has a {field}"));
     }
@@ -212,7 +245,8 @@ mod tests {
             "name": "persister", "durable_name": "persister", "deliver_policy": "all", "ack_policy": "explicit",
             "ack_wait": 5, "max_deliver": -1, "max_ack_pending": 5
         });
-        let wrong = |config| group_sentences("CHAT_00_1", &serde_json::from_value(config).unwrap()).len();
+        let wrong =
+            |config| group_sentences("CHAT_00_1", &serde_json::from_value(config).unwrap()).len();
         assert_eq!(wrong(group.clone()), 0);
         for (field, value) in [
             ("ack_policy", json!("all")),

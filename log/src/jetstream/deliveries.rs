@@ -1,7 +1,7 @@
 //! Deliveries: pulled from a durable consumer, each acknowledged by itself.
 //!
-//! Each pull is a request with an end that the server tells. No pull is left standing for long: those have stalled in
-//! several releases of the server, with entries pending and none coming.
+//! Each pull is a request with an end that the server tells. No pull is left standing for long:
+//! those have stalled in several releases of the server, with entries pending and none coming.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -46,7 +46,8 @@ pub(super) struct JetStreamDeliveries {
     log: JetStreamLog,
     stream: Arc<StreamRef>,
     group: String,
-    /// Replies to pull number `n` come to `<inbox>.<n>`; delivered messages carry their own subject.
+    /// Replies to pull number `n` come to `<inbox>.<n>`; delivered messages carry their own
+    /// subject.
     inbox: String,
     messages: Subscriber,
     pulls: u64,
@@ -76,8 +77,9 @@ enum Pulled {
     Delivery(Delivery),
     /// A message that is not one of ours, and how it is acknowledged.
     Foreign(String),
-    /// This pull has ended. A replicated consumer sends a message only once most replicas know of its delivery, and the end
-    /// of the pull at once: so many were not delivered, and the others may still be on their way.
+    /// This pull has ended. A replicated consumer sends a message only once most replicas know of
+    /// its delivery, and the end of the pull at once: so many were not delivered, and the others
+    /// may still be on their way.
     End {
         number: u64,
         undelivered: usize,
@@ -90,7 +92,11 @@ enum Pulled {
 // === impl JetStreamDeliveries ===
 
 impl JetStreamDeliveries {
-    pub(super) async fn open(log: JetStreamLog, stream: Arc<StreamRef>, group: &str) -> Result<Self, LogError> {
+    pub(super) async fn open(
+        log: JetStreamLog,
+        stream: Arc<StreamRef>,
+        group: &str,
+    ) -> Result<Self, LogError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if group.is_empty() || !group.bytes().all(plain) {
             return Err(LogError::Rejected(format!("{group:?} cannot be a group's name")));
@@ -103,23 +109,45 @@ impl JetStreamDeliveries {
         let wait = log.shared.settings.request_timeout;
         let messages = log.shared.api.link.subscribe(format!("{inbox}.*"), wait).await?;
         let group = group.to_owned();
-        Ok(Self { log, stream, group, inbox, messages, pulls: 0, waiting: None, held: VecDeque::new(), empty: 0 })
+        Ok(Self {
+            log,
+            stream,
+            group,
+            inbox,
+            messages,
+            pulls: 0,
+            waiting: None,
+            held: VecDeque::new(),
+            empty: 0,
+        })
     }
 
     /// Asks for `batch` deliveries within `lasting`.
-    async fn pull(&mut self, batch: usize, max_bytes: Option<usize>, lasting: Duration) -> Result<Pull, LogError> {
+    async fn pull(
+        &mut self,
+        batch: usize,
+        max_bytes: Option<usize>,
+        lasting: Duration,
+    ) -> Result<Pull, LogError> {
         self.pulls += 1;
         let pull = Pull { number: self.pulls, until: Instant::now() + lasting + SLACK };
         let request = PullRequest { batch, max_bytes, expires: nanos(lasting) };
-        let request = serde_json::to_vec(&request).map_err(|error| LogError::Rejected(error.to_string()))?;
+        let request =
+            serde_json::to_vec(&request).map_err(|error| LogError::Rejected(error.to_string()))?;
         let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", self.stream.name, self.group);
         let reply = format!("{}.{}", self.inbox, pull.number);
         let wait = self.log.shared.settings.request_timeout;
-        self.log.shared.api.link.publish_from(subject, Some(reply), Bytes::from(request), wait).await?;
+        self.log
+            .shared
+            .api
+            .link
+            .publish_from(subject, Some(reply), Bytes::from(request), wait)
+            .await?;
         Ok(pull)
     }
 
-    /// The next thing that comes to the inbox; cancel safe, since it is handed out as soon as it is taken.
+    /// The next thing that comes to the inbox; cancel safe, since it is handed out as soon as it is
+    /// taken.
     async fn hear(&mut self, pull: Pull) -> Pulled {
         match timeout_at(pull.until, self.messages.next()).await {
             Ok(Some(message)) => self.understand(&message),
@@ -132,7 +160,10 @@ impl JetStreamDeliveries {
     }
 
     fn understand(&self, message: &Message) -> Pulled {
-        let number = message.subject.strip_prefix(self.inbox.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        let number = message
+            .subject
+            .strip_prefix(self.inbox.as_str())
+            .and_then(|rest| rest.strip_prefix('.'));
         if let Some(number) = number {
             let Some(status) = message.status else { return Pulled::Nothing };
             let Some(number) = number.parse().ok().filter(|number| *number == self.pulls) else {
@@ -140,24 +171,36 @@ impl JetStreamDeliveries {
             };
             let description = message.description.as_deref().unwrap_or_default();
             // Without the header nothing can be on its way that we would know of.
-            let undelivered = message.headers.as_ref().and_then(|headers| last(headers, "Nats-Pending-Messages"));
-            let undelivered = undelivered.and_then(|count| count.parse().ok()).unwrap_or(usize::MAX);
+            let undelivered =
+                message.headers.as_ref().and_then(|headers| last(headers, "Nats-Pending-Messages"));
+            let undelivered =
+                undelivered.and_then(|count| count.parse().ok()).unwrap_or(usize::MAX);
             return match status.as_u16() {
-                // No messages; the time is over; the next one does not fit, or the consumer moves to another leader.
+                // No messages; the time is over; the next one does not fit, or the consumer moves
+                // to another leader.
                 404 | 408 => Pulled::End { number, undelivered },
-                409 if description.contains("MaxBytes") || description.contains("Batch Completed") => {
+                409 if description.contains("MaxBytes")
+                    || description.contains("Batch Completed") =>
+                {
                     Pulled::End { number, undelivered }
                 }
                 100 => Pulled::Nothing,
-                status => Pulled::Failed(LogError::Unavailable(format!("a pull was ended: {status} {description}"))),
+                status => Pulled::Failed(LogError::Unavailable(format!(
+                    "a pull was ended: {status} {description}"
+                ))),
             };
         }
         let Some(token) = message.reply.as_ref() else { return Pulled::Nothing };
-        let Some(reply) = AckReply::parse(token).filter(|reply| reply.stream == self.stream.name) else {
+        let Some(reply) = AckReply::parse(token).filter(|reply| reply.stream == self.stream.name)
+        else {
             return Pulled::Nothing;
         };
         match delivered(&self.log.shared.names, &self.stream, message, &reply) {
-            Some(entry) => Pulled::Delivery(Delivery { entry, token: token.to_string(), attempt: reply.deliveries }),
+            Some(entry) => Pulled::Delivery(Delivery {
+                entry,
+                token: token.to_string(),
+                attempt: reply.deliveries,
+            }),
             None => Pulled::Foreign(token.to_string()),
         }
     }
@@ -200,7 +243,12 @@ impl JetStreamDeliveries {
     }
 
     /// Takes what else is there, until `count` are held or the linger is over.
-    async fn company(&mut self, count: usize, bytes: usize, linger: Duration) -> Result<(), LogError> {
+    async fn company(
+        &mut self,
+        count: usize,
+        bytes: usize,
+        linger: Duration,
+    ) -> Result<(), LogError> {
         let mut pull = self.pull(count, Some(bytes), linger.max(MIN_LINGER)).await?;
         let (mut left, mut ended) = (count, false);
         while left > 0 {
@@ -248,7 +296,8 @@ impl JetStreamDeliveries {
     fn hand_out(&mut self, taken: &mut Vec<Delivery>, limit: BatchLimit) {
         while taken.len() < limit.count.max(1) {
             let room = room(taken, limit);
-            let fits = |delivery: &mut Delivery| taken.is_empty() || delivery.entry.record.len() <= room;
+            let fits =
+                |delivery: &mut Delivery| taken.is_empty() || delivery.entry.record.len() <= room;
             match self.held.pop_front_if(fits) {
                 Some(delivery) => taken.push(delivery),
                 None => return,
@@ -277,10 +326,16 @@ impl JetStreamDeliveries {
         self.log.shared.metrics.stalls.inc();
         warn!(shard = %self.stream.shard, backlog = consumer.num_pending, "the group's consumer delivers nothing");
         self.log.shared.api.step_down(&self.stream.name, &self.group).await;
-        Err(LogError::Unavailable("the group's consumer delivers nothing although there is something".to_owned()))
+        Err(LogError::Unavailable(
+            "the group's consumer delivers nothing although there is something".to_owned(),
+        ))
     }
 
-    async fn answer(&self, tokens: impl Iterator<Item = &str>, verb: &'static str) -> Result<(), LogError> {
+    async fn answer(
+        &self,
+        tokens: impl Iterator<Item = &str>,
+        verb: &'static str,
+    ) -> Result<(), LogError> {
         let (link, wait) = (&self.log.shared.api.link, self.log.shared.settings.request_timeout);
         for token in tokens {
             link.publish(token.to_owned(), Bytes::from_static(verb.as_bytes()), wait).await?;
@@ -288,11 +343,19 @@ impl JetStreamDeliveries {
         Ok(link.flush(wait).await?)
     }
 
-    async fn bury(&self, entry: Option<&Entry>, token: &str, reason: &str, record: Bytes) -> Result<(), LogError> {
+    async fn bury(
+        &self,
+        entry: Option<&Entry>,
+        token: &str,
+        reason: &str,
+        record: Bytes,
+    ) -> Result<(), LogError> {
         let sequence = AckReply::parse(token).map(|reply| reply.sequence);
-        let sequence = sequence.ok_or_else(|| LogError::Rejected("not a delivery of this log".to_owned()))?;
+        let sequence =
+            sequence.ok_or_else(|| LogError::Rejected("not a delivery of this log".to_owned()))?;
         let names = &self.log.shared.names;
-        let reason: String = reason.chars().filter(|char| !char.is_control()).take(MAX_REASON).collect();
+        let reason: String =
+            reason.chars().filter(|char| !char.is_control()).take(MAX_REASON).collect();
         let publish = Publish {
             stream: &names.dead_stream(),
             subject: names.dead_subject(entry.map(|entry| &entry.conversation), self.stream.shard),
@@ -325,7 +388,11 @@ fn room(taken: &[Delivery], limit: BatchLimit) -> usize {
 
 #[async_trait]
 impl Deliveries for JetStreamDeliveries {
-    async fn next(&mut self, limit: BatchLimit, linger: Duration) -> Result<Vec<Delivery>, LogError> {
+    async fn next(
+        &mut self,
+        limit: BatchLimit,
+        linger: Duration,
+    ) -> Result<Vec<Delivery>, LogError> {
         self.arrived().await?;
         if self.held.is_empty() {
             self.first().await?;
@@ -360,6 +427,7 @@ impl Deliveries for JetStreamDeliveries {
     }
 
     async fn set_aside(&mut self, delivery: &Delivery, reason: &str) -> Result<(), LogError> {
-        self.bury(Some(&delivery.entry), &delivery.token, reason, delivery.entry.record.clone()).await
+        self.bury(Some(&delivery.entry), &delivery.token, reason, delivery.entry.record.clone())
+            .await
     }
 }

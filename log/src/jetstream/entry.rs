@@ -12,7 +12,8 @@ use super::{
 use crate::Entry;
 
 /// What the reply subject of a delivered message tells:
-/// `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.<sequence>.<consumer sequence>.<time>.<pending>[.…]`
+/// `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.<sequence>.<consumer
+/// sequence>.<time>.<pending>[.…]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AckReply<'a> {
     pub(super) stream: &'a str,
@@ -51,7 +52,12 @@ impl<'a> AckReply<'a> {
 }
 
 /// A delivered message as an entry; `None` for a foreign one.
-pub(super) fn delivered(names: &Names, stream: &StreamRef, message: &Message, reply: &AckReply<'_>) -> Option<Entry> {
+pub(super) fn delivered(
+    names: &Names,
+    stream: &StreamRef,
+    message: &Message,
+    reply: &AckReply<'_>,
+) -> Option<Entry> {
     Some(Entry {
         conversation: names.conversation(message.subject.as_str())?,
         position: Position::new(stream.epoch, reply.sequence)?,
@@ -60,8 +66,13 @@ pub(super) fn delivered(names: &Names, stream: &StreamRef, message: &Message, re
     })
 }
 
-/// A directly read message: its sequence, and its entry unless it is foreign. `None` where it is no message of the stream.
-pub(super) fn direct(names: &Names, stream: &StreamRef, message: &Message) -> Option<(u64, Option<Entry>)> {
+/// A directly read message: its sequence, and its entry unless it is foreign. `None` where it is no
+/// message of the stream.
+pub(super) fn direct(
+    names: &Names,
+    stream: &StreamRef,
+    message: &Message,
+) -> Option<(u64, Option<Entry>)> {
     let headers = message.headers.as_ref()?;
     if last(headers, "Nats-Stream")? != stream.name {
         return None;
@@ -71,11 +82,18 @@ pub(super) fn direct(names: &Names, stream: &StreamRef, message: &Message) -> Op
     let stored_at = Timestamp::parse(last(headers, "Nats-Time-Stamp")?)?;
     let conversation = names.conversation(last(headers, "Nats-Subject")?);
     let record = message.payload.clone();
-    Some((sequence, conversation.map(|conversation| Entry { conversation, position, stored_at, record })))
+    Some((
+        sequence,
+        conversation.map(|conversation| Entry { conversation, position, stored_at, record }),
+    ))
 }
 
 /// A message that the leader gave: its entry unless it is foreign. `None` where it cannot be read.
-pub(super) fn raw(names: &Names, stream: &StreamRef, message: &RawMessage) -> Option<Option<Entry>> {
+pub(super) fn raw(
+    names: &Names,
+    stream: &StreamRef,
+    message: &RawMessage,
+) -> Option<Option<Entry>> {
     let position = Position::new(stream.epoch, message.seq)?;
     let stored_at = Timestamp::parse(&message.time)?;
     let record = Bytes::from(STANDARD.decode(&message.data).ok()?);

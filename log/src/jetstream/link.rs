@@ -1,9 +1,10 @@
 //! A link: a connection to the servers that is kept, and an inbox of our own for the answers.
 //!
-//! async-nats' own requests keep a map entry for ever when no answer comes, and its client sends what sat in its queue after
-//! a reconnect, however old that is by then: a publish that was given up minutes ago would be committed beyond the
-//! duplicate window. So a link owns its inbox, and a client is thrown away, with what it had queued, when its connection
-//! is lost for longer than one immediate try.
+//! async-nats' own requests keep a map entry for ever when no answer comes, and its client sends
+//! what sat in its queue after a reconnect, however old that is by then: a publish that was given
+//! up minutes ago would be committed beyond the duplicate window. So a link owns its inbox, and a
+//! client is thrown away, with what it had queued, when its connection is lost for longer than one
+//! immediate try.
 
 mod dial;
 mod inbox;
@@ -74,7 +75,9 @@ impl From<NoAnswer> for LogError {
     fn from(none: NoAnswer) -> Self {
         match none {
             NoAnswer::Unsendable => Self::Rejected(none.to_string()),
-            NoAnswer::TimedOut | NoAnswer::Disconnected | NoAnswer::NoResponders => Self::Unavailable(none.to_string()),
+            NoAnswer::TimedOut | NoAnswer::Disconnected | NoAnswer::NoResponders => {
+                Self::Unavailable(none.to_string())
+            }
         }
     }
 }
@@ -82,10 +85,12 @@ impl From<NoAnswer> for LogError {
 // === impl Link ===
 
 impl Link {
-    /// Connects, and keeps it so until the drain begins or the last clone is dropped. `name` is `publish` or `read`.
+    /// Connects, and keeps it so until the drain begins or the last clone is dropped. `name` is
+    /// `publish` or `read`.
     ///
     /// # Errors
-    /// [`LogError::Unavailable`] where no server can be reached, [`LogError::Rejected`] where they refuse the credentials.
+    /// [`LogError::Unavailable`] where no server can be reached, [`LogError::Rejected`] where they
+    /// refuse the credentials.
     pub(super) async fn connect(
         name: &'static str,
         settings: &JetStreamSettings,
@@ -125,13 +130,16 @@ impl Link {
             answer.answer().await.ok_or(NoAnswer::Disconnected)
         };
         match timeout(wait, asked).await {
-            Ok(Ok(message)) if message.status == Some(StatusCode::NO_RESPONDERS) => Err(NoAnswer::NoResponders),
+            Ok(Ok(message)) if message.status == Some(StatusCode::NO_RESPONDERS) => {
+                Err(NoAnswer::NoResponders)
+            }
             Ok(answer) => answer,
             Err(_) => Err(self.unanswered()),
         }
     }
 
-    /// Asks a question whose answers are `capacity` messages at most, and all carry the reply's subject.
+    /// Asks a question whose answers are `capacity` messages at most, and all carry the reply's
+    /// subject.
     pub(super) async fn ask_many(
         &self,
         subject: String,
@@ -150,8 +158,14 @@ impl Link {
         }
     }
 
-    /// Sends without asking for an answer. Everything before a [`flush`](Self::flush) that returns is with the kernel.
-    pub(super) async fn publish(&self, subject: String, payload: Bytes, wait: Duration) -> Result<(), NoAnswer> {
+    /// Sends without asking for an answer. Everything before a [`flush`](Self::flush) that returns
+    /// is with the kernel.
+    pub(super) async fn publish(
+        &self,
+        subject: String,
+        payload: Bytes,
+        wait: Duration,
+    ) -> Result<(), NoAnswer> {
         self.publish_from(subject, None, payload, wait).await
     }
 
@@ -172,7 +186,8 @@ impl Link {
 
     /// Waits until what was published has left.
     pub(super) async fn flush(&self, wait: Duration) -> Result<(), NoAnswer> {
-        let flushed = async { self.client().await.flush().await.map_err(|_| NoAnswer::Disconnected) };
+        let flushed =
+            async { self.client().await.flush().await.map_err(|_| NoAnswer::Disconnected) };
         timeout(wait, flushed).await.unwrap_or_else(|_| Err(self.unanswered()))
     }
 
@@ -182,7 +197,11 @@ impl Link {
     }
 
     /// A subscription of the caller's own. It ends when the connection is lost.
-    pub(super) async fn subscribe(&self, subject: String, wait: Duration) -> Result<Subscriber, NoAnswer> {
+    pub(super) async fn subscribe(
+        &self,
+        subject: String,
+        wait: Duration,
+    ) -> Result<Subscriber, NoAnswer> {
         let subscribed = async {
             let client = self.client().await;
             client.subscribe(subject).await.map_err(|_| NoAnswer::Disconnected)
@@ -204,7 +223,9 @@ impl Link {
     /// Whether the server that it is connected to is one of a cluster.
     pub(super) fn clustered(&self) -> bool {
         let client = self.shared.client.borrow().clone();
-        client.and_then(|client| client.try_server_info()?.cluster).is_some_and(|cluster| !cluster.is_empty())
+        client
+            .and_then(|client| client.try_server_info()?.cluster)
+            .is_some_and(|cluster| !cluster.is_empty())
     }
 
     async fn send(
@@ -226,7 +247,9 @@ impl Link {
             (None, None) => client.publish(subject, payload).await,
         };
         sent.map_err(|error| match error.kind() {
-            PublishErrorKind::MaxPayloadExceeded | PublishErrorKind::InvalidSubject => NoAnswer::Unsendable,
+            PublishErrorKind::MaxPayloadExceeded | PublishErrorKind::InvalidSubject => {
+                NoAnswer::Unsendable
+            }
             PublishErrorKind::Send => NoAnswer::Disconnected,
         })
     }
@@ -269,7 +292,10 @@ impl Shared {
                 self.client.send_replace(None);
                 self.inbox.fail();
                 self.metrics.lost.inc();
-                warn!(connection = self.name, "the connection to the log's servers is lost: connecting again");
+                warn!(
+                    connection = self.name,
+                    "the connection to the log's servers is lost: connecting again"
+                );
                 connection = dialer.until_connected().await;
                 self.client.send_replace(Some(connection.client.clone()));
                 info!(connection = self.name, "connected to the log's servers again");

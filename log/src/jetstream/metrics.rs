@@ -42,8 +42,10 @@ impl Metrics {
             registry.register(Box::new(counters.clone()))?;
             Ok::<_, prometheus::Error>(counters)
         };
-        let lost =
-            by_connection("parlor_jetstream_connections_lost_total", "Connections to the servers that were lost.")?;
+        let lost = by_connection(
+            "parlor_jetstream_connections_lost_total",
+            "Connections to the servers that were lost.",
+        )?;
         let unanswered = by_connection(
             "parlor_jetstream_unanswered_total",
             "Requests whose answer did not come in time; a request that is tried again counts each time.",
@@ -61,7 +63,10 @@ impl Metrics {
         Ok(Self {
             publishing: link("publish"),
             reading: link("read"),
-            append_attempts: counter("parlor_jetstream_append_attempts_total", "Publishes, repeats included.")?,
+            append_attempts: counter(
+                "parlor_jetstream_append_attempts_total",
+                "Publishes, repeats included.",
+            )?,
             append_retries: counter(
                 "parlor_jetstream_append_retries_total",
                 "Publishes that were repeated under the same id, for want of an answer or of a leader.",

@@ -34,7 +34,9 @@ pub(super) struct StreamRef {
 
 impl Names {
     pub(super) fn new(namespace: &str) -> Self {
-        let prefix = |separator| if namespace.is_empty() { String::new() } else { format!("{namespace}{separator}") };
+        let prefix = |separator| {
+            if namespace.is_empty() { String::new() } else { format!("{namespace}{separator}") }
+        };
         Self { stream_prefix: prefix('_'), subject_prefix: prefix('.') }
     }
 
@@ -44,7 +46,8 @@ impl Names {
 
     /// Reads back what [`stream`](Self::stream) wrote; `None` for any other name.
     pub(super) fn parse_stream(&self, name: &str) -> Option<StreamRef> {
-        let (shard, epoch) = name.strip_prefix(&self.stream_prefix)?.strip_prefix("CHAT_")?.split_once('_')?;
+        let (shard, epoch) =
+            name.strip_prefix(&self.stream_prefix)?.strip_prefix("CHAT_")?.split_once('_')?;
         let stream = self.stream(Shard::new(shard.parse().ok()?), Epoch::new(epoch.parse().ok()?)?);
         (stream.name == name && stream.epoch >= Epoch::FIRST).then_some(stream)
     }
@@ -66,7 +69,9 @@ impl Names {
     pub(super) fn filter(&self, filter: &Filter, shard: Shard) -> String {
         match filter {
             Filter::Conversation(key) => self.subject(key, shard),
-            Filter::Tenant(tenant) => format!("{}{}", self.subject_prefix, tenant_subjects(tenant, shard)),
+            Filter::Tenant(tenant) => {
+                format!("{}{}", self.subject_prefix, tenant_subjects(tenant, shard))
+            }
         }
     }
 
@@ -83,8 +88,13 @@ impl Names {
         format!("{}dead.>", self.subject_prefix)
     }
 
-    /// Where an entry of `shard` is set aside: beside its conversation's others, or under `foreign`.
-    pub(super) fn dead_subject(&self, conversation: Option<&ConversationKey>, shard: Shard) -> String {
+    /// Where an entry of `shard` is set aside: beside its conversation's others, or under
+    /// `foreign`.
+    pub(super) fn dead_subject(
+        &self,
+        conversation: Option<&ConversationKey>,
+        shard: Shard,
+    ) -> String {
         let of = conversation.map(|key| key.subject(shard));
         let rest = of.as_deref().and_then(|subject| subject.strip_prefix("chat."));
         match rest {
@@ -130,14 +140,23 @@ mod tests {
 
     #[test]
     fn a_namespace_precedes_every_subject() {
-        let key = ConversationKey { tenant: TenantId::parse("a.b").unwrap(), id: ConversationId::from_bytes([1; 16]) };
+        let key = ConversationKey {
+            tenant: TenantId::parse("a.b").unwrap(),
+            id: ConversationId::from_bytes([1; 16]),
+        };
         let names = Names::new("ns");
         let subject = names.subject(&key, Shard::new(2));
         assert_eq!(subject, "ns.chat.02.a~b.01010101010101010101010101010101");
         assert_eq!(names.conversation(&subject), Some(key.clone()));
         assert_eq!(Names::new("").conversation(&subject), None);
-        assert_eq!(names.filter(&Filter::Tenant(key.tenant.clone()), Shard::new(2)), "ns.chat.02.a~b.*");
-        assert_eq!(names.dead_subject(Some(&key), Shard::new(2)), "ns.dead.02.a~b.01010101010101010101010101010101");
+        assert_eq!(
+            names.filter(&Filter::Tenant(key.tenant.clone()), Shard::new(2)),
+            "ns.chat.02.a~b.*"
+        );
+        assert_eq!(
+            names.dead_subject(Some(&key), Shard::new(2)),
+            "ns.dead.02.a~b.01010101010101010101010101010101"
+        );
         assert_eq!(names.dead_subject(None, Shard::new(2)), "ns.dead.02.foreign");
     }
 }

@@ -82,11 +82,16 @@ impl Plan {
                 return Err(BadPlan::Unfit("a stream's bytes must be bounded"));
             }
             if stream.max_age.is_some_and(|age| age < stream.duplicate_window) {
-                return Err(BadPlan::Unfit("a stream's max_age must not be shorter than its duplicate window"));
+                return Err(BadPlan::Unfit(
+                    "a stream's max_age must not be shorter than its duplicate window",
+                ));
             }
         }
-        if plan.groups.values().any(|group| group.max_ack_pending == 0 || group.ack_wait.is_zero()) {
-            return Err(BadPlan::Unfit("a group's ack_wait and max_ack_pending must be more than 0"));
+        if plan.groups.values().any(|group| group.max_ack_pending == 0 || group.ack_wait.is_zero())
+        {
+            return Err(BadPlan::Unfit(
+                "a group's ack_wait and max_ack_pending must be more than 0",
+            ));
         }
         Ok(plan)
     }
@@ -96,11 +101,17 @@ impl Plan {
 
 impl StreamPlan {
     /// The stream that is asked for. What is not named here is left to the server, or as it is.
-    pub(super) fn config(&self, name: &str, subjects: String, settings: &JetStreamSettings) -> StreamConfig {
+    pub(super) fn config(
+        &self,
+        name: &str,
+        subjects: String,
+        settings: &JetStreamSettings,
+    ) -> StreamConfig {
         let metadata = BTreeMap::from([(SHARDS.to_owned(), settings.shards.to_string())]);
         // A single server takes any tag; a cluster keeps the stream off servers that do not fsync.
         let tagged = settings.replicas > 1 && !settings.allow_unsynced;
-        let placement = tagged.then(|| Placement { cluster: String::new(), tags: vec![SYNC_TAG.to_owned()] });
+        let placement =
+            tagged.then(|| Placement { cluster: String::new(), tags: vec![SYNC_TAG.to_owned()] });
         StreamConfig {
             name: name.to_owned(),
             subjects: vec![subjects],
@@ -148,12 +159,17 @@ mod optional_duration {
     use parlor_common::settings::duration;
     use serde::{Deserializer, Serializer};
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
         duration::deserialize(deserializer).map(Some)
     }
 
     #[expect(clippy::ref_option, reason = "serde hands in a reference to the field")]
-    pub(super) fn serialize<S: Serializer>(age: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        age: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match age {
             Some(age) => duration::serialize(age, serializer),
             None => serializer.serialize_none(),

@@ -1,7 +1,8 @@
-//! Provisioning: what the plan asks for is made, what differs is brought into line, what cannot be is a sentence.
+//! Provisioning: what the plan asks for is made, what differs is brought into line, what cannot be
+//! is a sentence.
 //!
-//! It may run at any time, again, and twice at once: everything it does is the same however often it is done, and what
-//! another run does in between is read back and looked at anew.
+//! It may run at any time, again, and twice at once: everything it does is the same however often
+//! it is done, and what another run does in between is read back and looked at anew.
 
 use std::{fmt, time::Duration};
 
@@ -26,7 +27,8 @@ use super::{
 };
 use crate::{LogError, PERSISTER};
 
-/// How long a step is tried while the servers are electing: a stream that was made just now has no leader yet.
+/// How long a step is tried while the servers are electing: a stream that was made just now has no
+/// leader yet.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often a shard is looked at anew after another run has changed it in between.
@@ -39,8 +41,8 @@ pub struct Provision<'a> {
     pub settings: &'a JetStreamSettings,
     /// What is asked for.
     pub plan: &'a Plan,
-    /// The monitoring addresses of all servers, `http://host:port`, which tell whether they fsync every message. Without
-    /// one what was noted earlier stays.
+    /// The monitoring addresses of all servers, `http://host:port`, which tell whether they fsync
+    /// every message. Without one what was noted earlier stays.
     pub monitors: &'a [String],
     /// Whether a shard whose stream ends before what the store has noted gets a new stream.
     pub renew: bool,
@@ -59,11 +61,15 @@ pub struct Report {
     pub changes: Vec<String>,
 }
 
-/// Makes and checks streams and consumers. `seen` is the highest position of each shard that the store has noted.
+/// Makes and checks streams and consumers. `seen` is the highest position of each shard that the
+/// store has noted.
 ///
 /// # Errors
 /// [`LogError::Unavailable`]: run it again. [`LogError::Rejected`]: sentences for the operator.
-pub async fn provision(what: Provision<'_>, seen: impl Fn(Shard) -> Option<Position>) -> Result<Report, LogError> {
+pub async fn provision(
+    what: Provision<'_>,
+    seen: impl Fn(Shard) -> Option<Position>,
+) -> Result<Report, LogError> {
     let Provision { settings, plan, monitors, renew, random, drain, metrics } = what;
     settings.check()?;
     let synced = synced(settings, monitors).await?;
@@ -71,9 +77,13 @@ pub async fn provision(what: Provision<'_>, seen: impl Fn(Shard) -> Option<Posit
     if let Some(sentence) = check::version_sentence(&link.server_version().unwrap_or_default()) {
         return Err(LogError::Rejected(sentence));
     }
-    // A single server takes an update to more replicas, and then has a stream that no leader can lead.
+    // A single server takes an update to more replicas, and then has a stream that no leader can
+    // lead.
     if settings.replicas > 1 && !link.clustered() {
-        let sentence = format!("nats.replicas is {}, and the server is alone, in no cluster", settings.replicas);
+        let sentence = format!(
+            "nats.replicas is {}, and the server is alone, in no cluster",
+            settings.replicas
+        );
         return Err(LogError::Rejected(sentence));
     }
     let api = Api { link, wait: Duration::from_secs(5) };
@@ -151,8 +161,10 @@ impl Run<'_> {
             .patiently(async || self.api.stream_names().await)
             .await
             .map_err(|failure| Step::of("the streams cannot be listed", failure))?;
-        let found =
-            names.iter().filter_map(|name| self.names.parse_stream(name)).filter(|stream| stream.shard == shard);
+        let found = names
+            .iter()
+            .filter_map(|name| self.names.parse_stream(name))
+            .filter(|stream| stream.shard == shard);
         let stream = match found.max_by_key(|stream| stream.epoch) {
             None => self.names.stream(shard, epoch_after(seen.map(Position::epoch))?),
             Some(current) => match self.successor(&current, seen).await? {
@@ -170,17 +182,25 @@ impl Run<'_> {
     }
 
     /// The epoch of the stream that follows `current`; `None` where that one is to stay.
-    async fn successor(&mut self, current: &StreamRef, seen: Option<Position>) -> Result<Option<Epoch>, Step> {
+    async fn successor(
+        &mut self,
+        current: &StreamRef,
+        seen: Option<Position>,
+    ) -> Result<Option<Epoch>, Step> {
         let info = self.stream(&current.name).await?;
-        let next = || epoch_after(Some(seen.map_or(current.epoch, |seen| seen.epoch().max(current.epoch)))).map(Some);
+        let next = || {
+            epoch_after(Some(seen.map_or(current.epoch, |seen| seen.epoch().max(current.epoch))))
+                .map(Some)
+        };
         let aside = self.names.old_subjects(current);
         if info.config.subjects == [aside.as_str()] {
             // An earlier run moved it and got no further.
             return Ok(next()?);
         }
         let end = |info: &StreamInfo| {
-            Position::new(current.epoch, info.state.last_seq)
-                .ok_or_else(|| LogError::Rejected(format!("stream {} is out of positions", current.name)))
+            Position::new(current.epoch, info.state.last_seq).ok_or_else(|| {
+                LogError::Rejected(format!("stream {} is out of positions", current.name))
+            })
         };
         let Some(seen) = seen else { return Ok(None) };
         if seen <= end(&info)? {
@@ -217,7 +237,10 @@ impl Run<'_> {
                 Err(Step::Failed(error)) => return Err(error),
             }
         }
-        Err(LogError::Unavailable(format!("stream {} is being changed by somebody else", wanted.name)))
+        Err(LogError::Unavailable(format!(
+            "stream {} is being changed by somebody else",
+            wanted.name
+        )))
     }
 
     async fn try_stream(&mut self, mut wanted: StreamConfig) -> Result<(), Step> {
@@ -229,13 +252,18 @@ impl Run<'_> {
                     wanted.metadata.insert(SYNC.to_owned(), synced.to_owned());
                 }
                 let made = self.patiently(async || self.api.create_stream(&wanted).await).await;
-                made.map_err(|failure| Step::of(&format!("stream {} cannot be made", wanted.name), failure))?;
+                made.map_err(|failure| {
+                    Step::of(&format!("stream {} cannot be made", wanted.name), failure)
+                })?;
                 self.report.changes.push(format!("stream {} is made", wanted.name));
                 return self.stream(&wanted.name).await.map(drop);
             }
-            Err(failure) => return Err(Step::of(&format!("stream {} cannot be read", wanted.name), failure)),
+            Err(failure) => {
+                return Err(Step::of(&format!("stream {} cannot be read", wanted.name), failure));
+            }
         };
-        let merged = merge(&info.config, wanted, self.synced).map_err(|why| Step::Failed(LogError::Rejected(why)))?;
+        let merged = merge(&info.config, wanted, self.synced)
+            .map_err(|why| Step::Failed(LogError::Rejected(why)))?;
         if merged == info.config {
             return Ok(());
         }
@@ -251,15 +279,24 @@ impl Run<'_> {
         wanted: super::shapes::ConsumerConfig,
     ) -> Result<(), Step> {
         let of = format!("consumer {group} of {stream}");
-        let (config, action, done) = match self.patiently(async || self.api.consumer(stream, group).await).await {
+        let (config, action, done) = match self
+            .patiently(async || self.api.consumer(stream, group).await)
+            .await
+        {
             Err(failure) if failure.is(ApiError::CONSUMER_NOT_FOUND) => (wanted, "create", "made"),
             Err(failure) => return Err(Step::of(&format!("{of} cannot be read"), failure)),
             Ok(info) => {
                 let (ack_wait, max_ack_pending) = (wanted.ack_wait, wanted.max_ack_pending);
-                let merged =
-                    super::shapes::ConsumerConfig { ack_wait, max_ack_pending, max_deliver: -1, ..info.config.clone() };
+                let merged = super::shapes::ConsumerConfig {
+                    ack_wait,
+                    max_ack_pending,
+                    max_deliver: -1,
+                    ..info.config.clone()
+                };
                 if let Some(sentence) = check::group_sentences(stream, &merged).into_iter().next() {
-                    return Err(Step::Failed(LogError::Rejected(format!("{sentence}, and that cannot be changed"))));
+                    return Err(Step::Failed(LogError::Rejected(format!(
+                        "{sentence}, and that cannot be changed"
+                    ))));
                 }
                 if merged == info.config {
                     return Ok(());
@@ -267,7 +304,8 @@ impl Run<'_> {
                 (merged, "update", "brought into line")
             }
         };
-        let put = self.patiently(async || self.api.put_consumer(stream, &config, action).await).await;
+        let put =
+            self.patiently(async || self.api.put_consumer(stream, &config, action).await).await;
         put.map_err(|failure| Step::of(&format!("{of} cannot be {done}"), failure))?;
         self.report.changes.push(format!("{of} is {done}"));
         Ok(())
@@ -275,7 +313,9 @@ impl Run<'_> {
 
     async fn update(&self, config: &StreamConfig) -> Result<(), Step> {
         let updated = self.patiently(async || self.api.update_stream(config).await).await;
-        updated.map_err(|failure| Step::of(&format!("stream {} cannot be brought into line", config.name), failure))
+        updated.map_err(|failure| {
+            Step::of(&format!("stream {} cannot be brought into line", config.name), failure)
+        })
     }
 
     async fn stream(&self, name: &str) -> Result<StreamInfo, Step> {
@@ -287,16 +327,22 @@ impl Run<'_> {
     async fn read_back(&self) -> Result<(), LogError> {
         super::find_streams(&self.api, &self.names, self.settings).await?;
         let dead = self.names.dead_stream();
-        let wrong = check::durable_sentences(&dead, &self.api.stream(&dead).await?.config, self.settings);
+        let wrong =
+            check::durable_sentences(&dead, &self.api.stream(&dead).await?.config, self.settings);
         if wrong.is_empty() { Ok(()) } else { Err(LogError::Rejected(wrong.join("; "))) }
     }
 
     /// Asks again while the servers have no answer yet.
-    async fn patiently<T>(&self, ask: impl AsyncFn() -> Result<T, ApiFailure>) -> Result<T, ApiFailure> {
+    async fn patiently<T>(
+        &self,
+        ask: impl AsyncFn() -> Result<T, ApiFailure>,
+    ) -> Result<T, ApiFailure> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let pause = match ask().await {
-                Err(ApiFailure::NoAnswer(_) | ApiFailure::Doubtful(_)) => Duration::from_millis(200),
+                Err(ApiFailure::NoAnswer(_) | ApiFailure::Doubtful(_)) => {
+                    Duration::from_millis(200)
+                }
                 Err(ApiFailure::Refused(error)) if error.is_passing() => Duration::from_millis(200),
                 answer => return answer,
             };
@@ -342,11 +388,15 @@ fn refusal(what: &str, failure: ApiFailure) -> LogError {
         ApiFailure::Refused(error) if error.is_passing() => {
             LogError::Unavailable(format!("{what}: {}", error.description))
         }
-        ApiFailure::Refused(error) if error.err_code == ApiError::NO_ROOM => LogError::Rejected(format!(
-            "{what}: the max_bytes of all streams together do not fit the servers' max_file_store ({})",
-            error.description
-        )),
-        ApiFailure::Refused(error) => LogError::Rejected(format!("{what}: {} ({})", error.description, error.err_code)),
+        ApiFailure::Refused(error) if error.err_code == ApiError::NO_ROOM => {
+            LogError::Rejected(format!(
+                "{what}: the max_bytes of all streams together do not fit the servers' max_file_store ({})",
+                error.description
+            ))
+        }
+        ApiFailure::Refused(error) => {
+            LogError::Rejected(format!("{what}: {} ({})", error.description, error.err_code))
+        }
         failure @ (ApiFailure::NoAnswer(_) | ApiFailure::Doubtful(_)) => {
             LogError::Unavailable(format!("{what}: {failure}"))
         }
@@ -354,7 +404,10 @@ fn refusal(what: &str, failure: ApiFailure) -> LogError {
 }
 
 /// What can be noted about fsync.
-async fn synced(settings: &JetStreamSettings, monitors: &[String]) -> Result<Option<&'static str>, LogError> {
+async fn synced(
+    settings: &JetStreamSettings,
+    monitors: &[String],
+) -> Result<Option<&'static str>, LogError> {
     if monitors.is_empty() {
         return Ok(None);
     }
@@ -369,18 +422,30 @@ async fn synced(settings: &JetStreamSettings, monitors: &[String]) -> Result<Opt
 fn epoch_after(epoch: Option<Epoch>) -> Result<Epoch, LogError> {
     match epoch {
         None => Ok(Epoch::FIRST),
-        Some(epoch) => epoch.next().ok_or_else(|| LogError::Rejected("there are no more epochs".to_owned())),
+        Some(epoch) => {
+            epoch.next().ok_or_else(|| LogError::Rejected("there are no more epochs".to_owned()))
+        }
     }
 }
 
-/// What is there, with everything the plan names as the plan has it; a sentence where that cannot be.
-fn merge(there: &StreamConfig, wanted: StreamConfig, synced: Option<&'static str>) -> Result<StreamConfig, String> {
+/// What is there, with everything the plan names as the plan has it; a sentence where that cannot
+/// be.
+fn merge(
+    there: &StreamConfig,
+    wanted: StreamConfig,
+    synced: Option<&'static str>,
+) -> Result<StreamConfig, String> {
     let refuse = |what: &str| Err(format!("stream {}: {what}", there.name));
     if there.storage != wanted.storage || there.retention != wanted.retention {
-        return refuse("its storage is not a file or its retention not limits, and that cannot be changed");
+        return refuse(
+            "its storage is not a file or its retention not limits, and that cannot be changed",
+        );
     }
     if there.subjects != wanted.subjects {
-        return refuse(&format!("it listens to {:?}, and should to {:?}", there.subjects, wanted.subjects));
+        return refuse(&format!(
+            "it listens to {:?}, and should to {:?}",
+            there.subjects, wanted.subjects
+        ));
     }
     let (has, shards) = (there.metadata.get(SHARDS), wanted.metadata.get(SHARDS));
     if has.is_some() && has != shards {
@@ -436,7 +501,10 @@ mod tests {
             StreamConfig { storage: "memory".to_owned(), ..config() },
             StreamConfig { retention: "workqueue".to_owned(), ..config() },
             StreamConfig { subjects: vec!["other".to_owned()], ..config() },
-            StreamConfig { metadata: BTreeMap::from([(SHARDS.to_owned(), "8".to_owned())]), ..config() },
+            StreamConfig {
+                metadata: BTreeMap::from([(SHARDS.to_owned(), "8".to_owned())]),
+                ..config()
+            },
         ] {
             assert!(merge(&there, config(), None).is_err());
         }

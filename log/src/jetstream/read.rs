@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{Entry, Filter, LogError, LogPage};
 
-/// The most messages of one question, and the most of their bytes (it ends with the message that reaches them).
+/// The most messages of one question, and the most of their bytes (it ends with the message that
+/// reaches them).
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -35,7 +36,8 @@ struct Reading<'a> {
     stream: &'a StreamRef,
     subject: &'a str,
     limit: usize,
-    /// The last sequence under the subject, as the leader knows it: the page must reach it, or be full.
+    /// The last sequence under the subject, as the leader knows it: the page must reach it, or be
+    /// full.
     target: u64,
     deadline: Instant,
     /// Everything under the subject up to here is in `entries`.
@@ -55,7 +57,9 @@ pub(super) async fn page(
         loop {
             // An election that is over in time is not worth telling anybody.
             match read(log, stream, filter, after, limit.max(1), deadline).await {
-                Err(LogError::Unavailable(why)) => debug!(stream = stream.name, why, "a page is asked for again"),
+                Err(LogError::Unavailable(why)) => {
+                    debug!(stream = stream.name, why, "a page is asked for again")
+                }
                 answer => return answer,
             }
             tokio::time::sleep(PAUSE).await;
@@ -76,21 +80,37 @@ async fn read(
     deadline: Instant,
 ) -> Result<LogPage, LogError> {
     if after.epoch() > stream.epoch {
-        return Err(LogError::Rejected(format!("{after} is of a later epoch than {}", stream.epoch)));
+        return Err(LogError::Rejected(format!(
+            "{after} is of a later epoch than {}",
+            stream.epoch
+        )));
     }
     let sequence = if after.epoch() == stream.epoch { after.sequence() } else { 0 };
     let info = log.stream_through(stream, sequence).await?;
     let first = sequence.max(info.state.first_seq.saturating_sub(1));
     let subject = log.shared.names.filter(filter, stream.shard);
     let last = MessageRequest { last_by_subj: Some(&subject), ..MessageRequest::default() };
-    let target = log.shared.api.message(&stream.name, &last).await?.map_or(0, |message| message.seq);
+    let target =
+        log.shared.api.message(&stream.name, &last).await?.map_or(0, |message| message.seq);
 
-    let mut reading =
-        Reading { log, stream, subject: &subject, limit, target, deadline, reached: first, entries: Vec::new() };
+    let mut reading = Reading {
+        log,
+        stream,
+        subject: &subject,
+        limit,
+        target,
+        deadline,
+        reached: first,
+        entries: Vec::new(),
+    };
     reading.fill().await?;
     let Reading { entries, reached, .. } = reading;
     let through = if reached < target { reached } else { info.state.last_seq.max(reached) };
-    Ok(LogPage { entries, from: log.position(stream, first)?, through: log.position(stream, through)? })
+    Ok(LogPage {
+        entries,
+        from: log.position(stream, first)?,
+        through: log.position(stream, through)?,
+    })
 }
 
 // === impl Reading ===
@@ -118,8 +138,9 @@ impl Reading<'_> {
         self.entries.len() < self.limit && self.reached < self.target
     }
 
-    /// One batch from whoever answers, which may be a replica that has not got everything yet. A batch that ends early is
-    /// whole as far as it goes: a replica has what it has without holes, and hands it out in order.
+    /// One batch from whoever answers, which may be a replica that has not got everything yet. A
+    /// batch that ends early is whole as far as it goes: a replica has what it has without holes,
+    /// and hands it out in order.
     async fn ask_replica(&mut self) -> Result<(), LogError> {
         let batch = (self.limit - self.entries.len()).min(BATCH);
         let request = MessageRequest {
@@ -129,21 +150,34 @@ impl Reading<'_> {
             max_bytes: Some(BATCH_BYTES),
             ..MessageRequest::default()
         };
-        let payload = serde_json::to_vec(&request).map_err(|error| LogError::Rejected(error.to_string()))?;
+        let payload =
+            serde_json::to_vec(&request).map_err(|error| LogError::Rejected(error.to_string()))?;
         let deadline = self.deadline.min(Instant::now() + REPLICA_WAIT);
         let subject = format!("$JS.API.DIRECT.GET.{}", self.stream.name);
-        let mut answers =
-            match self.log.shared.api.link.ask_many(subject, Bytes::from(payload), batch + 1, deadline).await {
-                Ok(answers) => answers,
-                Err(none @ NoAnswer::Unsendable) => return Err(none.into()),
-                Err(NoAnswer::TimedOut | NoAnswer::Disconnected | NoAnswer::NoResponders) => return Ok(()),
-            };
+        let mut answers = match self
+            .log
+            .shared
+            .api
+            .link
+            .ask_many(subject, Bytes::from(payload), batch + 1, deadline)
+            .await
+        {
+            Ok(answers) => answers,
+            Err(none @ NoAnswer::Unsendable) => return Err(none.into()),
+            Err(NoAnswer::TimedOut | NoAnswer::Disconnected | NoAnswer::NoResponders) => {
+                return Ok(());
+            }
+        };
         // Silence ends the batch as its end would: what is missing is asked for again.
-        while let Ok(Some(answer)) = tokio::time::timeout_at(deadline.into(), answers.next()).await {
+        while let Ok(Some(answer)) = tokio::time::timeout_at(deadline.into(), answers.next()).await
+        {
             if answer.status.is_some_and(|status| status != StatusCode::OK) {
                 break;
             }
-            let Some((sequence, entry)) = direct(&self.log.shared.names, self.stream, &answer) else { break };
+            let Some((sequence, entry)) = direct(&self.log.shared.names, self.stream, &answer)
+            else {
+                break;
+            };
             if sequence <= self.reached {
                 break;
             }
@@ -170,7 +204,9 @@ impl Reading<'_> {
         };
         let entry = raw(&self.log.shared.names, self.stream, &message)
             .filter(|_| message.seq > self.reached)
-            .ok_or_else(|| LogError::Unavailable("a message of the leader cannot be read".to_owned()))?;
+            .ok_or_else(|| {
+                LogError::Unavailable("a message of the leader cannot be read".to_owned())
+            })?;
         self.take(message.seq, entry);
         Ok(())
     }

@@ -11,8 +11,8 @@ use crate::LogError;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JetStreamSettings {
-    /// `nats.urls`: the servers, as `nats://host:port` or `tls://host:port`. All of them: none is discovered. Default
-    /// `nats://127.0.0.1:4222`.
+    /// `nats.urls`: the servers, as `nats://host:port` or `tls://host:port`. All of them: none is
+    /// discovered. Default `nats://127.0.0.1:4222`.
     pub urls: Vec<String>,
     /// `nats.user`: the user to log in as; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,26 +23,29 @@ pub struct JetStreamSettings {
     /// `nats.nkey`: the seed of an nkey to log in with instead; a secret that is never shown.
     #[serde(default, skip_serializing)]
     pub nkey: Option<String>,
-    /// `nats.credentials`: the contents of a credentials file to log in with instead; a secret that is never shown.
+    /// `nats.credentials`: the contents of a credentials file to log in with instead; a secret that
+    /// is never shown.
     #[serde(default, skip_serializing)]
     pub credentials: Option<String>,
-    /// `nats.ca_file`: the root certificates that the servers' certificates are checked against; the system's by default.
+    /// `nats.ca_file`: the root certificates that the servers' certificates are checked against;
+    /// the system's by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
-    /// `nats.namespace`: what sets this installation apart from others in the same account: up to 32 of `[A-Za-z0-9-]`
-    /// before the names of its streams and subjects. None by default.
+    /// `nats.namespace`: what sets this installation apart from others in the same account: up to
+    /// 32 of `[A-Za-z0-9-]` before the names of its streams and subjects. None by default.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub namespace: String,
-    /// `nats.shards`: how many shards the log has. Tenants find theirs by it, so it never changes. Default 16.
+    /// `nats.shards`: how many shards the log has. Tenants find theirs by it, so it never changes.
+    /// Default 16.
     pub shards: NonZeroU16,
     /// `nats.replicas`: how many servers keep each event, 1 to 5. Default 3.
     pub replicas: u8,
-    /// `nats.allow_unsynced`: runs on servers that do not fsync every message, and loses what was accepted in a power
-    /// cut. Default false.
+    /// `nats.allow_unsynced`: runs on servers that do not fsync every message, and loses what was
+    /// accepted in a power cut. Default false.
     #[serde(default)]
     pub allow_unsynced: bool,
-    /// `nats.append_deadline`: how long an append is tried, elections included; 12 s at most, since identity counts on it.
-    /// Default 12 s.
+    /// `nats.append_deadline`: how long an append is tried, elections included; 12 s at most, since
+    /// identity counts on it. Default 12 s.
     #[serde(with = "duration")]
     pub append_deadline: Duration,
     /// `nats.appends_in_flight`: the most appends that wait for the servers at once. Default 4096.
@@ -53,7 +56,8 @@ pub struct JetStreamSettings {
     /// `nats.read_deadline`: how long a page may take. Default 4 s.
     #[serde(with = "duration")]
     pub read_deadline: Duration,
-    /// `nats.renewal_deadline`: how long a tail tries to go on after a miss, elections included. Default 15 s.
+    /// `nats.renewal_deadline`: how long a tail tries to go on after a miss, elections included.
+    /// Default 15 s.
     #[serde(with = "duration")]
     pub renewal_deadline: Duration,
 }
@@ -87,8 +91,13 @@ impl JetStreamSettings {
             return refuse("nats.appends_in_flight must be 1 or more");
         }
         let least = Duration::from_millis(100);
-        if [self.request_timeout, self.read_deadline, self.renewal_deadline].iter().any(|wait| *wait < least) {
-            return refuse("nats.request_timeout, nats.read_deadline and nats.renewal_deadline must be 100ms or more");
+        if [self.request_timeout, self.read_deadline, self.renewal_deadline]
+            .iter()
+            .any(|wait| *wait < least)
+        {
+            return refuse(
+                "nats.request_timeout, nats.read_deadline and nats.renewal_deadline must be 100ms or more",
+            );
         }
         let ways = [self.user.is_some(), self.nkey.is_some(), self.credentials.is_some()];
         if ways.iter().filter(|given| **given).count() > 1 {
@@ -146,14 +155,20 @@ mod tests {
     fn a_namespace_that_would_change_a_subject_is_refused() {
         assert_eq!(JetStreamSettings::default().check(), Ok(()));
         for namespace in ["a.b", "a*", ">", "a b", "a_b", "é", &"a".repeat(33)] {
-            let settings = JetStreamSettings { namespace: namespace.to_owned(), ..JetStreamSettings::default() };
+            let settings = JetStreamSettings {
+                namespace: namespace.to_owned(),
+                ..JetStreamSettings::default()
+            };
             assert!(settings.check().is_err(), "{namespace}");
         }
     }
 
     #[test]
     fn an_append_deadline_beyond_what_identity_counts_on_is_refused() {
-        let settings = JetStreamSettings { append_deadline: Duration::from_secs(13), ..JetStreamSettings::default() };
+        let settings = JetStreamSettings {
+            append_deadline: Duration::from_secs(13),
+            ..JetStreamSettings::default()
+        };
         assert!(settings.check().is_err());
     }
 
@@ -168,7 +183,8 @@ mod tests {
             ..JetStreamSettings::default()
         };
         assert!(!format!("{settings:?}").contains("hunter2"));
-        let shown = serde_json::to_string(&JetStreamSettings { urls: Vec::new(), ..settings }).unwrap();
+        let shown =
+            serde_json::to_string(&JetStreamSettings { urls: Vec::new(), ..settings }).unwrap();
         assert!(!shown.contains("hunter2"));
     }
 }

@@ -1,7 +1,8 @@
-//! The JSON of JetStream's API, as far as it is used here. Durations are in nanoseconds, as they are on the wire.
+//! The JSON of JetStream's API, as far as it is used here. Durations are in nanoseconds, as they
+//! are on the wire.
 //!
-//! Of a configuration also the fields that are not named here are kept, so that an update changes nothing by leaving it
-//! out.
+//! Of a configuration also the fields that are not named here are kept, so that an update changes
+//! nothing by leaving it out.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -214,7 +215,8 @@ impl ApiError {
     pub(super) const STORE_FAILED: u32 = 10_077;
     pub(super) const SEALED: u32 = 10_109;
 
-    /// Whether there is no room for more: of the account, the servers' store or memory, or the stream.
+    /// Whether there is no room for more: of the account, the servers' store or memory, or the
+    /// stream.
     pub(super) fn is_full(&self) -> bool {
         let words = ["maximum bytes exceeded", "maximum messages exceeded", "no space left"];
         match self.err_code {

@@ -1,8 +1,10 @@
-//! Tailing a shard: an ephemeral consumer whose every gap is noticed, and which is made again at the last position.
+//! Tailing a shard: an ephemeral consumer whose every gap is noticed, and which is made again at
+//! the last position.
 //!
-//! The library's ordered consumer has no heartbeat setting and fell silent for longer than an election. Here the consumer's
-//! own sequence must rise by one with each message, and a heartbeat each half second tells the last one that was sent:
-//! whatever does not fit, and silence, is a miss, and after the first miss the consumer is made again.
+//! The library's ordered consumer has no heartbeat setting and fell silent for longer than an
+//! election. Here the consumer's own sequence must rise by one with each message, and a heartbeat
+//! each half second tells the last one that was sent: whatever does not fit, and silence, is a
+//! miss, and after the first miss the consumer is made again.
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 
@@ -48,8 +50,8 @@ pub(super) struct JetStreamTail {
     phase: Phase,
 }
 
-/// `Flowing → Renewing` at a miss, `Renewing → Flowing` when a consumer stands again, `Renewing → Ended` when that takes
-/// too long or cannot be done without a hole.
+/// `Flowing → Renewing` at a miss, `Renewing → Flowing` when a consumer stands again, `Renewing →
+/// Ended` when that takes too long or cannot be done without a hole.
 enum Phase {
     Flowing(Flow),
     /// Kept over calls, so that dropping `next` again and again does not hinder it.
@@ -82,7 +84,11 @@ enum Heard {
 // === impl JetStreamTail ===
 
 impl JetStreamTail {
-    pub(super) async fn start(log: JetStreamLog, stream: Arc<StreamRef>, start: Start) -> Result<Self, LogError> {
+    pub(super) async fn start(
+        log: JetStreamLog,
+        stream: Arc<StreamRef>,
+        start: Start,
+    ) -> Result<Self, LogError> {
         let reached = match start {
             Start::End => log.stream(&stream).await?.state.last_seq,
             Start::After(position) if position.epoch() == stream.epoch => {
@@ -90,7 +96,10 @@ impl JetStreamTail {
                 position.sequence()
             }
             Start::After(position) => {
-                return Err(LogError::Rejected(format!("{position} is of another epoch than {}", stream.epoch)));
+                return Err(LogError::Rejected(format!(
+                    "{position} is of another epoch than {}",
+                    stream.epoch
+                )));
             }
         };
         let flow = Flow::make(&log, &stream, reached, log.shared.settings.request_timeout).await?;
@@ -103,7 +112,8 @@ impl JetStreamTail {
         self.log.shared.metrics.tail_renewals.inc();
         self.log.shared.api.link.doubt();
         let (log, stream, reached) = (self.log.clone(), self.stream.clone(), self.reached);
-        self.phase = Phase::Renewing(Box::pin(async move { Flow::renew(&log, &stream, reached).await }));
+        self.phase =
+            Phase::Renewing(Box::pin(async move { Flow::renew(&log, &stream, reached).await }));
     }
 }
 
@@ -115,7 +125,8 @@ impl Tail for JetStreamTail {
 
     async fn next(&mut self) -> Result<Entry, LogError> {
         loop {
-            // Cancel safe: between taking a message from the subscription and returning its entry nothing is awaited.
+            // Cancel safe: between taking a message from the subscription and returning its entry
+            // nothing is awaited.
             let heard = match &mut self.phase {
                 Phase::Ended(error) => return Err(error.clone()),
                 Phase::Renewing(renewing) => {
@@ -125,27 +136,37 @@ impl Tail for JetStreamTail {
                     };
                     continue;
                 }
-                Phase::Flowing(flow) => match timeout_at(flow.heard + PATIENCE, flow.messages.next()).await {
-                    Ok(Some(message)) => {
-                        flow.heard = Instant::now();
-                        flow.order.hear(&self.log.shared.names, &self.stream, self.reached, &message)
+                Phase::Flowing(flow) => {
+                    match timeout_at(flow.heard + PATIENCE, flow.messages.next()).await {
+                        Ok(Some(message)) => {
+                            flow.heard = Instant::now();
+                            flow.order.hear(
+                                &self.log.shared.names,
+                                &self.stream,
+                                self.reached,
+                                &message,
+                            )
+                        }
+                        Ok(None) => Heard::Miss("its connection is lost"),
+                        Err(_) => Heard::Miss("it is silent"),
                     }
-                    Ok(None) => Heard::Miss("its connection is lost"),
-                    Err(_) => Heard::Miss("it is silent"),
-                },
+                }
             };
             match heard {
                 Heard::Event(sequence, entry) => {
                     self.reached = sequence;
                     match entry {
                         Some(entry) => return Ok(entry),
-                        None => debug!(shard = %self.stream.shard, sequence, "a foreign message is skipped"),
+                        None => {
+                            debug!(shard = %self.stream.shard, sequence, "a foreign message is skipped")
+                        }
                     }
                 }
                 Heard::Heartbeat => {}
                 // An answer that gets lost is asked for again by the next heartbeat.
                 Heard::FlowControl(reply) => {
-                    let answered = self.log.shared.api.link.publish(reply, Bytes::new(), RENEWAL_WAIT).await;
+                    let answered =
+                        self.log.shared.api.link.publish(reply, Bytes::new(), RENEWAL_WAIT).await;
                     if answered.is_err() {
                         self.renew("it cannot be answered");
                     }
@@ -167,17 +188,29 @@ impl Flow {
                 Ok(Ok(flow)) => return Ok(flow),
                 Ok(Err(error @ LogError::Rejected(_))) => return Err(error),
                 Ok(Err(error)) if Instant::now() + PAUSE >= deadline => return Err(error),
-                Ok(Err(error)) => debug!(shard = %stream.shard, %error, "a tail cannot be made yet"),
-                Err(_) => return Err(LogError::Unavailable("a tail could not be made again in time".to_owned())),
+                Ok(Err(error)) => {
+                    debug!(shard = %stream.shard, %error, "a tail cannot be made yet")
+                }
+                Err(_) => {
+                    return Err(LogError::Unavailable(
+                        "a tail could not be made again in time".to_owned(),
+                    ));
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
     /// Makes a consumer of everything after `reached`, and checks that there is no hole.
-    async fn make(log: &JetStreamLog, stream: &StreamRef, reached: u64, wait: Duration) -> Result<Self, LogError> {
+    async fn make(
+        log: &JetStreamLog,
+        stream: &StreamRef,
+        reached: u64,
+        wait: Duration,
+    ) -> Result<Self, LogError> {
         let api = log.shared.api.patient(wait);
-        // The server counts as interest in a consumer only a subscription to the very subject, no wildcard.
+        // The server counts as interest in a consumer only a subscription to the very subject, no
+        // wildcard.
         let inbox = api.link.unique_subject();
         let messages = api.link.subscribe(inbox.clone(), wait).await?;
         let config = ConsumerConfig {
@@ -205,11 +238,16 @@ impl Flow {
         // Asked after the consumer was made: what is there now was there for it.
         let info = log.stream_by(&api, stream).await?;
         if reached.saturating_add(1) < info.state.first_seq {
-            return Err(LogError::Rejected(format!("the log no longer has what follows sequence {reached}")));
+            return Err(LogError::Rejected(format!(
+                "the log no longer has what follows sequence {reached}"
+            )));
         }
         if reached > info.state.last_seq {
-            // A follower had it a moment before its leader, or the stream has lost its end: the deadline tells which.
-            return Err(LogError::Unavailable(format!("the leader does not have sequence {reached}")));
+            // A follower had it a moment before its leader, or the stream has lost its end: the
+            // deadline tells which.
+            return Err(LogError::Unavailable(format!(
+                "the leader does not have sequence {reached}"
+            )));
         }
         Ok(Self { messages, order: Order::default(), heard: Instant::now() })
     }
@@ -219,7 +257,13 @@ impl Flow {
 
 impl Order {
     /// Understands a message, and advances where it is the next one.
-    fn hear(&mut self, names: &Names, stream: &StreamRef, reached: u64, message: &Message) -> Heard {
+    fn hear(
+        &mut self,
+        names: &Names,
+        stream: &StreamRef,
+        reached: u64,
+        message: &Message,
+    ) -> Heard {
         match message.status {
             None => {}
             Some(StatusCode::IDLE_HEARTBEAT) => return self.hear_control(message),
@@ -228,7 +272,10 @@ impl Order {
         let Some(reply) = message.reply.as_deref().and_then(AckReply::parse) else {
             return Heard::Miss("a message does not tell what it is");
         };
-        if reply.stream != stream.name || reply.consumer_sequence != self.0 + 1 || reply.sequence <= reached {
+        if reply.stream != stream.name
+            || reply.consumer_sequence != self.0 + 1
+            || reply.sequence <= reached
+        {
             return Heard::Miss("a message does not follow the last one");
         }
         self.0 = reply.consumer_sequence;
@@ -264,7 +311,8 @@ mod tests {
     }
 
     fn message(stream: &str, sequence: u64, consumer_sequence: u64) -> Message {
-        let reply = format!("$JS.ACK.{stream}.tail.1.{sequence}.{consumer_sequence}.1700000000000000000.0");
+        let reply =
+            format!("$JS.ACK.{stream}.tail.1.{sequence}.{consumer_sequence}.1700000000000000000.0");
         Message {
             subject: "chat.00.a.07070707070707070707070707070707".into(),
             reply: Some(reply.into()),
@@ -289,7 +337,8 @@ mod tests {
     fn each_message_follows_the_last_one_of_the_consumer_over_holes_of_the_stream() {
         let mut order = Order::default();
         for (reached, sequence, consumer_sequence) in [(4, 5, 1), (5, 9, 2), (9, 10, 3)] {
-            let heard = hear(&mut order, reached, &message("CHAT_00_1", sequence, consumer_sequence));
+            let heard =
+                hear(&mut order, reached, &message("CHAT_00_1", sequence, consumer_sequence));
             assert!(matches!(heard, Heard::Event(at, Some(_)) if at == sequence), "{heard:?}");
         }
     }

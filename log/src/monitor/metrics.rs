@@ -29,8 +29,14 @@ impl MonitorMetrics {
     /// Never: the names are well formed.
     pub fn unregistered() -> Result<Self, prometheus::Error> {
         Ok(Self {
-            lag: Gauge::new("parlor_monitor_lag_seconds", "Age of the oldest event that the store has not got.")?,
-            skew: Gauge::new("parlor_monitor_clock_skew_seconds", "This node's clock less the log's.")?,
+            lag: Gauge::new(
+                "parlor_monitor_lag_seconds",
+                "Age of the oldest event that the store has not got.",
+            )?,
+            skew: Gauge::new(
+                "parlor_monitor_clock_skew_seconds",
+                "This node's clock less the log's.",
+            )?,
             failures: IntCounter::new(
                 "parlor_monitor_failures_total",
                 "Times the log did not tell how a shard stands.",

@@ -35,7 +35,12 @@ impl EventLog for Quiet {
         Shards::new(NonZeroU16::new(3).unwrap())
     }
 
-    async fn append(&self, _: &ConversationKey, _: &EventId, _: Bytes) -> Result<Appended, LogError> {
+    async fn append(
+        &self,
+        _: &ConversationKey,
+        _: &EventId,
+        _: Bytes,
+    ) -> Result<Appended, LogError> {
         nothing()
     }
 
@@ -80,7 +85,8 @@ async fn silence(log: &Quiet, monitor: &Monitor, shards: &[u16], lasting: Durati
 
 /// The same with this error.
 async fn fail(log: &Quiet, monitor: &Monitor, shards: &[u16], error: &LogError, lasting: Duration) {
-    *log.0.lock().unwrap() = shards.iter().map(|number| (Shard::new(*number), error.clone())).collect();
+    *log.0.lock().unwrap() =
+        shards.iter().map(|number| (Shard::new(*number), error.clone())).collect();
     for wait in [Duration::ZERO, lasting] {
         tokio::time::advance(wait).await;
         for shard in log.shards().all() {

@@ -76,7 +76,9 @@ pub(super) fn append_all(
     let mut used = used_bytes(connection)?;
     let mut outcomes = Vec::with_capacity(appends.len());
     for append in appends {
-        if let Some(position) = find.query_row([append.id.as_bytes()], |row| position(row, 0)).optional()? {
+        if let Some(position) =
+            find.query_row([append.id.as_bytes()], |row| position(row, 0)).optional()?
+        {
             outcomes.push(Ok(Appended { position, duplicate: true }));
             continue;
         }
@@ -86,7 +88,8 @@ pub(super) fn append_all(
             continue;
         }
         let Some(position) = Position::new(end.epoch(), end.sequence() + 1) else {
-            outcomes.push(Err(LogError::Rejected("the sequences of its epoch are used up".to_owned())));
+            outcomes
+                .push(Err(LogError::Rejected("the sequences of its epoch are used up".to_owned())));
             continue;
         };
         insert.execute((
@@ -104,9 +107,14 @@ pub(super) fn append_all(
 }
 
 /// Acknowledges, and keeps what is set aside.
-pub(super) fn mark_all(connection: &Connection, marks: &[Mark], now: Timestamp) -> rusqlite::Result<()> {
-    let mut ack = connection
-        .prepare_cached("INSERT OR IGNORE INTO acked SELECT ?1 WHERE ?1 > (SELECT persisted FROM standing)")?;
+pub(super) fn mark_all(
+    connection: &Connection,
+    marks: &[Mark],
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut ack = connection.prepare_cached(
+        "INSERT OR IGNORE INTO acked SELECT ?1 WHERE ?1 > (SELECT persisted FROM standing)",
+    )?;
     let mut keep = connection.prepare_cached(
         "INSERT OR REPLACE INTO set_aside
             (position, id, tenant, conversation, stored_at, set_aside_at, reason, record)
@@ -129,7 +137,8 @@ pub(super) fn mark_all(connection: &Connection, marks: &[Mark], now: Timestamp) 
     if marks.is_empty() { Ok(()) } else { raise_persisted(connection) }
 }
 
-/// Raises the persisted position over everything that is acknowledged without a gap; over all of it, to the end.
+/// Raises the persisted position over everything that is acknowledged without a gap; over all of
+/// it, to the end.
 pub(super) fn raise_persisted(connection: &Connection) -> rusqlite::Result<()> {
     let Extent { end, persisted, .. } = Extent::read(connection)?;
     let mut later = connection.prepare_cached(
@@ -139,23 +148,30 @@ pub(super) fn raise_persisted(connection: &Connection) -> rusqlite::Result<()> {
     let waiting = later.query_row([persisted.as_i64()], |row| position(row, 0)).optional()?;
     let raised = waiting.map_or(end, Position::before).max(persisted);
     if raised > persisted {
-        connection.prepare_cached("UPDATE standing SET persisted = ?1")?.execute([raised.as_i64()])?;
-        connection.prepare_cached("DELETE FROM acked WHERE position <= ?1")?.execute([raised.as_i64()])?;
+        connection
+            .prepare_cached("UPDATE standing SET persisted = ?1")?
+            .execute([raised.as_i64()])?;
+        connection
+            .prepare_cached("DELETE FROM acked WHERE position <= ?1")?
+            .execute([raised.as_i64()])?;
     }
     Ok(())
 }
 
 /// Whether the oldest entry may be forgotten: a quick look.
 pub(super) fn has_aged(connection: &Connection, before: Timestamp) -> rusqlite::Result<bool> {
-    let mut oldest = connection.prepare_cached("SELECT stored_at FROM entries ORDER BY position LIMIT 1")?;
+    let mut oldest =
+        connection.prepare_cached("SELECT stored_at FROM entries ORDER BY position LIMIT 1")?;
     let oldest: Option<i64> = oldest.query_row([], |row| row.get(0)).optional()?;
     Ok(oldest.is_some_and(|stored_at| stored_at < before.as_millis()))
 }
 
-/// Forgets, from the start on, what was stored `before` and is acknowledged; returns how many entries that were.
+/// Forgets, from the start on, what was stored `before` and is acknowledged; returns how many
+/// entries that were.
 pub(super) fn forget(connection: &Connection, before: Timestamp) -> rusqlite::Result<usize> {
     let Extent { end, persisted, .. } = Extent::read(connection)?;
-    let mut oldest = connection.prepare_cached("SELECT position, stored_at FROM entries ORDER BY position LIMIT ?1")?;
+    let mut oldest = connection
+        .prepare_cached("SELECT position, stored_at FROM entries ORDER BY position LIMIT ?1")?;
     let mut rows = oldest.query([FORGET_AT_ONCE as i64])?;
     let mut through = None;
     while let Some(row) = rows.next()? {
@@ -166,9 +182,9 @@ pub(super) fn forget(connection: &Connection, before: Timestamp) -> rusqlite::Re
         through = Some(position);
     }
     match through {
-        Some(through) => {
-            connection.prepare_cached("DELETE FROM entries WHERE position <= ?1")?.execute([through.as_i64()])
-        }
+        Some(through) => connection
+            .prepare_cached("DELETE FROM entries WHERE position <= ?1")?
+            .execute([through.as_i64()]),
         None => Ok(0),
     }
 }

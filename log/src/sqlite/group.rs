@@ -5,7 +5,8 @@
 //!                    ▲      │
 //!                    └ due ─┘   the acknowledgement wait is over: taken again, by whoever asks first
 //! ```
-//! After a restart nothing is in flight, so everything unacknowledged is delivered at once, with attempts counted anew.
+//! After a restart nothing is in flight, so everything unacknowledged is delivered at once, with
+//! attempts counted anew.
 
 use std::{
     collections::BTreeMap,
@@ -89,14 +90,26 @@ struct Left {
 
 impl Group {
     pub(super) fn new(persisted: Position, ack_wait: Duration) -> Self {
-        Self { ack_wait, flights: Mutex::new(Flights { next: persisted, in_flight: BTreeMap::new() }) }
+        Self {
+            ack_wait,
+            flights: Mutex::new(Flights { next: persisted, in_flight: BTreeMap::new() }),
+        }
     }
 
     /// Adds to `batch` what is due again, then what was never taken.
-    fn take(&self, snapshot: &Snapshot<'_>, batch: &mut Batch, now: Instant) -> Result<Left, LogError> {
+    fn take(
+        &self,
+        snapshot: &Snapshot<'_>,
+        batch: &mut Batch,
+        now: Instant,
+    ) -> Result<Left, LogError> {
         let mut flights = self.flights();
-        let due: Vec<_> =
-            flights.in_flight.iter().filter(|(_, flight)| flight.due <= now).map(|(position, _)| *position).collect();
+        let due: Vec<_> = flights
+            .in_flight
+            .iter()
+            .filter(|(_, flight)| flight.due <= now)
+            .map(|(position, _)| *position)
+            .collect();
         for position in due {
             let Some(entry) = snapshot.unacked_at(position)? else {
                 flights.in_flight.remove(&position);
@@ -160,7 +173,8 @@ impl Batch {
 
     /// Makes room for one more, unless that would exceed the limit.
     fn reserve(&mut self, record: usize) -> bool {
-        let fits = self.count < self.limit.count && (self.count == 0 || self.bytes + record <= self.limit.bytes);
+        let fits = self.count < self.limit.count
+            && (self.count == 0 || self.bytes + record <= self.limit.bytes);
         if fits {
             self.count += 1;
             self.bytes += record;
@@ -202,7 +216,11 @@ impl SqliteDeliveries {
 
 #[async_trait]
 impl Deliveries for SqliteDeliveries {
-    async fn next(&mut self, limit: BatchLimit, linger: Duration) -> Result<Vec<Delivery>, LogError> {
+    async fn next(
+        &mut self,
+        limit: BatchLimit,
+        linger: Duration,
+    ) -> Result<Vec<Delivery>, LogError> {
         let mut batch = Batch::new(limit);
         let mut until = Instant::now() + IDLE;
         let mut lingers = false;
@@ -216,14 +234,16 @@ impl Deliveries for SqliteDeliveries {
             if !batch.deliveries.is_empty() && !std::mem::replace(&mut lingers, true) {
                 until = Instant::now() + linger;
             }
-            // Company is worth a look only when it would fill the batch, or when the linger is over.
+            // Company is worth a look only when it would fill the batch, or when the linger is
+            // over.
             let wanted = if lingers { (limit.count - batch.count) as u64 } else { 1 };
             let wake = left.due.map_or(until, |due| due.min(until));
             if left.crowded {
                 tokio::time::sleep_until(wake.min(Instant::now() + CROWDED)).await;
                 continue;
             }
-            let more = self.end.wait_for(|end| end.as_u64() >= left.next.as_u64().saturating_add(wanted));
+            let more =
+                self.end.wait_for(|end| end.as_u64() >= left.next.as_u64().saturating_add(wanted));
             if let Ok(Err(_)) = timeout_at(wake, more).await {
                 return if lingers { Ok(batch.deliveries) } else { Err(closed()) };
             }

@@ -9,7 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use parlor_common::{
-    clock::Timestamp, conversation::ConversationKey, id::ConversationId, position::Position, tenant::TenantId,
+    clock::Timestamp, conversation::ConversationKey, id::ConversationId, position::Position,
+    tenant::TenantId,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Rows, Transaction, types::Type};
 use tokio::sync::Semaphore;
@@ -51,7 +52,8 @@ pub(super) struct Stretch {
 
 impl Readers {
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        let free: Vec<_> = (0..CONNECTIONS).map(|_| schema::open_reader(path)).collect::<Result<_, _>>()?;
+        let free: Vec<_> =
+            (0..CONNECTIONS).map(|_| schema::open_reader(path)).collect::<Result<_, _>>()?;
         Ok(Self { free: Arc::new(Mutex::new(free)), turns: Arc::new(Semaphore::new(CONNECTIONS)) })
     }
 
@@ -70,11 +72,15 @@ impl Readers {
                 drop(turn);
                 result
             });
-            reading.await.unwrap_or_else(|_| Err(LogError::Unavailable("the process stops".to_owned())))
+            reading
+                .await
+                .unwrap_or_else(|_| Err(LogError::Unavailable("the process stops".to_owned())))
         };
         match tokio::time::timeout(DEADLINE, answer).await {
             Ok(answer) => answer,
-            Err(_) => Err(LogError::Unavailable(format!("its disk has not answered within {DEADLINE:?}"))),
+            Err(_) => {
+                Err(LogError::Unavailable(format!("its disk has not answered within {DEADLINE:?}")))
+            }
         }
     }
 }
@@ -101,7 +107,12 @@ impl<'a> Snapshot<'a> {
     }
 
     /// The first `limit` events of `filter` after `after`.
-    pub(super) fn page(&self, filter: &Filter, after: Position, limit: usize) -> Result<Vec<Entry>, LogError> {
+    pub(super) fn page(
+        &self,
+        filter: &Filter,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<Entry>, LogError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let read = || -> rusqlite::Result<Vec<Entry>> {
             match filter {
@@ -126,8 +137,14 @@ impl<'a> Snapshot<'a> {
         read().map_err(|error| failed(&error))
     }
 
-    /// What follows `after`, up to `count` entries or the one with which their records reach `bytes`.
-    pub(super) fn stretch(&self, after: Position, count: usize, bytes: usize) -> Result<Stretch, LogError> {
+    /// What follows `after`, up to `count` entries or the one with which their records reach
+    /// `bytes`.
+    pub(super) fn stretch(
+        &self,
+        after: Position,
+        count: usize,
+        bytes: usize,
+    ) -> Result<Stretch, LogError> {
         let Extent { start, end, .. } = self.extent()?;
         let read = || {
             let mut statement = self.0.prepare_cached(
@@ -142,8 +159,8 @@ impl<'a> Snapshot<'a> {
         Ok(Stretch { start, entries, through: if whole { end.max(last) } else { last } })
     }
 
-    /// What follows `after` and is not acknowledged, while `fits` says so of the next record's length; and whether that is
-    /// all of it.
+    /// What follows `after` and is not acknowledged, while `fits` says so of the next record's
+    /// length; and whether that is all of it.
     pub(super) fn unacked_after(
         &self,
         after: Position,
@@ -177,9 +194,12 @@ impl<'a> Snapshot<'a> {
     /// When the first entry after `persisted` was stored.
     pub(super) fn stored_after(&self, persisted: Position) -> Result<Option<Timestamp>, LogError> {
         let read = || {
-            let mut statement =
-                self.0.prepare_cached("SELECT stored_at FROM entries WHERE position > ?1 ORDER BY position LIMIT 1")?;
-            statement.query_row([persisted.as_i64()], |row| row.get(0).map(Timestamp::from_millis)).optional()
+            let mut statement = self.0.prepare_cached(
+                "SELECT stored_at FROM entries WHERE position > ?1 ORDER BY position LIMIT 1",
+            )?;
+            statement
+                .query_row([persisted.as_i64()], |row| row.get(0).map(Timestamp::from_millis))
+                .optional()
         };
         read().map_err(|error| failed(&error))
     }
@@ -203,7 +223,10 @@ impl Fits {
 }
 
 /// Reads rows until one does not fit; tells whether the rows ended before.
-fn take_while_fits(mut rows: Rows<'_>, mut fits: impl FnMut(usize) -> bool) -> rusqlite::Result<(Vec<Entry>, bool)> {
+fn take_while_fits(
+    mut rows: Rows<'_>,
+    mut fits: impl FnMut(usize) -> bool,
+) -> rusqlite::Result<(Vec<Entry>, bool)> {
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
         if !fits(record(row)?.len()) {
@@ -215,7 +238,9 @@ fn take_while_fits(mut rows: Rows<'_>, mut fits: impl FnMut(usize) -> bool) -> r
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let damaged = |column, name: &str| rusqlite::Error::InvalidColumnType(column, name.to_owned(), Type::Null);
+    let damaged = |column, name: &str| {
+        rusqlite::Error::InvalidColumnType(column, name.to_owned(), Type::Null)
+    };
     let tenant = TenantId::parse(row.get_ref(1)?.as_str()?).map_err(|_| damaged(1, "tenant"))?;
     let id = ConversationId::from_bytes(row.get(2)?);
     Ok(Entry {

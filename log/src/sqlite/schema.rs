@@ -19,8 +19,8 @@ const APPLICATION: i64 = 0x504c_6f67;
 /// How long a connection waits for a lock that only a visiting tool can hold.
 const BUSY: Duration = Duration::from_secs(2);
 
-/// The last column is the largest, so that the others are read without it. `position` is the rowid, which every index
-/// ends with: each is ordered by position.
+/// The last column is the largest, so that the others are read without it. `position` is the rowid,
+/// which every index ends with: each is ordered by position.
 const TABLES: &str = "
     CREATE TABLE entries (
         position INTEGER PRIMARY KEY,
@@ -91,7 +91,9 @@ pub enum OpenError {
 
 /// The lock on a folder; it ends with the value, or the process.
 #[derive(Debug)]
-pub(super) struct Held(#[expect(dead_code, reason = "the lock lasts as long as the open file")] File);
+pub(super) struct Held(
+    #[expect(dead_code, reason = "the lock lasts as long as the open file")] File,
+);
 
 /// Makes the folder where it is missing, and takes it for this process.
 pub(super) fn hold(folder: &Path) -> Result<Held, OpenError> {
@@ -101,8 +103,12 @@ pub(super) fn hold(folder: &Path) -> Result<Held, OpenError> {
     if let Some(parent) = folder.canonicalize().map_err(failed)?.parent() {
         File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
     }
-    let lock =
-        File::options().create(true).truncate(false).write(true).open(folder.join("log.lock")).map_err(failed)?;
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("log.lock"))
+        .map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => Ok(Held(lock)),
         Err(TryLockError::WouldBlock) => Err(OpenError::Held(folder.to_owned())),
@@ -110,17 +116,23 @@ pub(super) fn hold(folder: &Path) -> Result<Held, OpenError> {
     }
 }
 
-/// Opens the file for writing, makes it where it is missing, and moves it to a new epoch where it has lost what the store
-/// has `seen`.
+/// Opens the file for writing, makes it where it is missing, and moves it to a new epoch where it
+/// has lost what the store has `seen`.
 pub(super) fn open(path: &Path, seen: Option<Position>) -> Result<Connection, OpenError> {
-    let refused = |error: rusqlite::Error| OpenError::File { path: path.to_owned(), reason: error.to_string() };
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let refused = |error: rusqlite::Error| OpenError::File {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(refused)?;
     connection.busy_timeout(BUSY).map_err(refused)?;
     // Looked at before anything is changed: the file may be somebody else's.
     let new = check(&connection, path)?;
     prepare(&connection).map_err(refused)?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(refused)?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(refused)?;
     if new {
         let epoch = match seen {
             Some(seen) => seen.epoch().next().ok_or(OpenError::NoEpoch)?,
@@ -128,7 +140,8 @@ pub(super) fn open(path: &Path, seen: Option<Position>) -> Result<Connection, Op
         };
         make(&transaction, epoch).map_err(refused)?;
     } else if let Some(seen) = seen {
-        let commit::Extent { end, persisted, .. } = commit::Extent::read(&transaction).map_err(refused)?;
+        let commit::Extent { end, persisted, .. } =
+            commit::Extent::read(&transaction).map_err(refused)?;
         if seen < persisted {
             deliver_again(&transaction, seen, persisted).map_err(refused)?;
         }
@@ -145,9 +158,14 @@ pub(super) fn open(path: &Path, seen: Option<Position>) -> Result<Connection, Op
     Ok(connection)
 }
 
-/// The store has `seen` less than was acknowledged: it was lost, or restored from a copy, and is made whole from here, as
-/// far back as the log goes. Where nothing that is kept lies between the two, there is nothing to do.
-fn deliver_again(transaction: &rusqlite::Transaction<'_>, seen: Position, persisted: Position) -> rusqlite::Result<()> {
+/// The store has `seen` less than was acknowledged: it was lost, or restored from a copy, and is
+/// made whole from here, as far back as the log goes. Where nothing that is kept lies between the
+/// two, there is nothing to do.
+fn deliver_again(
+    transaction: &rusqlite::Transaction<'_>,
+    seen: Position,
+    persisted: Position,
+) -> rusqlite::Result<()> {
     let between = [seen.as_i64(), persisted.as_i64()];
     let count: i64 = transaction.query_row(
         "SELECT count(*) FROM entries WHERE position > ?1 AND position <= ?2",
@@ -177,15 +195,19 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
 
 /// Whether the file is new; an error where it is not one of ours.
 fn check(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
-    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let number =
+        |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let looked = number("application_id").and_then(|application| {
-        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        let tables: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         Ok((application, tables, number("user_version")?))
     });
     match looked {
         Ok((0, 0, 0)) => Ok(true),
         Ok((APPLICATION, _, LAYOUT)) => Ok(false),
-        Ok((APPLICATION, _, found)) if found > LAYOUT => Err(OpenError::Newer { path: path.to_owned(), found }),
+        Ok((APPLICATION, _, found)) if found > LAYOUT => {
+            Err(OpenError::Newer { path: path.to_owned(), found })
+        }
         Ok(_) => Err(OpenError::Foreign(path.to_owned())),
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
             Err(OpenError::Foreign(path.to_owned()))
@@ -196,7 +218,8 @@ fn check(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
 
 /// With these a commit that returned survives a power cut.
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
         return Err(rusqlite::Error::ToSqlConversionFailure(
             "its file system has no room for a shared WAL index".into(),
@@ -211,7 +234,10 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 fn make(transaction: &rusqlite::Transaction<'_>, epoch: Epoch) -> rusqlite::Result<()> {
     transaction.execute_batch(TABLES)?;
     let start = epoch.start().as_i64();
-    transaction.execute("INSERT INTO standing (only, epoch_start, persisted) VALUES (1, ?1, ?1)", [start])?;
+    transaction.execute(
+        "INSERT INTO standing (only, epoch_start, persisted) VALUES (1, ?1, ?1)",
+        [start],
+    )?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", LAYOUT)
 }

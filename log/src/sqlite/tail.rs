@@ -51,13 +51,17 @@ impl Tail for SqliteTail {
             }
             let reading = self.reading.get_or_insert_with(|| {
                 let readers = self.readers.clone();
-                Box::pin(async move { readers.read(move |snapshot| snapshot.stretch(through, AHEAD.0, AHEAD.1)).await })
+                Box::pin(async move {
+                    readers.read(move |snapshot| snapshot.stretch(through, AHEAD.0, AHEAD.1)).await
+                })
             });
             let stretch = reading.await;
             self.reading = None;
             let stretch = stretch?;
             if stretch.start > through {
-                return Err(LogError::Rejected(format!("what follows {through} was forgotten before it was read")));
+                return Err(LogError::Rejected(format!(
+                    "what follows {through} was forgotten before it was read"
+                )));
             }
             self.through = stretch.through;
             self.ahead = stretch.entries.into();
@@ -67,6 +71,9 @@ impl Tail for SqliteTail {
 
 impl fmt::Debug for SqliteTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteTail").field("after", &self.after).field("through", &self.through).finish_non_exhaustive()
+        f.debug_struct("SqliteTail")
+            .field("after", &self.after)
+            .field("through", &self.through)
+            .finish_non_exhaustive()
     }
 }

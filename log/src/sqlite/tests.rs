@@ -18,7 +18,10 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 const ANY: BatchLimit = BatchLimit { count: 100, bytes: 1 << 20 };
 
 fn key() -> ConversationKey {
-    ConversationKey { tenant: TenantId::parse("a").unwrap(), id: ConversationId::from_bytes([1; 16]) }
+    ConversationKey {
+        tenant: TenantId::parse("a").unwrap(),
+        id: ConversationId::from_bytes([1; 16]),
+    }
 }
 
 fn at(epoch: u32, sequence: u64) -> Position {
@@ -29,13 +32,22 @@ fn open(folder: &Path, seen: Option<Position>) -> Result<SqliteLog, OpenError> {
     open_with(folder, seen, 1 << 30, Clock::system())
 }
 
-fn open_with(folder: &Path, seen: Option<Position>, max_bytes: u64, clock: Clock) -> Result<SqliteLog, OpenError> {
-    let settings = SqliteLogSettings { max_bytes, max_age: MAX_AGE, ack_wait: Duration::from_secs(5) };
+fn open_with(
+    folder: &Path,
+    seen: Option<Position>,
+    max_bytes: u64,
+    clock: Clock,
+) -> Result<SqliteLog, OpenError> {
+    let settings =
+        SqliteLogSettings { max_bytes, max_age: MAX_AGE, ack_wait: Duration::from_secs(5) };
     SqliteLog::open(folder, settings, clock, seen, Metrics::unregistered())
 }
 
 async fn append(log: &SqliteLog, number: u8) -> Position {
-    log.append(&key(), &EventId::from_bytes([number; 16]), Bytes::from(vec![number])).await.unwrap().position
+    log.append(&key(), &EventId::from_bytes([number; 16]), Bytes::from(vec![number]))
+        .await
+        .unwrap()
+        .position
 }
 
 async fn all_deliveries(log: &SqliteLog) -> (Box<dyn Deliveries>, Vec<crate::Delivery>) {
@@ -55,7 +67,9 @@ async fn positions_after(log: &SqliteLog, after: Position) -> Vec<Position> {
 fn a_commit_is_fsynced_before_it_returns() {
     let folder = TempDir::new().unwrap();
     let connection = schema::open(&folder.path().join("log.db"), None).unwrap();
-    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+    let pragma = |name: &str| {
+        connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+    };
     assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
     assert_eq!(pragma("synchronous").unwrap(), 2.into(), "2 is FULL");
 }
@@ -65,13 +79,22 @@ fn a_page_is_found_by_an_index_and_not_by_looking_at_everything() {
     let folder = TempDir::new().unwrap();
     let connection = schema::open(&folder.path().join("log.db"), None).unwrap();
     for (index, filter) in [
-        ("entries_by_conversation (tenant=? AND conversation=? AND rowid>?)", "tenant = 'a' AND conversation = x'00'"),
+        (
+            "entries_by_conversation (tenant=? AND conversation=? AND rowid>?)",
+            "tenant = 'a' AND conversation = x'00'",
+        ),
         ("entries_by_tenant (tenant=? AND rowid>?)", "tenant = 'a'"),
     ] {
-        let query =
-            format!("EXPLAIN QUERY PLAN SELECT * FROM entries WHERE {filter} AND position > 1 ORDER BY position");
-        let plan: Vec<String> =
-            connection.prepare(&query).unwrap().query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        let query = format!(
+            "EXPLAIN QUERY PLAN SELECT * FROM entries WHERE {filter} AND position > 1 ORDER BY position"
+        );
+        let plan: Vec<String> = connection
+            .prepare(&query)
+            .unwrap()
+            .query_map([], |row| row.get(3))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
         assert_eq!(plan, [format!("SEARCH entries USING INDEX {index}")]);
     }
 }
@@ -94,7 +117,11 @@ async fn while_another_tool_holds_the_file_it_is_unavailable_and_then_goes_on() 
 fn a_full_disk_is_full_and_other_failures_are_unavailable() {
     let of = |code| failed(&rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
     assert!(matches!(of(rusqlite::ffi::SQLITE_FULL), LogError::Full(_)));
-    for code in [rusqlite::ffi::SQLITE_IOERR_FSYNC, rusqlite::ffi::SQLITE_BUSY, rusqlite::ffi::SQLITE_CORRUPT] {
+    for code in [
+        rusqlite::ffi::SQLITE_IOERR_FSYNC,
+        rusqlite::ffi::SQLITE_BUSY,
+        rusqlite::ffi::SQLITE_CORRUPT,
+    ] {
         assert!(matches!(of(code), LogError::Unavailable(_)));
     }
 }
@@ -157,7 +184,10 @@ async fn a_file_that_has_lost_its_end_goes_on_in_a_new_epoch() {
     // What was lost cannot be read around: the log starts with the epoch.
     let page = log.read(&Filter::Tenant(key().tenant), at(1, 2), 100).await.unwrap();
     assert_eq!((page.from, page.through, page.entries.len()), (at(2, 0), at(2, 1), 1));
-    assert!(matches!(log.tail(Shard::ONLY, Start::After(at(1, 2))).await.err(), Some(LogError::Rejected(_))));
+    assert!(matches!(
+        log.tail(Shard::ONLY, Start::After(at(1, 2))).await.err(),
+        Some(LogError::Rejected(_))
+    ));
     // But what the store may not have is still delivered, where it was.
     let (mut deliveries, taken) = all_deliveries(&log).await;
     let positions: Vec<_> = taken.iter().map(|delivery| delivery.entry.position).collect();
@@ -196,7 +226,14 @@ async fn what_is_old_is_kept_until_it_is_acknowledged() {
     let log = open_with(folder.path(), None, 256 << 10, clock).unwrap();
     let big = |number: u8| {
         let log = log.clone();
-        async move { log.append(&key(), &EventId::from_bytes([number; 16]), Bytes::from(vec![number; 20_000])).await }
+        async move {
+            log.append(
+                &key(),
+                &EventId::from_bytes([number; 16]),
+                Bytes::from(vec![number; 20_000]),
+            )
+            .await
+        }
     };
     let mut count = 0;
     while big(count).await.is_ok() {
@@ -204,7 +241,10 @@ async fn what_is_old_is_kept_until_it_is_acknowledged() {
     }
     assert!(matches!(big(count).await, Err(LogError::Full(_))));
     now.fetch_add(10 * i64::try_from(MAX_AGE.as_millis()).unwrap(), Ordering::Relaxed);
-    assert!(matches!(big(count).await, Err(LogError::Full(_))), "all of it is old, and the store has none of it");
+    assert!(
+        matches!(big(count).await, Err(LogError::Full(_))),
+        "all of it is old, and the store has none of it"
+    );
 
     let (mut deliveries, taken) = all_deliveries(&log).await;
     assert_eq!(taken.len(), usize::from(count));
@@ -251,7 +291,10 @@ async fn a_closed_log_is_unavailable_and_its_readers_end() {
     assert!(matches!(log.state(Shard::ONLY).await, Err(LogError::Unavailable(_))));
     let refused = log.append(&key(), &EventId::from_bytes([2; 16]), Bytes::new()).await;
     assert!(matches!(refused, Err(LogError::Unavailable(_))));
-    assert_eq!(positions_after(&open(folder.path(), None).unwrap(), Position::ZERO).await, [position]);
+    assert_eq!(
+        positions_after(&open(folder.path(), None).unwrap(), Position::ZERO).await,
+        [position]
+    );
 }
 
 #[tokio::test]
@@ -274,13 +317,20 @@ fn what_is_no_log_is_refused_with_a_sentence_and_left_alone() {
     assert!(fs::read(&path).unwrap().starts_with(b"not a database"));
 
     fs::remove_file(&path).unwrap();
-    Connection::open(&path).unwrap().execute_batch("CREATE TABLE entries (a); PRAGMA user_version = 1").unwrap();
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("CREATE TABLE entries (a); PRAGMA user_version = 1")
+        .unwrap();
     assert!(refusal().ends_with("log.db is not an embedded log of Parlor"), "{}", refusal());
 
     fs::remove_file(&path).unwrap();
     drop(schema::open(&path, None).unwrap());
     Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 9").unwrap();
-    assert!(refusal().ends_with("log.db has layout 9, which is newer than this program's layout 1"), "{}", refusal());
+    assert!(
+        refusal().ends_with("log.db has layout 9, which is newer than this program's layout 1"),
+        "{}",
+        refusal()
+    );
 
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();

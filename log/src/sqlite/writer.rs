@@ -1,4 +1,5 @@
-//! The writer: one thread that commits whatever has gathered while the last commit was on its way to the disk.
+//! The writer: one thread that commits whatever has gathered while the last commit was on its way
+//! to the disk.
 
 use std::{
     sync::{
@@ -32,7 +33,8 @@ const TIDY_EVERY: Duration = Duration::from_secs(1);
 
 type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 
-/// The way to the writer. Cheap to clone; the writer ends when it is told to, or when every clone is gone.
+/// The way to the writer. Cheap to clone; the writer ends when it is told to, or when every clone
+/// is gone.
 #[derive(Clone, Debug)]
 pub(super) struct WriterHandle {
     queue: SyncSender<Queued>,
@@ -111,7 +113,16 @@ pub(super) fn start(
     let standing = commit::Extent::read(&connection).map_err(std::io::Error::other)?;
     let (sender, queue) = sync_channel(QUEUE_ITEMS);
     let (end, watched) = watch::channel(standing.end);
-    let writer = Writer { connection, queue, end, settings, clock, metrics, failing: false, tidied: Instant::now() };
+    let writer = Writer {
+        connection,
+        queue,
+        end,
+        settings,
+        clock,
+        metrics,
+        failing: false,
+        tidied: Instant::now(),
+    };
     thread::Builder::new().name("parlor-log".to_owned()).spawn(move || {
         let closes = writer.run();
         // The folder is free before anybody is told that the log is closed.
@@ -149,7 +160,11 @@ impl WriterHandle {
         self.ask(0, Command::Close).await
     }
 
-    async fn ask<T>(&self, bytes: usize, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, LogError> {
+    async fn ask<T>(
+        &self,
+        bytes: usize,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<T, LogError> {
         let asked = async {
             let bytes = u32::try_from(bytes + COMMAND_BYTES).unwrap_or(u32::MAX);
             let room = self.room.clone().acquire_many_owned(bytes).await.map_err(|_| closed())?;
@@ -160,7 +175,9 @@ impl WriterHandle {
         };
         match tokio::time::timeout(DEADLINE, asked).await {
             Ok(answer) => answer,
-            Err(_) => Err(LogError::Unavailable(format!("its disk has not answered within {DEADLINE:?}"))),
+            Err(_) => {
+                Err(LogError::Unavailable(format!("its disk has not answered within {DEADLINE:?}")))
+            }
         }
     }
 }
@@ -181,7 +198,8 @@ impl Gathered {
 // === impl Writer ===
 
 impl Writer {
-    /// Commits until it is told to close or nobody can ask any more; returns whom to tell that it has ended.
+    /// Commits until it is told to close or nobody can ask any more; returns whom to tell that it
+    /// has ended.
     fn run(mut self) -> Vec<Reply<()>> {
         let mut closes = Vec::new();
         loop {
@@ -202,7 +220,9 @@ impl Writer {
             self.tidy_when_due();
         }
         // Best effort: what is not moved into the file now is found in its WAL at the next start.
-        if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        if let Err(error) =
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        {
             warn!(%error, "the log's WAL was not moved into its file; the next start does it");
         }
         closes
@@ -245,16 +265,20 @@ impl Writer {
     ) -> rusqlite::Result<(Vec<Result<Appended, LogError>>, Position)> {
         let now = self.clock.now();
         let max_bytes = self.settings.max_bytes;
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         commit::mark_all(&transaction, marks, now)?;
         let mut outcomes = commit::append_all(&transaction, appends, max_bytes, now)?;
         if outcomes.iter().any(|outcome| matches!(outcome, Err(LogError::Full(_)))) {
-            // What was committed a line above is now a duplicate of itself: only the refused are tried again.
+            // What was committed a line above is now a duplicate of itself: only the refused are
+            // tried again.
             let forgotten = commit::forget(&transaction, now.minus(self.settings.max_age))?;
             if forgotten > 0 {
                 self.metrics.forgotten.inc_by(forgotten as u64);
                 let again = commit::append_all(&transaction, appends, max_bytes, now)?;
-                for (outcome, again) in outcomes.iter_mut().zip(again).filter(|(outcome, _)| outcome.is_err()) {
+                for (outcome, again) in
+                    outcomes.iter_mut().zip(again).filter(|(outcome, _)| outcome.is_err())
+                {
                     *outcome = again;
                 }
             }
@@ -273,7 +297,8 @@ impl Writer {
             return;
         }
         match self.tidy() {
-            // More than one transaction should forget at once: the next one comes right after the next commit.
+            // More than one transaction should forget at once: the next one comes right after the
+            // next commit.
             Ok(forgotten) if forgotten >= commit::FORGET_AT_ONCE => {}
             Ok(_) => self.tidied = Instant::now(),
             Err(error) => {
@@ -290,7 +315,8 @@ impl Writer {
         if !commit::has_aged(&self.connection, before)? {
             return Ok(0);
         }
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let forgotten = commit::forget(&transaction, before)?;
         transaction.commit()?;
         self.metrics.forgotten.inc_by(forgotten as u64);

@@ -1,4 +1,5 @@
-//! What replicas could break, on the cluster that `scripts/servers` has started: order, tails, reads, deliveries.
+//! What replicas could break, on the cluster that `scripts/servers` has started: order, tails,
+//! reads, deliveries.
 
 use std::{
     sync::{
@@ -81,7 +82,8 @@ fn namespace() -> String {
 impl Harness for Clustered {
     async fn fresh(bounds: Bounds) -> Self {
         let namespace = namespace();
-        let settings = JetStreamSettings { namespace, ..settings(addresses("PARLOR_TEST_NATS_CLUSTER"), 3) };
+        let settings =
+            JetStreamSettings { namespace, ..settings(addresses("PARLOR_TEST_NATS_CLUSTER"), 3) };
         let monitors = addresses("PARLOR_TEST_NATS_CLUSTER_MONITOR");
         provision_new(&settings, &plan(bounds), &monitors).await.unwrap();
         let log = connect(&settings).await.unwrap();
@@ -112,7 +114,8 @@ impl Harness for Clustered {
 }
 
 impl Drop for Clustered {
-    /// Removes its streams, so that many runs on the same servers do not add up; a test that fails leaves them.
+    /// Removes its streams, so that many runs on the same servers do not add up; a test that fails
+    /// leaves them.
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;

@@ -18,13 +18,15 @@ use super::{
 use crate::suite::{
     Bounds, Harness, obligations,
     tools::{
-        ahead, append, append_from_many, conversation, deliveries, end, eventually, follow, id, in_order, persisted,
-        positions, record, shard, tail, take, tenant, told, try_append, within,
+        ahead, append, append_from_many, conversation, deliveries, end, eventually, follow, id,
+        in_order, persisted, positions, record, shard, tail, take, tenant, told, try_append,
+        within,
     },
 };
 
-/// A log whose server is killed with `kill -9` to reopen it. (A single server writes the progress of a group a moment later
-/// than its acknowledgement: after a kill some entries come again, and the persisted position may have gone back.)
+/// A log whose server is killed with `kill -9` to reopen it. (A single server writes the progress
+/// of a group a moment later than its acknowledgement: after a kill some entries come again, and
+/// the persisted position may have gone back.)
 pub(crate) struct Killed(Single);
 
 obligations! { crate::jetstream::faults::Killed:
@@ -62,9 +64,13 @@ impl Harness for Killed {
     }
 }
 
-/// Appends one after the other until told to stop; returns what was acknowledged. What was not is tried again under the
-/// same id, as a client does.
-async fn write(log: Arc<dyn EventLog>, writer: u8, stop: Arc<std::sync::atomic::AtomicBool>) -> Vec<(Position, Bytes)> {
+/// Appends one after the other until told to stop; returns what was acknowledged. What was not is
+/// tried again under the same id, as a client does.
+async fn write(
+    log: Arc<dyn EventLog>,
+    writer: u8,
+    stop: Arc<std::sync::atomic::AtomicBool>,
+) -> Vec<(Position, Bytes)> {
     let mut acknowledged = Vec::new();
     while !stop.load(std::sync::atomic::Ordering::Relaxed) {
         let (id, record) = (id(), record(format!("{writer}/{}", acknowledged.len())));
@@ -80,7 +86,8 @@ async fn write(log: Arc<dyn EventLog>, writer: u8, stop: Arc<std::sync::atomic::
     acknowledged
 }
 
-/// Everything that four writers had acknowledged while `fault` was done, and what a tail saw that stood all the while.
+/// Everything that four writers had acknowledged while `fault` was done, and what a tail saw that
+/// stood all the while.
 async fn writing_during(
     log: &Arc<dyn EventLog>,
     fault: impl Future<Output = ()>,
@@ -88,7 +95,9 @@ async fn writing_during(
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let mut tail = tail(log, Start::End).await;
     let start = tail.after();
-    let writers = futures_util::future::join_all((1..=4).map(|writer| write(log.clone(), writer, stop.clone())));
+    let writers = futures_util::future::join_all(
+        (1..=4).map(|writer| write(log.clone(), writer, stop.clone())),
+    );
     let playing = async {
         eventually("the writers write", || reaches(log, ahead(start, 50))).await;
         fault.await;
@@ -127,7 +136,11 @@ async fn a_server_killed_while_writing_and_tailing_loses_and_repeats_nothing() {
     assert_eq!(seen, acknowledged, "the tail that stood all the while has no hole and no repeat");
     let start = seen[0].0.epoch().start();
     let again = follow(&mut tail(&log, Start::After(start)).await, seen.len()).await;
-    assert_eq!(again.iter().map(told).collect::<Vec<_>>(), acknowledged, "the stream has each once");
+    assert_eq!(
+        again.iter().map(told).collect::<Vec<_>>(),
+        acknowledged,
+        "the stream has each once"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,7 +155,8 @@ async fn a_leader_killed_while_writing_and_tailing_loses_and_repeats_nothing() {
     assert_eq!(seen, acknowledged, "the tail that stood all the while has no hole and no repeat");
     let (filter, after) = (Filter::Conversation(conversation(1)), seen[0].0.epoch().start());
     let page = within("a page", log.read(&filter, after, 10_000)).await.unwrap();
-    let of_first: Vec<_> = acknowledged.iter().filter(|(_, record)| record.starts_with(b"1/")).cloned().collect();
+    let of_first: Vec<_> =
+        acknowledged.iter().filter(|(_, record)| record.starts_with(b"1/")).cloned().collect();
     assert_eq!(page.entries.iter().map(told).collect::<Vec<_>>(), of_first);
 }
 
@@ -177,11 +191,13 @@ async fn a_page_is_whole_where_the_replica_that_is_asked_lags() {
     let leader = cluster.leader(&format!("CHAT_{}_1", shard(&probe))).await.url();
     let follower = cluster.servers.iter().find(|server| server.url() != leader).unwrap();
     let writer: Arc<dyn EventLog> = Arc::new(connect(&settings(vec![leader], 3)).await.unwrap());
-    let reader: Arc<dyn EventLog> = Arc::new(connect(&settings(vec![follower.url()], 3)).await.unwrap());
+    let reader: Arc<dyn EventLog> =
+        Arc::new(connect(&settings(vec![follower.url()], 3)).await.unwrap());
     for _ in 0..3 {
         follower.freeze();
         let appended = in_order(append_from_many(&writer, 100, 30).await);
-        let newest: Vec<_> = appended[appended.len() - 50..].iter().map(|(position, _)| *position).collect();
+        let newest: Vec<_> =
+            appended[appended.len() - 50..].iter().map(|(position, _)| *position).collect();
         follower.thaw();
         // It has all of this still to take over, and is asked meanwhile, in turn with the others.
         let tenants = Filter::Tenant(tenant());
@@ -209,7 +225,8 @@ async fn append_patiently(log: &Arc<dyn EventLog>, text: impl ToString) -> Posit
 async fn healthy(cluster: &mut Cluster) {
     for server in &cluster.servers {
         let url = server.url();
-        eventually("the server is healthy", || async { super::raw::Raw::try_healthy(&url).await }).await;
+        eventually("the server is healthy", || async { super::raw::Raw::try_healthy(&url).await })
+            .await;
     }
 }
 
@@ -230,16 +247,24 @@ async fn while_the_server_is_frozen_appends_are_unavailable_in_time_and_later_co
     single.server.freeze();
     let asked = Instant::now();
     let failed = attempts().await;
-    assert!(failed.iter().all(|failed| matches!(failed, Err(LogError::Unavailable(_)))), "{failed:?}");
+    assert!(
+        failed.iter().all(|failed| matches!(failed, Err(LogError::Unavailable(_)))),
+        "{failed:?}"
+    );
     assert!(asked.elapsed() < deadline + Duration::from_secs(1), "{:?}", asked.elapsed());
     let state = log.state(shard(&log)).await;
     assert!(matches!(state, Err(LogError::Unavailable(_))), "{state:?}");
 
     single.server.thaw();
-    eventually("it takes appends again", || async { attempts().await.iter().all(Result::is_ok) }).await;
+    eventually("it takes appends again", || async { attempts().await.iter().all(Result::is_ok) })
+        .await;
     let told: Vec<_> = attempts().await.into_iter().map(Result::unwrap).collect();
     assert!(told.iter().all(|appended| appended.duplicate));
-    assert_eq!(end(&log).await.sequence(), 21, "each was committed once, first attempts and repeats together");
+    assert_eq!(
+        end(&log).await.sequence(),
+        21,
+        "each was committed once, first attempts and repeats together"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,15 +287,21 @@ async fn what_is_set_aside_is_kept_with_its_reason() {
     reader.set_aside(&taken[0], "it is no record:\r\nNats-Rollup: all").await.unwrap();
     // A lost answer makes a reader set it aside again.
     reader.set_aside(&taken[0], "it is no record").await.unwrap();
-    eventually("it is persisted", || async { persisted(&log).await == taken[0].entry.position }).await;
+    eventually("it is persisted", || async { persisted(&log).await == taken[0].entry.position })
+        .await;
 
     let mut raw = single.server.raw().await;
     assert_eq!(raw.api("STREAM.INFO.DEAD", "").await["state"]["messages"], 1);
     let subject = format!("dead.{}.shop~example.{}", shard(&log), conversation(1).id);
-    let kept = raw.api("STREAM.MSG.GET.DEAD", &serde_json::json!({ "last_by_subj": subject }).to_string()).await;
+    let kept = raw
+        .api("STREAM.MSG.GET.DEAD", &serde_json::json!({ "last_by_subj": subject }).to_string())
+        .await;
     let decode = |field: &str| {
         let text = kept["message"][field].as_str().unwrap();
-        String::from_utf8(base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).unwrap()).unwrap()
+        String::from_utf8(
+            base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).unwrap(),
+        )
+        .unwrap()
     };
     assert_eq!(decode("data"), "no record");
     let headers = decode("hdrs");
@@ -306,7 +337,8 @@ async fn a_message_under_a_foreign_subject_is_set_aside_and_skipped_by_tails_and
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_whose_server_was_killed_is_told_and_a_new_one_gets_everything_unacknowledged() {
-    let mut single = Single::fresh(Bounds { ack_wait: Duration::from_secs(1), ..Bounds::default() }).await;
+    let mut single =
+        Single::fresh(Bounds { ack_wait: Duration::from_secs(1), ..Bounds::default() }).await;
     let log = single.log();
     for number in 0..5 {
         append(&log, number).await;
@@ -321,9 +353,13 @@ async fn a_reader_whose_server_was_killed_is_told_and_a_new_one_gets_everything_
     single.server.run().await;
 
     let end = end(&log).await;
-    assert!(persisted(&log).await <= taken[1].entry.position, "never ahead of what was acknowledged");
+    assert!(
+        persisted(&log).await <= taken[1].entry.position,
+        "never ahead of what was acknowledged"
+    );
     let mut reader = log.deliveries(shard(&log), PERSISTER).await.unwrap();
-    eventually("all is persisted", || async { persisted(&log).await == end || drain(&log).await }).await;
+    eventually("all is persisted", || async { persisted(&log).await == end || drain(&log).await })
+        .await;
     let left = within("a batch", reader.next(limit, Duration::from_millis(20))).await.unwrap();
     assert!(left.is_empty());
 }
@@ -331,7 +367,10 @@ async fn a_reader_whose_server_was_killed_is_told_and_a_new_one_gets_everything_
 /// Acknowledges what there is.
 async fn drain(log: &Arc<dyn EventLog>) -> bool {
     let mut reader = deliveries(log).await;
-    let taken = reader.next(BatchLimit { count: 10, bytes: 1 << 20 }, Duration::from_millis(20)).await.unwrap();
+    let taken = reader
+        .next(BatchLimit { count: 10, bytes: 1 << 20 }, Duration::from_millis(20))
+        .await
+        .unwrap();
     reader.ack(&taken).await.unwrap();
     false
 }

@@ -3,7 +3,9 @@
 use parlor_common::position::{Epoch, Position};
 use parlor_log::{EventLog, LogError, PERSISTER, jetstream::JetStreamSettings};
 
-use super::{connect, plan, provision_new, provision_seen, server::Server, settings, single::Single};
+use super::{
+    connect, plan, provision_new, provision_seen, server::Server, settings, single::Single,
+};
 use crate::suite::{
     Bounds, Harness,
     tools::{append, deliveries, end, shard, take, within},
@@ -23,9 +25,14 @@ fn position(epoch: u32, sequence: u64) -> Position {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_second_run_changes_nothing() {
     let server = Server::start().await;
-    let (settings, plan, monitors) = (settings(vec![server.url()], 1), plan(Bounds::default()), [server.monitor()]);
+    let (settings, plan, monitors) =
+        (settings(vec![server.url()], 1), plan(Bounds::default()), [server.monitor()]);
     let first = provision_new(&settings, &plan, &monitors).await.unwrap();
-    assert_eq!(first.changes.len(), 5, "two shards with a group each, and what was set aside: {first}");
+    assert_eq!(
+        first.changes.len(),
+        5,
+        "two shards with a group each, and what was set aside: {first}"
+    );
     for monitors in [&monitors[..], &[]] {
         assert_eq!(provision_new(&settings, &plan, monitors).await.unwrap().changes, [""; 0]);
     }
@@ -34,13 +41,17 @@ async fn the_second_run_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_runs_at_once_do_no_harm() {
     let server = Server::start().await;
-    let (settings, plan, monitors) = (settings(vec![server.url()], 1), plan(Bounds::default()), [server.monitor()]);
+    let (settings, plan, monitors) =
+        (settings(vec![server.url()], 1), plan(Bounds::default()), [server.monitor()]);
     let runs = (0..4).map(|_| provision_new(&settings, &plan, &monitors));
     for run in within("four runs", futures_util::future::join_all(runs)).await {
         run.unwrap();
     }
     let log = connect(&settings).await.unwrap();
-    assert_eq!(log.state(shard(&(std::sync::Arc::new(log.clone()) as _))).await.unwrap().end, position(1, 0));
+    assert_eq!(
+        log.state(shard(&(std::sync::Arc::new(log.clone()) as _))).await.unwrap().end,
+        position(1, 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +70,10 @@ async fn limits_are_brought_into_line_and_what_was_appended_stays() {
     let report = provision_new(&single.settings, &plan(Bounds::default()), &[]).await.unwrap();
     assert_eq!(report.changes.len(), 1, "{report}");
     let config = raw.api(&format!("STREAM.INFO.{}", single.stream()), "").await["config"].take();
-    assert_eq!((&config["discard"], &config["description"]), (&"new".into(), &"of the operator".into()));
+    assert_eq!(
+        (&config["discard"], &config["description"]),
+        (&"new".into(), &"of the operator".into())
+    );
     single.log = connect(&single.settings).await.unwrap();
     assert_eq!(end(&single.log()).await, last);
 }
@@ -67,7 +81,8 @@ async fn limits_are_brought_into_line_and_what_was_appended_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_stream_gets_an_epoch_above_every_one_the_store_has_seen() {
     let server = Server::start().await;
-    let (settings, plan, monitors) = (settings(vec![server.url()], 1), plan(Bounds::default()), [server.monitor()]);
+    let (settings, plan, monitors) =
+        (settings(vec![server.url()], 1), plan(Bounds::default()), [server.monitor()]);
     provision_seen(&settings, &plan, &monitors, false, Some(position(6, 1000))).await.unwrap();
     let log: std::sync::Arc<dyn EventLog> = std::sync::Arc::new(connect(&settings).await.unwrap());
     assert_eq!(append(&log, "first").await, position(7, 1));
@@ -87,7 +102,10 @@ async fn a_stream_that_ends_before_what_the_store_noted_is_refused_until_it_is_r
     let plan = plan(Bounds::default());
 
     // What the store has seen lies at the end: all is well.
-    assert_eq!(single.log.check_seen(|_| Some(last)).await.err(), Some(refused_elsewhere(&single).await));
+    assert_eq!(
+        single.log.check_seen(|_| Some(last)).await.err(),
+        Some(refused_elsewhere(&single).await)
+    );
     let mine = shard(&log);
     let of_mine = |seen| move |shard| (shard == mine).then_some(seen);
     single.log.check_seen(of_mine(last)).await.unwrap();
@@ -96,14 +114,22 @@ async fn a_stream_that_ends_before_what_the_store_noted_is_refused_until_it_is_r
     let refused = sentence(provision_seen(&single.settings, &plan, &[], false, Some(seen)).await);
     assert!(refused.contains("has seen 1:9") && refused.contains("renew"), "{refused}");
 
-    let report = provision_seen(&single.settings, &plan, &[single.server.monitor()], true, Some(seen)).await.unwrap();
+    let report =
+        provision_seen(&single.settings, &plan, &[single.server.monitor()], true, Some(seen))
+            .await
+            .unwrap();
     assert!(report.to_string().contains("2 of its entries were not acknowledged"), "{report}");
     // A process that still has the old stream is told, and takes nothing more.
     assert!(sentence(log.state(mine).await).contains("restart"));
     #[expect(clippy::disallowed_methods, reason = "the log's own test")]
-    let late = log.append(&crate::suite::tools::conversation(1), &crate::suite::tools::id(), "late".into()).await;
+    let late = log
+        .append(&crate::suite::tools::conversation(1), &crate::suite::tools::id(), "late".into())
+        .await;
     assert!(matches!(late, Err(LogError::Rejected(_))), "{late:?}");
-    assert!(matches!(log.tail(mine, parlor_log::Start::End).await.err(), Some(LogError::Rejected(_))));
+    assert!(matches!(
+        log.tail(mine, parlor_log::Start::End).await.err(),
+        Some(LogError::Rejected(_))
+    ));
 
     single.log = connect(&single.settings).await.unwrap();
     assert_eq!(append(&single.log(), "after").await, position(2, 1));
@@ -128,9 +154,14 @@ async fn a_renewal_that_was_interrupted_is_finished_by_the_next_run() {
     append(&single.log(), "old").await;
     let (stream, mine) = (single.stream(), shard(&single.log()));
     let mut raw = single.server.raw().await;
-    raw.change_stream(&stream, |config| config["subjects"] = vec![format!("old.1.chat.{mine}.*.*")].into()).await;
+    raw.change_stream(&stream, |config| {
+        config["subjects"] = vec![format!("old.1.chat.{mine}.*.*")].into()
+    })
+    .await;
     assert!(sentence(connect(&single.settings).await).contains("listens to"));
-    provision_new(&single.settings, &plan(Bounds::default()), &[single.server.monitor()]).await.unwrap();
+    provision_new(&single.settings, &plan(Bounds::default()), &[single.server.monitor()])
+        .await
+        .unwrap();
     single.log = connect(&single.settings).await.unwrap();
     assert_eq!(append(&single.log(), "new").await, position(2, 1));
 }
@@ -138,7 +169,8 @@ async fn a_renewal_that_was_interrupted_is_finished_by_the_next_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_fsync_every_message_is_refused_unless_that_is_allowed() {
     let server = Server::start_unsynced().await;
-    let (settings, plan, monitors) = (settings(vec![server.url()], 1), plan(Bounds::default()), [server.monitor()]);
+    let (settings, plan, monitors) =
+        (settings(vec![server.url()], 1), plan(Bounds::default()), [server.monitor()]);
     let refused = sentence(provision_new(&settings, &plan, &monitors).await);
     assert!(refused.contains("does not fsync"), "{refused}");
     // Nobody told, nobody knows: the streams are made, and the roles refuse them.
@@ -159,7 +191,9 @@ async fn what_the_servers_cannot_give_is_a_sentence() {
     let huge = plan(Bounds { max_bytes: 60_000_000_000, ..Bounds::default() });
     let refused = sentence(provision_new(&one, &huge, &monitors).await);
     assert!(refused.contains("max_file_store"), "{refused}");
-    let refused = sentence(provision_new(&settings(vec![server.url()], 3), &plan(Bounds::default()), &monitors).await);
+    let refused = sentence(
+        provision_new(&settings(vec![server.url()], 3), &plan(Bounds::default()), &monitors).await,
+    );
     assert!(refused.contains("replicas"), "{refused}");
     let fewer = JetStreamSettings { shards: std::num::NonZeroU16::MIN, ..one.clone() };
     let larger = plan(Bounds::default());
@@ -176,12 +210,18 @@ async fn namespaces_do_not_meet() {
     let monitors = [server.monitor()];
     let mut logs: Vec<std::sync::Arc<dyn EventLog>> = Vec::new();
     for namespace in ["", "a", "a-b"] {
-        let settings = JetStreamSettings { namespace: namespace.to_owned(), ..settings(vec![server.url()], 1) };
+        let settings = JetStreamSettings {
+            namespace: namespace.to_owned(),
+            ..settings(vec![server.url()], 1)
+        };
         provision_new(&settings, &plan(Bounds::default()), &monitors).await.unwrap();
         logs.push(std::sync::Arc::new(connect(&settings).await.unwrap()));
     }
     for log in &logs {
         assert_eq!(append(log, "one").await, position(1, 1));
-        assert_eq!(take(&mut log.deliveries(shard(log), PERSISTER).await.unwrap(), 1).await.len(), 1);
+        assert_eq!(
+            take(&mut log.deliveries(shard(log), PERSISTER).await.unwrap(), 1).await.len(),
+            1
+        );
     }
 }

@@ -46,15 +46,21 @@ impl Raw {
 
     /// Asks JetStream's API, and takes no error for an answer.
     pub(crate) async fn api(&mut self, subject: &str, request: &str) -> Value {
-        let answer = within("an answer", self.try_request(&format!("$JS.API.{subject}"), "", request)).await.unwrap();
+        let answer =
+            within("an answer", self.try_request(&format!("$JS.API.{subject}"), "", request))
+                .await
+                .unwrap();
         let answer: Value = serde_json::from_str(&answer).unwrap();
         assert!(answer.get("error").is_none(), "{subject}: {answer}");
         answer
     }
 
-    /// Publishes into a stream, with headers such as `Nats-Msg-Id: x\r\n`, and returns the acknowledgement.
+    /// Publishes into a stream, with headers such as `Nats-Msg-Id: x\r\n`, and returns the
+    /// acknowledgement.
     pub(crate) async fn publish(&mut self, subject: &str, headers: &str, payload: &str) -> Value {
-        let answer = within("an acknowledgement", self.try_request(subject, headers, payload)).await.unwrap();
+        let answer = within("an acknowledgement", self.try_request(subject, headers, payload))
+            .await
+            .unwrap();
         serde_json::from_str(&answer).unwrap()
     }
 
@@ -80,8 +86,14 @@ impl Raw {
         about["connections"].as_u64().expect("it counts its connections")
     }
 
-    async fn try_request(&mut self, subject: &str, headers: &str, payload: &str) -> std::io::Result<String> {
-        let headers = if headers.is_empty() { String::new() } else { format!("NATS/1.0\r\n{headers}\r\n") };
+    async fn try_request(
+        &mut self,
+        subject: &str,
+        headers: &str,
+        payload: &str,
+    ) -> std::io::Result<String> {
+        let headers =
+            if headers.is_empty() { String::new() } else { format!("NATS/1.0\r\n{headers}\r\n") };
         let (verb, sizes) = if headers.is_empty() {
             ("PUB", payload.len().to_string())
         } else {

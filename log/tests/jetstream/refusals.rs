@@ -49,7 +49,9 @@ async fn each_thing_a_stream_does_not_honour_is_named() {
     }
     connect(&single.settings).await.unwrap();
     let one = parlor_log::jetstream::JetStreamSettings { replicas: 3, ..single.settings.clone() };
-    assert!(matches!(connect(&one).await, Err(LogError::Rejected(sentence)) if sentence.contains("replicas")));
+    assert!(
+        matches!(connect(&one).await, Err(LogError::Rejected(sentence)) if sentence.contains("replicas"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +61,8 @@ async fn a_group_that_would_skip_entries_is_refused() {
     let (stream, consumer) = (single.stream(), format!("{}.{PERSISTER}", single.stream()));
     let mut config = raw.api(&format!("CONSUMER.INFO.{consumer}"), "").await["config"].take();
     config["max_deliver"] = 20.into();
-    let request = serde_json::json!({ "stream_name": stream, "config": config, "action": "update" });
+    let request =
+        serde_json::json!({ "stream_name": stream, "config": config, "action": "update" });
     raw.api(&format!("CONSUMER.CREATE.{consumer}"), &request.to_string()).await;
     assert!(refusal(&single).await.contains("gives up after 20"));
     let refused = single.log.deliveries(shard(&single.log()), PERSISTER).await.err();

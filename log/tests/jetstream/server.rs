@@ -83,7 +83,14 @@ impl Server {
 
     fn new(name: &str, config: &Path, ports: Ports, routes: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { name: name.to_owned(), config: config.to_owned(), ports, routes, folder, process: None }
+        Self {
+            name: name.to_owned(),
+            config: config.to_owned(),
+            ports,
+            routes,
+            folder,
+            process: None,
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -127,7 +134,8 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
-        self.process = Some(command.spawn().expect("PARLOR_TEST_NATS_SERVER names a program that starts"));
+        self.process =
+            Some(command.spawn().expect("PARLOR_TEST_NATS_SERVER names a program that starts"));
     }
 
     /// `kill -9`.
@@ -169,7 +177,8 @@ impl Server {
     pub(crate) fn log(&self) -> String {
         let mut text = String::new();
         let file = fs::File::open(self.folder.path().join("log"));
-        file.and_then(|mut file| file.read_to_string(&mut text)).map_or_else(|error| error.to_string(), |_| text)
+        file.and_then(|mut file| file.read_to_string(&mut text))
+            .map_or_else(|error| error.to_string(), |_| text)
     }
 }
 
@@ -192,11 +201,13 @@ pub(crate) struct Cluster {
 impl Cluster {
     pub(crate) async fn start() -> Self {
         let ports: Vec<_> = (0..3).map(|_| Ports::free()).collect();
-        let routes: Vec<_> = ports.iter().map(|ports| format!("\"nats://127.0.0.1:{}\"", ports.cluster)).collect();
+        let routes: Vec<_> =
+            ports.iter().map(|ports| format!("\"nats://127.0.0.1:{}\"", ports.cluster)).collect();
         let routes = format!("[{}]", routes.join(", "));
         let mut servers = Vec::new();
         for (number, ports) in ports.into_iter().enumerate() {
-            let mut server = Server::new(&format!("n{number}"), Path::new(CLUSTER), ports, Some(routes.clone()));
+            let mut server =
+                Server::new(&format!("n{number}"), Path::new(CLUSTER), ports, Some(routes.clone()));
             server.launch();
             servers.push(server);
         }
@@ -220,6 +231,9 @@ impl Cluster {
         let mut raw = self.servers[0].raw().await;
         let info = raw.api(&format!("STREAM.INFO.{stream}"), "").await;
         let leader = info["cluster"]["leader"].as_str().expect("it has a leader").to_owned();
-        self.servers.iter_mut().find(|server| server.name() == leader).expect("the leader is one of them")
+        self.servers
+            .iter_mut()
+            .find(|server| server.name() == leader)
+            .expect("the leader is one of them")
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Such a process is this test binary again, told by its environment what to do.
 
-#![expect(clippy::disallowed_methods, reason = "a child process learns from its environment what it is for")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a child process learns from its environment what it is for"
+)]
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -18,7 +21,9 @@ use parlor_log::{EventLog, Filter, LogError, Start, sqlite::OpenError};
 use super::Sqlite;
 use crate::suite::{
     Bounds, outage,
-    tools::{append_to, conversation, end, follow, id, positions, record, tail, tenant, try_append},
+    tools::{
+        append_to, conversation, end, follow, id, positions, record, tail, tenant, try_append,
+    },
 };
 
 /// Names the folder of the log to a child.
@@ -41,7 +46,10 @@ async fn what_was_acknowledged_before_a_kill_is_there_in_order() {
         let reopened = open(folder.path());
         let log: Arc<dyn EventLog> = Arc::new(reopened.clone());
         acknowledged.sort();
-        assert!(acknowledged.windows(2).all(|pair| pair[0].0 < pair[1].0), "no position was given twice");
+        assert!(
+            acknowledged.windows(2).all(|pair| pair[0].0 < pair[1].0),
+            "no position was given twice"
+        );
         let last = end(&log).await;
         let start = last.epoch().start();
         // A kill may leave some that were committed and whose acknowledgement nobody heard.
@@ -65,7 +73,11 @@ async fn what_was_acknowledged_before_a_kill_is_there_in_order() {
 
 /// Starts a child that appends, kills it in the middle, and returns what it was told.
 fn live_and_die(folder: &Path) -> Vec<(Position, EventId, String)> {
-    let mut child = this_test("appends_until_it_is_killed").env(FOLDER, folder).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = this_test("appends_until_it_is_killed")
+        .env(FOLDER, folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut told = Vec::new();
     while told.len() < LIFE {
@@ -74,7 +86,8 @@ fn live_and_die(folder: &Path) -> Vec<(Position, EventId, String)> {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    // What it was told between our count and its death counts as well; its last line may be cut short.
+    // What it was told between our count and its death counts as well; its last line may be cut
+    // short.
     told.extend(lines.map_while(Result::ok).filter_map(|line| acknowledgement(&line)));
     told
 }
@@ -98,7 +111,8 @@ async fn appends_until_it_is_killed() {
         async move {
             for number in 0_u64.. {
                 let (id, text) = (id(), format!("{writer}/{number}"));
-                let appended = try_append(&log, &conversation(writer), &id, record(&text)).await.unwrap();
+                let appended =
+                    try_append(&log, &conversation(writer), &id, record(&text)).await.unwrap();
                 let line = format!("acknowledged {} {id} {text} .\n", appended.position.as_u64());
                 std::io::stdout().write_all(line.as_bytes()).unwrap();
             }
@@ -110,8 +124,11 @@ async fn appends_until_it_is_killed() {
 #[tokio::test]
 async fn a_folder_that_another_process_has_is_refused_until_that_dies() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child =
-        this_test("appends_until_it_is_killed").env(FOLDER, folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = this_test("appends_until_it_is_killed")
+        .env(FOLDER, folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| acknowledgement(&line.unwrap()).is_some()));
     let error = try_open(folder.path()).unwrap_err();
@@ -138,8 +155,10 @@ async fn outage_in_a_process_of_its_own() {
     if std::env::var(FOLDER).is_err() {
         return;
     }
-    // Beyond its limit a process gets SIGXFSZ (25 on Linux), of which it would die; handled, the write fails instead.
-    let _handler = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(25)).unwrap();
+    // Beyond its limit a process gets SIGXFSZ (25 on Linux), of which it would die; handled, the
+    // write fails instead.
+    let _handler =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(25)).unwrap();
     outage::an_append_is_unavailable_in_time_and_later_goes_on::<Sqlite>().await;
 }
 
@@ -150,7 +169,9 @@ fn on_a_full_disk_it_is_full_until_there_is_space() {
     let mounts = |then: &str| {
         let script = format!("mount -t tmpfs -o size=2m parlor-test \"$1\" && shift && {then}");
         let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"]).arg(folder.path());
+        command
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"])
+            .arg(folder.path());
         command
     };
     if !mounts("true").output().is_ok_and(|output| output.status.success()) {
@@ -191,7 +212,11 @@ async fn full_disk_in_a_process_of_its_own() {
     let again = try_append(&log, &conversation(1), &id(), record(&text)).await;
     assert!(matches!(again, Err(LogError::Full(_))), "{again:?}");
     let page = log.read(&Filter::Tenant(tenant()), start, 1000).await.unwrap();
-    assert_eq!(positions(&page.entries), acknowledged, "what was acknowledged is read on a full disk");
+    assert_eq!(
+        positions(&page.entries),
+        acknowledged,
+        "what was acknowledged is read on a full disk"
+    );
 
     std::fs::remove_file(&ballast).unwrap();
     acknowledged.push(append_to(&log, 1, "by itself").await);
@@ -216,7 +241,13 @@ pub(super) fn limit_files(bytes: u64) {
 /// This test binary, told to run one ignored test of this file.
 fn this_test(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "--ignored", "--nocapture", "--test-threads=1", &format!("sqlite::child::{name}")]);
+    command.args([
+        "--exact",
+        "--ignored",
+        "--nocapture",
+        "--test-threads=1",
+        &format!("sqlite::child::{name}"),
+    ]);
     command
 }
 

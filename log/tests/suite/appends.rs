@@ -5,7 +5,10 @@ use parlor_log::{LogError, Start};
 
 use super::{
     Bounds, Harness,
-    tools::{append, append_from_many, conversation, end, follow, id, in_order, record, tail, told, try_append},
+    tools::{
+        append, append_from_many, conversation, end, follow, id, in_order, record, tail, told,
+        try_append,
+    },
 };
 
 pub(crate) async fn positions_of_one_caller_rise<H: Harness>() {
@@ -30,7 +33,11 @@ pub(crate) async fn many_writers_get_one_order<H: Harness>() {
     let all = in_order(told_by);
     assert!(all.windows(2).all(|pair| pair[0].0 < pair[1].0), "no two have the same position");
     let start = all[0].0.epoch().start();
-    let seen: Vec<_> = follow(&mut tail(&log, Start::After(start)).await, all.len()).await.iter().map(told).collect();
+    let seen: Vec<_> = follow(&mut tail(&log, Start::After(start)).await, all.len())
+        .await
+        .iter()
+        .map(told)
+        .collect();
     assert_eq!(seen, all);
 }
 

@@ -32,7 +32,10 @@ pub(crate) async fn at_the_bound_it_is_full_until_there_is_room<H: Harness>() {
     assert_eq!(page.entries.len(), appended.len(), "nothing was thrown away");
     let again = try_append(&log, &conversation(1), &first_id, record(&text)).await;
     // A log may know a repeat while it is full, or say that it is full.
-    assert!(again.is_ok_and(|again| again.duplicate && again.position == first) || end(&log).await == last);
+    assert!(
+        again.is_ok_and(|again| again.duplicate && again.position == first)
+            || end(&log).await == last
+    );
 
     persist(&log, appended.len()).await;
     harness.forget().await;

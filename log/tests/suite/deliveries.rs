@@ -7,8 +7,8 @@ use parlor_log::{BatchLimit, LogError};
 use super::{
     Bounds, Harness,
     tools::{
-        ANY, LINGER, append, append_from_many, deliveries, end, eventually, in_order, persisted, shard, take, take_all,
-        told, within,
+        ANY, LINGER, append, append_from_many, deliveries, end, eventually, in_order, persisted,
+        shard, take, take_all, told, within,
     },
 };
 
@@ -64,7 +64,8 @@ pub(crate) async fn progress_keeps_a_delivery_from_coming_again<H: Harness>() {
     let mut slow = deliveries(&log).await;
     let taken = take(&mut slow, 1).await;
     let mut other = deliveries(&log).await;
-    // Three waits long the store does not answer, and the slow reader says so; the other one gets nothing meanwhile.
+    // Three waits long the store does not answer, and the slow reader says so; the other one gets
+    // nothing meanwhile.
     let began = Instant::now();
     while began.elapsed() < 3 * impatient().ack_wait {
         slow.progress(&taken).await.unwrap();
@@ -104,11 +105,16 @@ pub(crate) async fn a_batch_is_bounded<H: Harness>() {
     }
     append(&log, "y".repeat(5000)).await;
     let mut reader = deliveries(&log).await;
-    let by_count = within("a batch", reader.next(BatchLimit { count: 5, bytes: 1 << 20 }, LINGER)).await.unwrap();
+    let by_count = within("a batch", reader.next(BatchLimit { count: 5, bytes: 1 << 20 }, LINGER))
+        .await
+        .unwrap();
     assert!((1..=5).contains(&by_count.len()), "{}", by_count.len());
     let mut left = 13 - by_count.len();
     while left > 0 {
-        let by_bytes = within("a batch", reader.next(BatchLimit { count: 100, bytes: 2500 }, LINGER)).await.unwrap();
+        let by_bytes =
+            within("a batch", reader.next(BatchLimit { count: 100, bytes: 2500 }, LINGER))
+                .await
+                .unwrap();
         let bytes: usize = by_bytes.iter().map(|delivery| delivery.entry.record.len()).sum();
         assert!(bytes <= 2500 || by_bytes.len() == 1, "{bytes} bytes in {}", by_bytes.len());
         left -= by_bytes.len();
@@ -147,7 +153,8 @@ pub(crate) async fn what_is_set_aside_does_not_come_again<H: Harness>() {
     reader.set_aside(&taken[1], "it is no record").await.unwrap();
     reader.ack(&taken[..1]).await.unwrap();
     reader.ack(&taken[2..]).await.unwrap();
-    eventually("all is persisted", || async { persisted(&log).await == taken[2].entry.position }).await;
+    eventually("all is persisted", || async { persisted(&log).await == taken[2].entry.position })
+        .await;
     assert!(take_all(&mut reader).await.is_empty());
 }
 

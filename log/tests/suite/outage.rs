@@ -1,4 +1,5 @@
-//! While nothing can be committed: told in time, nothing acknowledged is lost, and it goes on by itself.
+//! While nothing can be committed: told in time, nothing acknowledged is lost, and it goes on by
+//! itself.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,8 @@ use parlor_log::{LogError, Start};
 use super::{
     Bounds, Harness,
     tools::{
-        append, append_from_many, conversation, end, eventually, follow, id, in_order, record, tail, told, try_append,
+        append, append_from_many, conversation, end, eventually, follow, id, in_order, record,
+        tail, told, try_append,
     },
 };
 
@@ -30,8 +32,12 @@ pub(crate) async fn an_append_is_unavailable_in_time_and_later_goes_on<H: Harnes
         try_append(&log, &conversation(1), &id, record("during the outage")).await.is_ok()
     })
     .await;
-    // The same id again tells where it is, whether it was the first attempt that was committed or a later one.
-    let position = try_append(&log, &conversation(1), &id, record("during the outage")).await.unwrap().position;
+    // The same id again tells where it is, whether it was the first attempt that was committed or a
+    // later one.
+    let position = try_append(&log, &conversation(1), &id, record("during the outage"))
+        .await
+        .unwrap()
+        .position;
     acknowledged.push((position, record("during the outage")));
     acknowledged.push((append(&log, "after it").await, record("after it")));
     let seen = follow(&mut tail(&log, Start::After(start)).await, acknowledged.len()).await;

@@ -6,8 +6,8 @@ use parlor_log::{Filter, LogError};
 use super::{
     Bounds, Harness,
     tools::{
-        ahead, append, append_from_many, append_to, conversation, end, id, persist, positions, record, shard, tenant,
-        try_append, within,
+        ahead, append, append_from_many, append_to, conversation, end, id, persist, positions,
+        record, shard, tenant, try_append, within,
     },
 };
 
@@ -45,7 +45,8 @@ pub(crate) async fn a_conversation_and_a_tenant_are_read_by_themselves<H: Harnes
         // The same conversation id of another tenant is another conversation.
         try_append(&log, &other, &id(), record("foreign")).await.unwrap();
     }
-    let read = async |filter: Filter| within("a page", log.read(&filter, start, 100)).await.unwrap();
+    let read =
+        async |filter: Filter| within("a page", log.read(&filter, start, 100)).await.unwrap();
     let of_first = read(Filter::Conversation(conversation(1))).await;
     assert_eq!(positions(&of_first.entries), first);
     assert!(of_first.entries.iter().all(|entry| entry.conversation == conversation(1)));

@@ -5,8 +5,8 @@ use parlor_log::{Filter, Start};
 use super::{
     Bounds, Harness,
     tools::{
-        append, append_from_many, append_to, conversation, deliveries, end, eventually, follow, id, in_order,
-        persisted, record, tail, take, told, try_append, within,
+        append, append_from_many, append_to, conversation, deliveries, end, eventually, follow, id,
+        in_order, persisted, record, tail, take, told, try_append, within,
     },
 };
 
@@ -20,7 +20,9 @@ pub(crate) async fn what_was_acknowledged_is_there_in_order<H: Harness>() {
     appended.extend(in_order(append_from_many(&log, 2, 5).await));
     let seen = follow(&mut tail(&log, Start::After(start)).await, appended.len()).await;
     assert_eq!(seen.iter().map(told).collect::<Vec<_>>(), appended);
-    let page = within("a page", log.read(&Filter::Conversation(conversation(3)), start, 1000)).await.unwrap();
+    let page = within("a page", log.read(&Filter::Conversation(conversation(3)), start, 1000))
+        .await
+        .unwrap();
     assert_eq!(page.entries.len(), 50);
 }
 

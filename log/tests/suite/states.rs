@@ -31,7 +31,8 @@ pub(crate) async fn a_state_tells_what_was_appended_and_persisted<H: Harness>() 
     assert!(state.time >= taken[2].entry.stored_at);
 
     reader.ack(&taken[..2]).await.unwrap();
-    eventually("two are persisted", || async { persisted(&log).await == taken[1].entry.position }).await;
+    eventually("two are persisted", || async { persisted(&log).await == taken[1].entry.position })
+        .await;
     let state = log.state(shard(&log)).await.unwrap();
     assert_eq!(state.oldest_unpersisted, Some(taken[2].entry.stored_at));
 

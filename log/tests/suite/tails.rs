@@ -7,7 +7,10 @@ use parlor_log::{EventLog, LogError, Start};
 
 use super::{
     Bounds, Harness,
-    tools::{ahead, append, append_from_many, end, follow, in_order, persist, positions, shard, tail, told, within},
+    tools::{
+        ahead, append, append_from_many, end, follow, in_order, persist, positions, shard, tail,
+        told, within,
+    },
 };
 
 pub(crate) async fn from_the_start_everything_comes_in_order<H: Harness>() {
@@ -83,7 +86,8 @@ pub(crate) async fn a_tail_dropped_in_mid_wait_loses_nothing<H: Harness>() {
         }
         seen
     };
-    let (appended, seen) = tokio::join!(append_from_many(&log, 4, ALL / 4), within("the tail", impatient));
+    let (appended, seen) =
+        tokio::join!(append_from_many(&log, 4, ALL / 4), within("the tail", impatient));
     let appended: Vec<_> = in_order(appended).into_iter().map(|(position, _)| position).collect();
     assert_eq!(seen, appended);
 }

@@ -16,7 +16,9 @@ use parlor_common::{
     shard::Shard,
     tenant::TenantId,
 };
-use parlor_log::{Appended, BatchLimit, Deliveries, Delivery, Entry, EventLog, LogError, PERSISTER, Start, Tail};
+use parlor_log::{
+    Appended, BatchLimit, Deliveries, Delivery, Entry, EventLog, LogError, PERSISTER, Start, Tail,
+};
 
 /// The longest any step of a test may take; longer than an election.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -59,7 +61,11 @@ pub(crate) async fn append(log: &Arc<dyn EventLog>, text: impl ToString) -> Posi
 }
 
 /// Appends to a conversation under an id of its own.
-pub(crate) async fn append_to(log: &Arc<dyn EventLog>, number: u8, text: impl ToString) -> Position {
+pub(crate) async fn append_to(
+    log: &Arc<dyn EventLog>,
+    number: u8,
+    text: impl ToString,
+) -> Position {
     let appended = try_append(log, &conversation(number), &id(), record(text)).await.unwrap();
     assert!(!appended.duplicate || log.shards().count() > 1, "nobody had this id before");
     appended.position
@@ -75,8 +81,8 @@ pub(crate) async fn try_append(
     within("an append", log.append(conversation, id, record)).await
 }
 
-/// Appends `count` entries from each of `writers` tasks at once, each task to a conversation of its own; returns what
-/// each was told, in its order.
+/// Appends `count` entries from each of `writers` tasks at once, each task to a conversation of its
+/// own; returns what each was told, in its order.
 pub(crate) async fn append_from_many(
     log: &Arc<dyn EventLog>,
     writers: u8,
@@ -88,7 +94,8 @@ pub(crate) async fn append_from_many(
             let mut told = Vec::new();
             for number in 0..count {
                 let record = record(format!("{writer}/{number}"));
-                let appended = try_append(&log, &conversation(writer), &id(), record.clone()).await.unwrap();
+                let appended =
+                    try_append(&log, &conversation(writer), &id(), record.clone()).await.unwrap();
                 told.push((appended.position, record));
             }
             told

@@ -19,7 +19,14 @@ async fn what_was_accepted_is_there_after_a_kill() {
     let mut parlor = Parlor::start(folder.path(), None, &[]).await;
     let mut visitor = Visitor::new("demo");
     for text in ["one", "two", "two"] {
-        assert_eq!(visitor.post(parlor.listen, &json!({"text": text, "tenantId": "demo"})).await.unwrap().status, 201);
+        assert_eq!(
+            visitor
+                .post(parlor.listen, &json!({"text": text, "tenantId": "demo"}))
+                .await
+                .unwrap()
+                .status,
+            201
+        );
     }
     parlor.kill_and_start_again().await;
     assert_eq!(visitor.texts(parlor.listen).await.unwrap(), ["one", "two", "two"]);
@@ -65,15 +72,20 @@ async fn a_widget_and_an_agent_talk() {
     let mut agent = Socket::agent(parlor.listen, "demo", token, None).await;
     assert_eq!(agent.next().await["type"], "subscribed");
 
-    widget.say(&json!({"type": "message", "text": "hello", "tenantId": "demo", "timestamp": "x"})).await;
+    widget
+        .say(&json!({"type": "message", "text": "hello", "tenantId": "demo", "timestamp": "x"}))
+        .await;
     let shown = agent.next().await;
     assert_eq!(shown["message"]["text"], "hello");
     assert_eq!(shown["message"]["sender"], "user");
 
-    let path = format!("/api/agent/conversations/{}/messages", shown["conversationId"].as_str().unwrap());
+    let path =
+        format!("/api/agent/conversations/{}/messages", shown["conversationId"].as_str().unwrap());
     let bearer = format!("Bearer {token}");
     let reply = json!({"text": "hi there"}).to_string();
-    let answer = http::request(parlor.listen, "POST", &path, &[("Authorization", &bearer)], &reply).await.unwrap();
+    let answer = http::request(parlor.listen, "POST", &path, &[("Authorization", &bearer)], &reply)
+        .await
+        .unwrap();
     assert_eq!(answer.status, 201, "{}", answer.body);
     assert_eq!(widget.next_text().await, "hi there", "and not an echo of its own");
 
@@ -105,8 +117,16 @@ async fn operators_paths_are_on_the_admin_port_alone() {
     let folder = here();
     let parlor = Parlor::start(folder.path(), None, &[]).await;
     for path in ["/live", "/ready", "/metrics"] {
-        assert_eq!(http::request(parlor.admin, "GET", path, &[], "").await.unwrap().status, 200, "{path}");
-        assert_eq!(http::request(parlor.listen, "GET", path, &[], "").await.unwrap().status, 404, "{path}");
+        assert_eq!(
+            http::request(parlor.admin, "GET", path, &[], "").await.unwrap().status,
+            200,
+            "{path}"
+        );
+        assert_eq!(
+            http::request(parlor.listen, "GET", path, &[], "").await.unwrap().status,
+            404,
+            "{path}"
+        );
     }
     let metrics = http::request(parlor.admin, "GET", "/metrics", &[], "").await.unwrap().body;
     assert!(metrics.contains("parlor_"), "{metrics}");
@@ -123,6 +143,9 @@ async fn the_pages_are_served_with_a_strict_policy_and_the_token_to_localhost_al
     let token = "/demo/agent-token?tenantId=demo";
     assert_eq!(http::request(parlor.listen, "GET", token, &[], "").await.unwrap().status, 200);
     let elsewhere = [("Sec-Fetch-Site", "cross-site")];
-    assert_eq!(http::request(parlor.listen, "GET", token, &elsewhere, "").await.unwrap().status, 403);
+    assert_eq!(
+        http::request(parlor.listen, "GET", token, &elsewhere, "").await.unwrap().status,
+        403
+    );
     assert!(parlor.stop().await.success());
 }

@@ -1,5 +1,5 @@
-//! The load balancer picks a node by the shard that a tenant lives in: the very lines of `deploy/haproxy/haproxy.cfg`, in a
-//! real HAProxy, compute what [`Shards::of`] does.
+//! The load balancer picks a node by the shard that a tenant lives in: the very lines of
+//! `deploy/haproxy/haproxy.cfg`, in a real HAProxy, compute what [`Shards::of`] does.
 
 use std::{
     fmt::Write as _,
@@ -26,8 +26,11 @@ struct Balancer {
 impl Balancer {
     async fn start(folder: &Path) -> Self {
         let address = free_address();
-        let mut text = format!("defaults\n mode http\n timeout client 5s\nfrontend shards\n bind {address}\n");
-        let lines = CONFIGURATION.lines().filter(|line| line.trim_start().starts_with("http-request set-var(txn."));
+        let mut text =
+            format!("defaults\n mode http\n timeout client 5s\nfrontend shards\n bind {address}\n");
+        let lines = CONFIGURATION
+            .lines()
+            .filter(|line| line.trim_start().starts_with("http-request set-var(txn."));
         for line in lines {
             writeln!(text, "{line}").unwrap();
         }
@@ -36,9 +39,15 @@ impl Balancer {
         std::fs::write(&file, text).unwrap();
         // Debian puts it where only root's PATH looks.
         let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap());
-        let child = Command::new("haproxy").arg("-f").arg(file).env("PATH", path).stdin(Stdio::null()).spawn();
+        let child = Command::new("haproxy")
+            .arg("-f")
+            .arg(file)
+            .env("PATH", path)
+            .stdin(Stdio::null())
+            .spawn();
         let balancer = Self { child: child.expect("scripts/test installs haproxy"), address };
-        until("haproxy answers", async || request(address, "GET", "/", &[], "").await.is_ok()).await;
+        until("haproxy answers", async || request(address, "GET", "/", &[], "").await.is_ok())
+            .await;
         balancer
     }
 
@@ -64,7 +73,9 @@ async fn the_balancer_and_the_log_agree_on_a_tenants_shard() {
     let shards = Shards::new(NonZeroU16::new(16).unwrap());
     let longest = "a".repeat(64);
     let mut names: Vec<String> =
-        ["demo", "DEMO", "Example.COM", "a.b-c_d", "0", "123456789", &longest].map(str::to_owned).into();
+        ["demo", "DEMO", "Example.COM", "a.b-c_d", "0", "123456789", &longest]
+            .map(str::to_owned)
+            .into();
     names.extend((0..200).map(|number| format!("Tenant-{number}.example")));
     let mut seen = [false; 16];
     for name in names {

@@ -19,7 +19,8 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
     }
 
     /// The visitor's cookie, as the next request sends it back.
@@ -48,15 +49,24 @@ pub(crate) async fn request(
         stream.read_to_end(&mut answer).await?;
         Ok(parse(&String::from_utf8_lossy(&answer)))
     };
-    timeout(Duration::from_secs(20), exchange).await.map_err(|_| std::io::Error::other("no answer in 20 s"))?
+    timeout(Duration::from_secs(20), exchange)
+        .await
+        .map_err(|_| std::io::Error::other("no answer in 20 s"))?
 }
 
 fn parse(answer: &str) -> Answer {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-    let pair = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
-    Answer { status: status.unwrap_or(0), headers: lines.filter_map(pair).collect(), body: body.to_owned() }
+    let status =
+        lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
+    let pair = |line: &str| {
+        line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+    };
+    Answer {
+        status: status.unwrap_or(0),
+        headers: lines.filter_map(pair).collect(),
+        body: body.to_owned(),
+    }
 }
 
 /// A visitor of `tenant`, as the widget's page is one.
@@ -72,7 +82,11 @@ impl Visitor {
     }
 
     /// POSTs a text; keeps the cookie it is given.
-    pub(crate) async fn post(&mut self, to: SocketAddr, body: &serde_json::Value) -> std::io::Result<Answer> {
+    pub(crate) async fn post(
+        &mut self,
+        to: SocketAddr,
+        body: &serde_json::Value,
+    ) -> std::io::Result<Answer> {
         let cookie = self.cookie.clone().unwrap_or_default();
         let headers = [
             ("X-Tenant-ID", self.tenant.as_str()),

@@ -1,8 +1,11 @@
-//! An installation of the tests' own: nodes of each tier, on real servers, sharing nothing with other tests.
+//! An installation of the tests' own: nodes of each tier, on real servers, sharing nothing with
+//! other tests.
 
 use std::{env, fs, path::Path, time::Duration};
 
-use parlor_common::{conversation::ConversationKey, id::EventId, position::Position, telemetry::Registry};
+use parlor_common::{
+    conversation::ConversationKey, id::EventId, position::Position, telemetry::Registry,
+};
 use parlor_store::{CqlSettings, CqlStore, HistoryStore, Metrics, PageRange};
 use tempfile::TempDir;
 
@@ -37,7 +40,9 @@ impl Servers {
 }
 
 fn given(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: scripts/test starts the servers and sets it"))
+    env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: scripts/test starts the servers and sets it")
+    })
 }
 
 // === impl Installation ===
@@ -58,12 +63,17 @@ impl Installation {
 
     /// A development token of `tenant`'s agent.
     pub(crate) fn token(&self, tenant: &str) -> String {
-        let minted = run(self.folder.path(), &["token", "--tenant", tenant, "--agent", "ann"], &self.variables);
+        let minted = run(
+            self.folder.path(),
+            &["token", "--tenant", tenant, "--agent", "ann"],
+            &self.variables,
+        );
         assert_eq!(minted.status, Some(0), "{minted:?}");
         minted.stdout.trim().to_owned()
     }
 
-    /// The events of a conversation as the database has them; straight from it, whatever stands between it and the nodes.
+    /// The events of a conversation as the database has them; straight from it, whatever stands
+    /// between it and the nodes.
     pub(crate) async fn rows(&self, conversation: &ConversationKey) -> Vec<EventId> {
         let settings = CqlSettings {
             nodes: vec![given("PARLOR_TEST_CQL")],
@@ -71,7 +81,8 @@ impl Installation {
             replication_factor: 1,
             ..CqlSettings::default()
         };
-        let store = CqlStore::connect(&settings, Metrics::new(&Registry::new()).unwrap()).await.unwrap();
+        let store =
+            CqlStore::connect(&settings, Metrics::new(&Registry::new()).unwrap()).await.unwrap();
         let page = store.page(conversation, PageRange::Before(Position::MAX), 1000).await.unwrap();
         page.events.iter().map(|event| event.record.id).collect()
     }
@@ -107,7 +118,8 @@ fn keyspace(name: &str) -> String {
 /// `parlor provision`, which may ask the servers' monitoring address.
 pub(crate) fn provision(folder: &Path, variables: &Variables) -> Ended {
     let mut variables = variables.clone();
-    variables.push(("PARLOR_PROVISION__MONITORS", format!("[{:?}]", given("PARLOR_TEST_NATS_MONITOR"))));
+    variables
+        .push(("PARLOR_PROVISION__MONITORS", format!("[{:?}]", given("PARLOR_TEST_NATS_MONITOR"))));
     run(folder, &["provision"], &variables)
 }
 

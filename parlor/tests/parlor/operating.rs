@@ -1,5 +1,5 @@
-//! What operators read holds: every setting and metric is in docs/OPERATING.md, and it, the alerts and the dashboards name
-//! nothing that is not there.
+//! What operators read holds: every setting and metric is in docs/OPERATING.md, and it, the alerts
+//! and the dashboards name nothing that is not there.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,7 +34,8 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The names after `parlor_`, that included, which are whole words of `text`. One before a `=` is a crate in a filter.
+/// The names after `parlor_`, that included, which are whole words of `text`. One before a `=` is a
+/// crate in a filter.
 fn metric_names(text: &str) -> BTreeSet<&str> {
     let part = |char: char| char.is_ascii_alphanumeric() || char == '_';
     let begins = text.match_indices("parlor_").filter(|(at, _)| {
@@ -60,21 +61,30 @@ fn registered() -> BTreeSet<String> {
     sources.retain(|path| path.file_name().is_some_and(|name| name == "metrics.rs"));
     let texts: Vec<_> = sources.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     // In code a metric's name is a text; what is not is the name of a crate.
-    let names = texts.iter().flat_map(|text| metric_names(text).into_iter().map(move |name| (name, text)));
-    names.filter(|(name, text)| text.contains(&format!("\"{name}\""))).map(|(name, _)| name.to_owned()).collect()
+    let names =
+        texts.iter().flat_map(|text| metric_names(text).into_iter().map(move |name| (name, text)));
+    names
+        .filter(|(name, text)| text.contains(&format!("\"{name}\"")))
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
-/// Every setting by its dotted name, with its default; `None` for one that has none and is a comment in the file. A table
-/// on one line is a value.
+/// Every setting by its dotted name, with its default; `None` for one that has none and is a
+/// comment in the file. A table on one line is a value.
 fn settings() -> BTreeMap<String, Option<Value>> {
     let text = read(DEFAULTS);
     let is_key = |line: &str| {
         let key = line.split_once(" = ").map(|(key, _)| key);
-        key.is_some_and(|key| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+        key.is_some_and(|key| {
+            !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        })
     };
-    let uncommented: Vec<&str> =
-        text.lines().map(|line| line.strip_prefix("# ").filter(|rest| is_key(rest)).unwrap_or(line)).collect();
-    let (set, all): (Table, Table) = (text.parse().unwrap(), uncommented.join("\n").parse().unwrap());
+    let uncommented: Vec<&str> = text
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|rest| is_key(rest)).unwrap_or(line))
+        .collect();
+    let (set, all): (Table, Table) =
+        (text.parse().unwrap(), uncommented.join("\n").parse().unwrap());
     let mut found = BTreeMap::new();
     flatten("", &all, &text, &mut found);
     let mut of_set = BTreeMap::new();
@@ -87,7 +97,9 @@ fn flatten(prefix: &str, table: &Table, text: &str, found: &mut BTreeMap<String,
         let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
             // `embedded` has no header of its own, only `embedded.log` has.
-            Value::Table(inner) if text.contains(&format!("\n[{key}")) => flatten(&key, inner, text, found),
+            Value::Table(inner) if text.contains(&format!("\n[{key}")) => {
+                flatten(&key, inner, text, found)
+            }
             _ => drop(found.insert(key, value.clone())),
         }
     }
@@ -122,8 +134,10 @@ fn alerts_and_dashboards_ask_for_metrics_that_are_there() {
         let text = fs::read_to_string(&path).unwrap();
         for name in metric_names(&text) {
             asked += 1;
-            let parts = ["_bucket", "_sum", "_count"].iter().filter_map(|suffix| name.strip_suffix(suffix));
-            let there = registered.contains(name) || parts.into_iter().any(|name| registered.contains(name));
+            let parts =
+                ["_bucket", "_sum", "_count"].iter().filter_map(|suffix| name.strip_suffix(suffix));
+            let there = registered.contains(name)
+                || parts.into_iter().any(|name| registered.contains(name));
             assert!(there, "{} asks for {name}, and no part has it", path.display());
         }
     }
@@ -136,12 +150,15 @@ fn every_setting_is_documented_with_its_default_and_none_that_is_not_there() {
     assert!(settings.contains_key("sockets.resume.page"), "{settings:?}");
     let documented = documented_settings(&text);
     for (key, default) in &settings {
-        let Some(written) = documented.get(key.as_str()) else { panic!("{key} is not in {OPERATING}") };
+        let Some(written) = documented.get(key.as_str()) else {
+            panic!("{key} is not in {OPERATING}")
+        };
         let Some(default) = default else {
             assert_eq!(*written, "none", "{key} has no default");
             continue;
         };
-        let written: Table = format!("x = {written}").parse().unwrap_or_else(|error| panic!("{key}: {error}"));
+        let written: Table =
+            format!("x = {written}").parse().unwrap_or_else(|error| panic!("{key}: {error}"));
         assert_eq!(written["x"], *default, "the default of {key}");
     }
     let gone: Vec<_> = documented.keys().filter(|key| !settings.contains_key(**key)).collect();
@@ -155,8 +172,11 @@ async fn everything_a_running_node_shows_is_documented() {
     let answer = http::request(parlor.admin, "GET", "/metrics", &[], "").await.unwrap();
     assert_eq!(answer.status, 200);
     let text = read(OPERATING);
-    let shown: Vec<_> =
-        answer.body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let shown: Vec<_> = answer
+        .body
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect();
     assert!(shown.contains(&"process_resident_memory_bytes"), "{shown:?}");
     for name in shown {
         assert!(text.contains(&format!("`{name}`")), "{name} is shown, and is not in {OPERATING}");

@@ -1,4 +1,5 @@
-//! The log or the database gone from under running tiers: what was accepted stays, and service returns by itself.
+//! The log or the database gone from under running tiers: what was accepted stays, and service
+//! returns by itself.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,10 @@ use crate::{
 
 fn conversation_of(answer: &Answer) -> ConversationKey {
     let id = answer.json()["message"]["conversationId"].as_str().unwrap().to_owned();
-    ConversationKey { tenant: TenantId::parse("demo").unwrap(), id: ConversationId::parse(&id).unwrap() }
+    ConversationKey {
+        tenant: TenantId::parse("demo").unwrap(),
+        id: ConversationId::parse(&id).unwrap(),
+    }
 }
 
 fn text(number: usize) -> Value {
@@ -47,12 +51,18 @@ async fn without_nats_a_send_is_refused_in_time_and_service_returns_by_itself() 
     .await;
 
     proxy.mend();
-    until("a send is accepted again", async || visitor.post(first, &text(2)).await.unwrap().status == 201).await;
-    until("the nodes are ready again", async || tiers.ingress[0].is_ready().await && tiers.fanout.is_ready().await)
-        .await;
+    until("a send is accepted again", async || {
+        visitor.post(first, &text(2)).await.unwrap().status == 201
+    })
+    .await;
+    until("the nodes are ready again", async || {
+        tiers.ingress[0].is_ready().await && tiers.fanout.is_ready().await
+    })
+    .await;
     let texts = visitor.texts(second).await.unwrap();
     assert_eq!((&*texts[0], texts.last().map(String::as_str)), ("message 0", Some("message 2")));
-    // What was refused may have been accepted all the same: then the agent is shown it, in its place.
+    // What was refused may have been accepted all the same: then the agent is shown it, in its
+    // place.
     for expected in &texts[1..] {
         assert_eq!(agent.next_text().await, *expected, "the agent's socket missed nothing");
     }
@@ -81,11 +91,15 @@ async fn without_the_database_sends_and_live_delivery_do_not_notice_and_history_
     }
     let all: Vec<_> = (0..20).map(|number| format!("message {number}")).collect();
     assert_eq!(visitor.texts(second).await.unwrap(), all);
-    until("the persister says that it is not ready", async || !tiers.persister.is_ready().await).await;
+    until("the persister says that it is not ready", async || !tiers.persister.is_ready().await)
+        .await;
     assert_eq!(tiers.rows(&conversation).await.len(), 1);
 
     proxy.mend();
-    until("the backlog is stored, each row once", async || tiers.rows(&conversation).await.len() == 20).await;
+    until("the backlog is stored, each row once", async || {
+        tiers.rows(&conversation).await.len() == 20
+    })
+    .await;
     until("the persister is ready again", async || tiers.persister.is_ready().await).await;
     assert_eq!(visitor.texts(second).await.unwrap(), all);
 }

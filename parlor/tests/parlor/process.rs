@@ -36,7 +36,11 @@ pub(crate) fn free_address() -> SocketAddr {
 }
 
 /// `parlor` with nothing of this process's environment, in `folder`.
-pub(crate) fn command<S: AsRef<OsStr>>(folder: &Path, arguments: &[S], variables: &[(&str, String)]) -> Command {
+pub(crate) fn command<S: AsRef<OsStr>>(
+    folder: &Path,
+    arguments: &[S],
+    variables: &[(&str, String)],
+) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
     command.args(arguments).env_clear().envs(variables.iter().map(|(name, value)| (*name, value)));
     command.current_dir(folder).stdin(Stdio::null());
@@ -44,7 +48,11 @@ pub(crate) fn command<S: AsRef<OsStr>>(folder: &Path, arguments: &[S], variables
 }
 
 /// Runs `parlor` until it ends by itself, for 30 s at most.
-pub(crate) fn run<S: AsRef<OsStr>>(folder: &Path, arguments: &[S], variables: &[(&str, String)]) -> Ended {
+pub(crate) fn run<S: AsRef<OsStr>>(
+    folder: &Path,
+    arguments: &[S],
+    variables: &[(&str, String)],
+) -> Ended {
     let mut command = command(folder, arguments, variables);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let output = child.wait_with_output().unwrap();
@@ -54,10 +62,15 @@ pub(crate) fn run<S: AsRef<OsStr>>(folder: &Path, arguments: &[S], variables: &[
 
 impl Parlor {
     /// Starts a role (none is the all-in-one) on free ports and waits until it is ready.
-    pub(crate) async fn start(folder: &Path, role: Option<&str>, variables: &[(&str, String)]) -> Self {
+    pub(crate) async fn start(
+        folder: &Path,
+        role: Option<&str>,
+        variables: &[(&str, String)],
+    ) -> Self {
         let (listen, admin) = (free_address(), free_address());
         let log = folder.join(format!("{}-{}.log", role.unwrap_or("parlor"), listen.port()));
-        let mut all = vec![("PARLOR_LISTEN", listen.to_string()), ("PARLOR_ADMIN", admin.to_string())];
+        let mut all =
+            vec![("PARLOR_LISTEN", listen.to_string()), ("PARLOR_ADMIN", admin.to_string())];
         all.extend(variables.iter().cloned());
         let arguments: Vec<&str> = role.into_iter().collect();
         let file = File::options().create(true).append(true).open(&log).unwrap();
@@ -68,7 +81,8 @@ impl Parlor {
         parlor
     }
 
-    /// Waits until the admin port says that it is ready; fails after 30 s, or when the process ends.
+    /// Waits until the admin port says that it is ready; fails after 30 s, or when the process
+    /// ends.
     pub(crate) async fn ready(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
@@ -85,7 +99,9 @@ impl Parlor {
 
     /// Whether the admin port says so now.
     pub(crate) async fn is_ready(&self) -> bool {
-        http::request(self.admin, "GET", "/ready", &[], "").await.is_ok_and(|answer| answer.status == 200)
+        http::request(self.admin, "GET", "/ready", &[], "")
+            .await
+            .is_ok_and(|answer| answer.status == 200)
     }
 
     /// `kill -9`, and the same again on the same ports.

@@ -8,7 +8,8 @@ use tokio::{
     sync::watch,
 };
 
-/// Passes bytes on, until it is cut: then connections break, and new ones are accepted and broken at once.
+/// Passes bytes on, until it is cut: then connections break, and new ones are accepted and broken
+/// at once.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,

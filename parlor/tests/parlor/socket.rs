@@ -29,7 +29,9 @@ impl Socket {
         for (name, value) in headers {
             request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
         }
-        let opened = timeout(Duration::from_secs(10), connect_async(request)).await.expect("a handshake in 10 s");
+        let opened = timeout(Duration::from_secs(10), connect_async(request))
+            .await
+            .expect("a handshake in 10 s");
         let (stream, answer) = opened.unwrap();
         let cookie = answer
             .headers()
@@ -44,25 +46,37 @@ impl Socket {
     }
 
     /// An agent's, subscribed from `since`.
-    pub(crate) async fn agent(to: SocketAddr, tenant: &str, token: &str, since: Option<&str>) -> Self {
+    pub(crate) async fn agent(
+        to: SocketAddr,
+        tenant: &str,
+        token: &str,
+        since: Option<&str>,
+    ) -> Self {
         let protocol = [("sec-websocket-protocol", "parlor.1")];
         let mut socket = Self::open(to, &format!("/ws/agent?tenantId={tenant}"), &protocol).await;
-        socket.say(&json!({"type": "hello", "protocol": 1, "token": token, "client": "test/1"})).await;
+        socket
+            .say(&json!({"type": "hello", "protocol": 1, "token": token, "client": "test/1"}))
+            .await;
         assert_eq!(socket.next().await["type"], "hello");
         socket.say(&json!({"type": "subscribe", "since": since})).await;
         socket
     }
 
-    /// Waits for the server's first ping, which is answered by itself; what is sent by POST from then on is shown.
+    /// Waits for the server's first ping, which is answered by itself; what is sent by POST from
+    /// then on is shown.
     pub(crate) async fn answers_its_first_ping(&mut self) {
-        let frame = timeout(Duration::from_secs(10), self.stream.next()).await.expect("a ping in 10 s");
+        let frame =
+            timeout(Duration::from_secs(10), self.stream.next()).await.expect("a ping in 10 s");
         assert!(matches!(frame, Some(Ok(Message::Ping(_)))), "{frame:?}");
         // The library queues the pong and writes it with the next flush.
         self.stream.flush().await.unwrap();
         // It has arrived when the server has answered something that came after it.
         self.stream.send(Message::Ping("arrived".into())).await.unwrap();
-        while !matches!(self.stream.next().await, Some(Ok(Message::Pong(answer))) if *answer == *b"arrived") {}
-        // The pong and a POST's arrival are compared in whole milliseconds of the clock: let this one end.
+        while !matches!(self.stream.next().await, Some(Ok(Message::Pong(answer))) if *answer == *b"arrived")
+        {
+        }
+        // The pong and a POST's arrival are compared in whole milliseconds of the clock: let this
+        // one end.
         let millisecond = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         let answered = millisecond();
         while millisecond() == answered {
@@ -77,7 +91,9 @@ impl Socket {
     /// The next text frame; fails after 20 s.
     pub(crate) async fn next(&mut self) -> Value {
         loop {
-            let frame = timeout(Duration::from_secs(20), self.stream.next()).await.expect("a frame in 20 s");
+            let frame = timeout(Duration::from_secs(20), self.stream.next())
+                .await
+                .expect("a frame in 20 s");
             match frame.expect("the socket is open").unwrap() {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
                 Message::Close(close) => panic!("closed: {close:?}"),
@@ -99,7 +115,10 @@ impl Socket {
     /// Waits for the close, and gives its code.
     pub(crate) async fn closed(&mut self) -> Option<u16> {
         loop {
-            match timeout(Duration::from_secs(20), self.stream.next()).await.expect("a close in 20 s") {
+            match timeout(Duration::from_secs(20), self.stream.next())
+                .await
+                .expect("a close in 20 s")
+            {
                 Some(Ok(Message::Close(close))) => return close.map(|close| close.code.into()),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return None,

@@ -1,4 +1,5 @@
-//! At the start, what is wrong ends the process with a sentence and an exit status, and harms nothing.
+//! At the start, what is wrong ends the process with a sentence and an exit status, and harms
+//! nothing.
 
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 
@@ -12,7 +13,10 @@ fn here() -> TempDir {
 
 /// Free ports, so that nothing but what the test breaks is wrong.
 fn addresses() -> Vec<(&'static str, String)> {
-    vec![("PARLOR_LISTEN", free_address().to_string()), ("PARLOR_ADMIN", free_address().to_string())]
+    vec![
+        ("PARLOR_LISTEN", free_address().to_string()),
+        ("PARLOR_ADMIN", free_address().to_string()),
+    ]
 }
 
 fn assert_refused(ended: &Ended, status: i32, words: &[&str]) {
@@ -20,7 +24,10 @@ fn assert_refused(ended: &Ended, status: i32, words: &[&str]) {
     let sentence = ended.stderr.lines().last().unwrap_or_default();
     assert!(sentence.starts_with("parlor: "), "{ended:?}");
     for word in words {
-        assert!(sentence.to_lowercase().contains(&word.to_lowercase()), "{word:?} is not in {sentence:?}");
+        assert!(
+            sentence.to_lowercase().contains(&word.to_lowercase()),
+            "{word:?} is not in {sentence:?}"
+        );
     }
     assert!(!ended.stderr.contains("panicked"), "{ended:?}");
 }
@@ -28,7 +35,11 @@ fn assert_refused(ended: &Ended, status: i32, words: &[&str]) {
 #[test]
 fn an_unknown_setting_is_refused_by_name() {
     let folder = here();
-    assert_refused(&run(folder.path(), &["config"], &[("PARLOR_LISTN", "127.0.0.1:1".to_owned())]), 64, &["listn"]);
+    assert_refused(
+        &run(folder.path(), &["config"], &[("PARLOR_LISTN", "127.0.0.1:1".to_owned())]),
+        64,
+        &["listn"],
+    );
     let file = folder.path().join("settings.toml");
     fs::write(&file, "[persister]\nbatch_cuont = 5\n").unwrap();
     let ended = run(folder.path(), &["config", "--settings", file.to_str().unwrap()], &[]);
@@ -37,7 +48,8 @@ fn an_unknown_setting_is_refused_by_name() {
 
 #[test]
 fn a_setting_of_the_wrong_kind_is_refused_by_name() {
-    let ended = run(here().path(), &["config"], &[("PARLOR_PERSISTER__BATCH_AGE", "soon".to_owned())]);
+    let ended =
+        run(here().path(), &["config"], &[("PARLOR_PERSISTER__BATCH_AGE", "soon".to_owned())]);
     assert_refused(&ended, 64, &["batch_age", "soon"]);
 }
 
@@ -50,20 +62,32 @@ fn a_setting_that_could_not_work_is_refused_by_name() {
         ("PARLOR_EMBEDDED__LOG__MAX_BYTES", "1", "embedded.log.max_bytes"),
         ("PARLOR_REST__SOCKET_URL", "junk", "rest.socket_url"),
     ] {
-        assert_refused(&run(here().path(), &["config"], &[(variable, value.to_owned())]), 64, &[name]);
+        assert_refused(
+            &run(here().path(), &["config"], &[(variable, value.to_owned())]),
+            64,
+            &[name],
+        );
     }
 }
 
 #[test]
 fn a_settings_file_that_is_not_there_is_refused() {
-    assert_refused(&run(here().path(), &["--settings", "nowhere.toml"], &[]), 64, &["nowhere.toml"]);
+    assert_refused(
+        &run(here().path(), &["--settings", "nowhere.toml"], &[]),
+        64,
+        &["nowhere.toml"],
+    );
 }
 
 #[test]
 fn development_mode_listens_on_loopback_alone() {
     let mut variables = addresses();
     variables[0].1 = "0.0.0.0:8080".to_owned();
-    assert_refused(&run::<&str>(here().path(), &[], &variables), 64, &["0.0.0.0:8080", "development mode"]);
+    assert_refused(
+        &run::<&str>(here().path(), &[], &variables),
+        64,
+        &["0.0.0.0:8080", "development mode"],
+    );
 }
 
 #[test]
@@ -86,7 +110,11 @@ fn an_unreadable_log_is_refused_and_left_as_it_was() {
     let folder = here();
     let data = folder.path().join("parlor-data");
     fs::create_dir(&data).unwrap();
-    fs::write(data.join("log.db"), "this is no database, and long enough to be read as one".repeat(100)).unwrap();
+    fs::write(
+        data.join("log.db"),
+        "this is no database, and long enough to be read as one".repeat(100),
+    )
+    .unwrap();
     let before = fs::read(data.join("log.db")).unwrap();
     assert_refused(&run::<&str>(folder.path(), &[], &addresses()), 74, &["log.db"]);
     assert_eq!(fs::read(data.join("log.db")).unwrap(), before);
@@ -133,7 +161,8 @@ fn a_tier_without_a_shared_secret_says_what_it_needs() {
 
 #[test]
 fn config_prints_what_is_in_force_and_nothing_secret() {
-    let ended = run(here().path(), &["config"], &[("PARLOR_PERSISTER__BATCH_COUNT", "7".to_owned())]);
+    let ended =
+        run(here().path(), &["config"], &[("PARLOR_PERSISTER__BATCH_COUNT", "7".to_owned())]);
     assert_eq!(ended.status, Some(0), "{ended:?}");
     assert!(ended.stdout.contains("batch_count = 7"), "{}", ended.stdout);
 }

@@ -1,4 +1,5 @@
-//! Ingress, fanout and persister as processes of their own, on a real NATS server and a real CQL database.
+//! Ingress, fanout and persister as processes of their own, on a real NATS server and a real CQL
+//! database.
 
 use parlor_common::{
     conversation::ConversationKey,
@@ -14,8 +15,8 @@ use crate::{
     socket::Socket,
 };
 
-/// A message sent by POST to one ingress reaches a widget's socket on the other and an agent on a fanout, is in the next
-/// GET on any ingress, and once in the database.
+/// A message sent by POST to one ingress reaches a widget's socket on the other and an agent on a
+/// fanout, is in the next GET on any ingress, and once in the database.
 async fn pass_a_message(tiers: &Installation, visitor: &mut Visitor, earlier: &mut Vec<String>) {
     let token = tiers.token(&visitor.tenant);
     let mut agent = Socket::agent(tiers.fanout.listen, &visitor.tenant, &token, None).await;

@@ -4,7 +4,10 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use scylla::{
-    client::{PoolSize, execution_profile::ExecutionProfile, session::Session, session_builder::SessionBuilder},
+    client::{
+        PoolSize, execution_profile::ExecutionProfile, session::Session,
+        session_builder::SessionBuilder,
+    },
     deserialize::row::DeserializeRow,
     policies::{load_balancing::DefaultPolicy, retry::DefaultRetryPolicy},
     serialize::row::SerializeRow,
@@ -22,11 +25,14 @@ use super::{
 };
 use crate::{Metrics, StoreError, row::Row};
 
-/// Connections to each node. A pool per shard, the driver's default, is one connection alone on Cassandra.
+/// Connections to each node. A pool per shard, the driver's default, is one connection alone on
+/// Cassandra.
 const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(4).expect("four is not zero");
-/// How soon a silent connection is noticed, and then closed; the driver's defaults take a minute for both together.
+/// How soon a silent connection is noticed, and then closed; the driver's defaults take a minute
+/// for both together.
 const KEEPALIVE: Duration = Duration::from_secs(3);
-/// How long the first connection may take: every node named, one after the other, and what they tell of the cluster.
+/// How long the first connection may take: every node named, one after the other, and what they
+/// tell of the cluster.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(15);
 
 /// A session and its statements.
@@ -43,15 +49,19 @@ pub(super) struct Connection {
 // === impl Connection ===
 
 impl Connection {
-    pub(super) async fn new(session: Session, settings: &CqlSettings, metrics: Metrics) -> Result<Self, StoreError> {
+    pub(super) async fn new(
+        session: Session,
+        settings: &CqlSettings,
+        metrics: Metrics,
+    ) -> Result<Self, StoreError> {
         let statements = Statements::prepare(&session, &settings.keyspace).await?;
         let bound = Bound { rows: settings.batch_rows, bytes: settings.batch_bytes };
         let &CqlSettings { request_timeout, in_flight, .. } = settings;
         Ok(Self { statements, metrics, session, request_timeout, in_flight, bound })
     }
 
-    /// Writes the rows, with a bounded number of statements at once. The first failure ends it, at the latest a
-    /// request timeout after the last statement that succeeded.
+    /// Writes the rows, with a bounded number of statements at once. The first failure ends it, at
+    /// the latest a request timeout after the last statement that succeeded.
     pub(super) async fn insert(&self, rows: &[Row]) -> Result<(), StoreError> {
         let mut batches = plan(rows, self.bound).into_iter();
         let mut running = FuturesUnordered::new();
@@ -70,9 +80,12 @@ impl Connection {
 
     async fn write(&self, writes: Vec<Write<'_>>) -> Result<(), StoreError> {
         let written = match writes.as_slice() {
-            [write] => Box::pin(self.session.execute_unpaged(self.statements.of(write), write)).await,
+            [write] => {
+                Box::pin(self.session.execute_unpaged(self.statements.of(write), write)).await
+            }
             writes => {
-                let statements = writes.iter().map(|write| self.statements.of(write).clone().into()).collect();
+                let statements =
+                    writes.iter().map(|write| self.statements.of(write).clone().into()).collect();
                 let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
                 batch.set_is_idempotent(true);
                 Box::pin(self.session.batch(&batch, writes)).await
@@ -87,7 +100,10 @@ impl Connection {
         statement: &PreparedStatement,
         values: impl SerializeRow,
     ) -> Result<(), StoreError> {
-        Box::pin(self.session.execute_unpaged(statement, values)).await.map(drop).map_err(unavailable)
+        Box::pin(self.session.execute_unpaged(statement, values))
+            .await
+            .map(drop)
+            .map_err(unavailable)
     }
 
     /// The rows that a statement finds. What cannot be read as such a row is skipped and counted.
@@ -100,10 +116,13 @@ impl Connection {
         R: for<'frame, 'spec> DeserializeRow<'frame, 'spec>,
     {
         // Boxed, as the driver's future takes some 8 KiB and a read holds several of these.
-        let result = Box::pin(self.session.execute_unpaged(statement, values)).await.map_err(unavailable)?;
+        let result =
+            Box::pin(self.session.execute_unpaged(statement, values)).await.map_err(unavailable)?;
         let rows = result.into_rows_result().map_err(unavailable)?;
         let rows = rows.rows::<R>().map_err(unavailable)?;
-        Ok(rows.filter_map(|row| row.inspect_err(|_| self.metrics.skipped_rows.inc()).ok()).collect())
+        Ok(rows
+            .filter_map(|row| row.inspect_err(|_| self.metrics.skipped_rows.inc()).ok())
+            .collect())
     }
 
     /// Bounds a read that may take several statements.
@@ -112,14 +131,19 @@ impl Connection {
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let answer = tokio::time::timeout(self.request_timeout, answer).await;
-        answer.unwrap_or_else(|_| Err(StoreError::Unavailable("the database did not answer in time".to_owned())))
+        answer.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable("the database did not answer in time".to_owned()))
+        })
     }
 }
 
 // === sessions ===
 
 /// A session whose requests end within `request_timeout`, and which connects again by itself.
-pub(super) async fn open(settings: &CqlSettings, request_timeout: Duration) -> Result<Session, StoreError> {
+pub(super) async fn open(
+    settings: &CqlSettings,
+    request_timeout: Duration,
+) -> Result<Session, StoreError> {
     settings.check()?;
     let mut balancing = DefaultPolicy::builder().token_aware(true);
     if let Some(datacenter) = &settings.datacenter {
@@ -148,11 +172,15 @@ pub(super) async fn open(settings: &CqlSettings, request_timeout: Duration) -> R
     }
     match tokio::time::timeout(CONNECT_DEADLINE, builder.build()).await {
         Ok(session) => session.map_err(unavailable),
-        Err(_) => Err(StoreError::Unavailable(format!("no node of {:?} answered in time", settings.nodes))),
+        Err(_) => Err(StoreError::Unavailable(format!(
+            "no node of {:?} answered in time",
+            settings.nodes
+        ))),
     }
 }
 
-/// Whatever the database says, the same statement may succeed later: a message is never given up because of it.
+/// Whatever the database says, the same statement may succeed later: a message is never given up
+/// because of it.
 pub(super) fn unavailable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }

@@ -1,7 +1,9 @@
-//! Pages of a tenant's inbox: the days are walked down, and their conversations asked for what was said last.
+//! Pages of a tenant's inbox: the days are walked down, and their conversations asked for what was
+//! said last.
 //!
-//! The rows of a day only tell which conversations may belong on the page; where each belongs its own row says. So a
-//! conversation is there while a later message of it is being written, and appears once however many days it has.
+//! The rows of a day only tell which conversations may belong on the page; where each belongs its
+//! own row says. So a conversation is there while a later message of it is being written, and
+//! appears once however many days it has.
 
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 
@@ -16,7 +18,8 @@ use parlor_common::{
 use super::{as_limit, connection::Connection};
 use crate::{InboxPage, InboxRow, StoreError, row};
 
-/// Days a page looks back at most, counted without those on which the tenant had no message: eleven years.
+/// Days a page looks back at most, counted without those on which the tenant had no message: eleven
+/// years.
 const DAYS: usize = 4_000;
 /// Rows of one query of a day: about 200 KiB.
 const ROWS: usize = 5_000;
@@ -43,7 +46,8 @@ pub(super) async fn inbox(
     let wanted = limit.saturating_add(1);
     let mut group = 1;
     loop {
-        // What unread days hold may belong before what read ones hold: clocks differ, and midnight is not sharp.
+        // What unread days hold may belong before what read ones hold: clocks differ, and midnight
+        // is not sharp.
         let unread = walk.unread();
         if walk.settled(wanted, unread) {
             break;
@@ -95,7 +99,9 @@ impl Walk<'_> {
 
     /// Whether nothing that is still to be met can belong among the first `wanted` rows.
     fn settled(&self, wanted: usize, unread: Option<Position>) -> bool {
-        let Some(last) = wanted.checked_sub(1).and_then(|last| self.rows.get(last)) else { return false };
+        let Some(last) = wanted.checked_sub(1).and_then(|last| self.rows.get(last)) else {
+            return false;
+        };
         let candidate = self.candidates.peek().map(|(position, _)| *position);
         Some(last.position) >= candidate && Some(last.position) > unread
     }
@@ -104,11 +110,13 @@ impl Walk<'_> {
     async fn read_days(&mut self, count: usize) -> Result<(), StoreError> {
         let days: Vec<Day> = self.days.drain(..count.min(self.days.len())).collect();
         let (connection, tenant) = (self.connection, self.tenant);
-        let reads = stream::iter(days).map(|day| conversations(connection, tenant, day)).buffered(AT_ONCE);
+        let reads =
+            stream::iter(days).map(|day| conversations(connection, tenant, day)).buffered(AT_ONCE);
         let found: Vec<_> = reads.try_collect().await?;
         let (before, seen) = (self.before, &self.seen);
         let candidates = found.into_iter().flatten();
-        self.candidates.extend(candidates.filter(|(position, id)| *position < before && !seen.contains(id)));
+        self.candidates
+            .extend(candidates.filter(|(position, id)| *position < before && !seen.contains(id)));
         Ok(())
     }
 
@@ -124,7 +132,8 @@ impl Walk<'_> {
             }
         }
         let (connection, tenant) = (self.connection, self.tenant);
-        let reads = stream::iter(asked).map(|id| row_of(connection, tenant, id)).buffer_unordered(count);
+        let reads =
+            stream::iter(asked).map(|id| row_of(connection, tenant, id)).buffer_unordered(count);
         let found: Vec<_> = reads.try_collect().await?;
         self.rows.extend(found.into_iter().flatten().filter(|row| row.position < self.before));
         self.rows.sort_by_key(|row| std::cmp::Reverse(row.position));
@@ -134,8 +143,8 @@ impl Walk<'_> {
 
 /// The days that can hold something before a position.
 ///
-/// All of a day lies after the last message of the day before the day before it: no clock is a day wrong. So a day is
-/// left out where that message does not lie before the position.
+/// All of a day lies after the last message of the day before the day before it: no clock is a day
+/// wrong. So a day is left out where that message does not lie before the position.
 fn remaining(days: &[Day], before: Position) -> VecDeque<Day> {
     let skipped = days.iter().skip(2).take_while(|day| day.last >= before).count();
     days.iter().copied().skip(skipped).collect()
@@ -143,8 +152,10 @@ fn remaining(days: &[Day], before: Position) -> VecDeque<Day> {
 
 async fn days(connection: &Connection, tenant: &TenantId) -> Result<Vec<Day>, StoreError> {
     let values = (tenant.as_str(), as_limit(DAYS));
-    let rows: Vec<(i64, Option<i64>)> = connection.select(&connection.statements.inbox_days, values).await?;
-    let day = |(number, last): (i64, Option<i64>)| Some(Day { number, last: Position::from_i64(last?)? });
+    let rows: Vec<(i64, Option<i64>)> =
+        connection.select(&connection.statements.inbox_days, values).await?;
+    let day =
+        |(number, last): (i64, Option<i64>)| Some(Day { number, last: Position::from_i64(last?)? });
     Ok(rows.into_iter().filter_map(day).collect())
 }
 
@@ -158,7 +169,8 @@ async fn conversations(
     let mut after = Vec::new();
     loop {
         let values = (tenant.as_str(), day.number, &after[..], as_limit(ROWS));
-        let rows: Vec<(Vec<u8>, Option<i64>)> = connection.select(&connection.statements.inbox_rows, values).await?;
+        let rows: Vec<(Vec<u8>, Option<i64>)> =
+            connection.select(&connection.statements.inbox_rows, values).await?;
         let last = (rows.len() >= ROWS).then(|| rows.last().map(|(key, _)| key.clone())).flatten();
         found.extend(rows.into_iter().filter_map(|(key, position)| {
             let id = ConversationId::from_bytes(key.try_into().ok()?);
@@ -179,16 +191,27 @@ async fn row_of(
 ) -> Result<Option<InboxRow>, StoreError> {
     type Columns = (Option<i64>, Option<i64>, Option<String>, Option<String>, Option<Vec<u8>>);
     let values = (tenant.as_str(), &conversation.as_bytes()[..]);
-    let rows: Vec<Columns> = connection.select(&connection.statements.conversation_row, values).await?;
-    let Some((Some(position), Some(at), Some(preview), Some(sender), visitor)) = rows.into_iter().next() else {
+    let rows: Vec<Columns> =
+        connection.select(&connection.statements.conversation_row, values).await?;
+    let Some((Some(position), Some(at), Some(preview), Some(sender), visitor)) =
+        rows.into_iter().next()
+    else {
         return Ok(None);
     };
-    let (Some(position), Some(sender)) = (Position::from_i64(position), row::parse_sender(&sender)) else {
+    let (Some(position), Some(sender)) = (Position::from_i64(position), row::parse_sender(&sender))
+    else {
         connection.metrics.skipped_rows.inc();
         return Ok(None);
     };
     let visitor = visitor.and_then(|bytes| bytes.try_into().ok()).map(VisitorId::from_bytes);
-    Ok(Some(InboxRow { conversation, position, at: Timestamp::from_millis(at), preview, sender, visitor }))
+    Ok(Some(InboxRow {
+        conversation,
+        position,
+        at: Timestamp::from_millis(at),
+        preview,
+        sender,
+        visitor,
+    }))
 }
 
 #[cfg(test)]
@@ -201,8 +224,9 @@ mod tests {
 
     #[test]
     fn days_that_lie_wholly_after_the_position_are_left_out() {
-        let days: Vec<Day> =
-            [(9, 90), (7, 70), (6, 65), (2, 20)].map(|(number, last)| Day { number, last: position(last) }).into();
+        let days: Vec<Day> = [(9, 90), (7, 70), (6, 65), (2, 20)]
+            .map(|(number, last)| Day { number, last: position(last) })
+            .into();
         let first = |before| remaining(&days, before).front().map(|day| day.number);
         assert_eq!(first(Position::MAX), Some(9));
         assert_eq!(

@@ -1,7 +1,8 @@
 //! Pages of a conversation, by key: bucket by bucket, over those that hold messages.
 //!
-//! The bucket beside the page's bound is read while the list of buckets is, so that a page within it takes the time of
-//! one query. Each listed bucket holds a message, so a page takes no more queries than it has messages, and a few.
+//! The bucket beside the page's bound is read while the list of buckets is, so that a page within
+//! it takes the time of one query. Each listed bucket holds a message, so a page takes no more
+//! queries than it has messages, and a few.
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -15,7 +16,8 @@ type MessageRow = (i64, Option<Bytes>);
 
 /// Buckets of one query of the list.
 const BUCKETS: usize = 32;
-/// Buckets that are read at once. Each may bring a whole page, of which only what is missing is kept.
+/// Buckets that are read at once. Each may bring a whole page, of which only what is missing is
+/// kept.
 const AT_ONCE: usize = 4;
 /// Rows of one query: of the largest records, 33 MiB.
 const ROWS: usize = 1_000;
@@ -43,7 +45,8 @@ pub(super) async fn find(
 ) -> Result<Option<Event>, StoreError> {
     let (tenant, key) = (conversation.tenant.as_str(), &conversation.id.as_bytes()[..]);
     let statements = &connection.statements;
-    let positions = connection.select(&statements.position_of, (tenant, key, &id.as_bytes()[..])).await?;
+    let positions =
+        connection.select(&statements.position_of, (tenant, key, &id.as_bytes()[..])).await?;
     let Some(&(position,)): Option<&(i64,)> = positions.first() else { return Ok(None) };
     let bucket = position >> BUCKET_BITS;
     let rows = connection.select(&statements.message_at, (tenant, key, bucket, position)).await?;
@@ -84,14 +87,22 @@ impl Walk<'_> {
     }
 
     /// Adds the events of these buckets, in their order, until there are enough.
-    async fn read(self, buckets: &[i64], wanted: usize, events: &mut Vec<Event>) -> Result<(), StoreError> {
+    async fn read(
+        self,
+        buckets: &[i64],
+        wanted: usize,
+        events: &mut Vec<Event>,
+    ) -> Result<(), StoreError> {
         let mut rest = buckets;
         while !rest.is_empty() && events.len() < wanted {
-            // The first one is mostly enough. Where it was not, the conversation is sparse, and so are the next ones.
+            // The first one is mostly enough. Where it was not, the conversation is sparse, and so
+            // are the next ones.
             let count = if events.is_empty() { 1 } else { AT_ONCE.min(rest.len()) };
             let (group, others) = rest.split_at(count);
             let missing = wanted - events.len();
-            let reads = stream::iter(group.to_vec()).map(|bucket| self.bucket(bucket, missing)).buffered(AT_ONCE);
+            let reads = stream::iter(group.to_vec())
+                .map(|bucket| self.bucket(bucket, missing))
+                .buffered(AT_ONCE);
             let found: Vec<Vec<Event>> = reads.try_collect().await?;
             events.extend(found.into_iter().flatten());
             rest = others;
@@ -99,7 +110,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The first `wanted` events of a bucket on the way. A row that is skipped makes room for the next one.
+    /// The first `wanted` events of a bucket on the way. A row that is skipped makes room for the
+    /// next one.
     async fn bucket(self, bucket: i64, wanted: usize) -> Result<Vec<Event>, StoreError> {
         let (tenant, key) = self.key();
         let statements = &self.connection.statements;
@@ -110,9 +122,15 @@ impl Walk<'_> {
         let mut events = Vec::new();
         loop {
             let limit = ROWS.min(wanted.saturating_sub(events.len()));
-            let rows = self.connection.select(statement, (tenant, key, bucket, bound, as_limit(limit))).await?;
-            let (count, last) = (rows.len(), rows.last().map(|&(position, _): &MessageRow| position));
-            events.extend(rows.into_iter().filter_map(|row| decode(self.connection, self.conversation, row)));
+            let rows = self
+                .connection
+                .select(statement, (tenant, key, bucket, bound, as_limit(limit)))
+                .await?;
+            let (count, last) =
+                (rows.len(), rows.last().map(|&(position, _): &MessageRow| position));
+            events.extend(
+                rows.into_iter().filter_map(|row| decode(self.connection, self.conversation, row)),
+            );
             match last {
                 Some(last) if count >= limit && events.len() < wanted => bound = last,
                 _ => return Ok(events),
@@ -127,7 +145,8 @@ impl Walk<'_> {
             PageRange::Before(_) => &self.connection.statements.buckets_down,
             PageRange::After(_) => &self.connection.statements.buckets_up,
         };
-        let rows = self.connection.select(statement, (tenant, key, edge, as_limit(BUCKETS))).await?;
+        let rows =
+            self.connection.select(statement, (tenant, key, edge, as_limit(BUCKETS))).await?;
         Ok(rows.into_iter().map(|(bucket,): (i64,)| bucket).collect())
     }
 
@@ -145,6 +164,10 @@ impl Walk<'_> {
 }
 
 /// A row without its record is what a late write leaves of a deleted one: it is not there.
-fn decode(connection: &Connection, conversation: &ConversationKey, (position, record): MessageRow) -> Option<Event> {
+fn decode(
+    connection: &Connection,
+    conversation: &ConversationKey,
+    (position, record): MessageRow,
+) -> Option<Event> {
     row::decode(conversation, Position::from_i64(position)?, record?, &connection.metrics)
 }

@@ -1,8 +1,11 @@
-//! The plan of an insert: which rows of which tables, grouped into batches of one partition each. Pure.
+//! The plan of an insert: which rows of which tables, grouped into batches of one partition each.
+//! Pure.
 
 use std::collections::BTreeMap;
 
-use parlor_common::{conversation::ConversationKey, id::ConversationId, position::Position, tenant::TenantId};
+use parlor_common::{
+    conversation::ConversationKey, id::ConversationId, position::Position, tenant::TenantId,
+};
 use scylla::{
     errors::SerializationError,
     serialize::{
@@ -22,7 +25,8 @@ pub(super) struct Bound {
     pub(super) bytes: usize,
 }
 
-/// One upsert. Its last bound value is its write timestamp: the position of the event it comes from.
+/// One upsert. Its last bound value is its write timestamp: the position of the event it comes
+/// from.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Write<'a> {
     Message(&'a Row),
@@ -39,11 +43,12 @@ struct Conversation<'a> {
     rows: Vec<&'a Row>,
 }
 
-/// Batches that may run in any order and at once. The writes of a batch have the same partition key: those of
-/// `conversation_buckets`, `event_ids` and `conversations` share theirs and so go together.
+/// Batches that may run in any order and at once. The writes of a batch have the same partition
+/// key: those of `conversation_buckets`, `event_ids` and `conversations` share theirs and so go
+/// together.
 ///
-/// Of a conversation, a day and a bucket only the last event is written, and a conversation's last visitor-authored
-/// one: what else would be written loses against these.
+/// Of a conversation, a day and a bucket only the last event is written, and a conversation's last
+/// visitor-authored one: what else would be written loses against these.
 pub(super) fn plan(rows: &[Row], bound: Bound) -> Vec<Vec<Write<'_>>> {
     let mut messages: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let mut conversations: BTreeMap<_, Conversation<'_>> = BTreeMap::new();
@@ -52,8 +57,9 @@ pub(super) fn plan(rows: &[Row], bound: Bound) -> Vec<Vec<Write<'_>>> {
     for row in rows {
         let (key, day, bucket) = (&row.conversation, row.at.day(), bucket_of(row.position));
         messages.entry((key, bucket)).or_default().push(Write::Message(row));
-        let conversation =
-            conversations.entry(key).or_insert_with(|| Conversation { buckets: BTreeMap::new(), rows: Vec::new() });
+        let conversation = conversations
+            .entry(key)
+            .or_insert_with(|| Conversation { buckets: BTreeMap::new(), rows: Vec::new() });
         conversation.rows.push(row);
         raise(&mut conversation.buckets, bucket, row.position);
         raise(inbox.entry((&key.tenant, day)).or_default(), key.id, row.position);
@@ -84,7 +90,11 @@ fn raise<K: Ord>(highest: &mut BTreeMap<K, Position>, key: K, position: Position
 }
 
 /// Cuts the writes of a partition into batches within the bound; a write over it goes alone.
-fn split<'a>(batches: &mut Vec<Vec<Write<'a>>>, writes: impl IntoIterator<Item = Write<'a>>, bound: Bound) {
+fn split<'a>(
+    batches: &mut Vec<Vec<Write<'a>>>,
+    writes: impl IntoIterator<Item = Write<'a>>,
+    bound: Bound,
+) {
     let (mut batch, mut bytes) = (Vec::new(), 0);
     for write in writes {
         let size = write.size();
@@ -111,7 +121,9 @@ impl<'a> Conversation<'a> {
         let only_last = last.map(|row| row.position) == last_of_visitor.map(|row| row.position);
         let mut writes: Vec<_> = self.buckets.iter().map(bucket).collect();
         writes.extend(self.rows.iter().copied().map(Write::EventId));
-        writes.extend(last_of_visitor.filter(|_| !only_last).into_iter().chain(last).map(Write::Conversation));
+        writes.extend(
+            last_of_visitor.filter(|_| !only_last).into_iter().chain(last).map(Write::Conversation),
+        );
         writes
     }
 }
@@ -140,9 +152,11 @@ impl SerializeRow for Write<'_> {
         match *self {
             Self::Message(row) => {
                 let (tenant, conversation) = key(&row.conversation);
-                let (position, id, record) = (row.position.as_i64(), &row.id.as_bytes()[..], &row.record[..]);
+                let (position, id, record) =
+                    (row.position.as_i64(), &row.id.as_bytes()[..], &row.record[..]);
                 let bucket = bucket_of(row.position);
-                (tenant, conversation, bucket, position, id, record, position).serialize(context, writer)
+                (tenant, conversation, bucket, position, id, record, position)
+                    .serialize(context, writer)
             }
             Self::Bucket { conversation, bucket, position } => {
                 let (tenant, conversation) = key(conversation);
@@ -155,11 +169,16 @@ impl SerializeRow for Write<'_> {
             }
             Self::Conversation(row) => {
                 let (tenant, conversation) = key(&row.conversation);
-                let (position, at, preview) = (row.position.as_i64(), row.at.as_millis(), row.preview.as_str());
-                // Unset leaves the column alone; a null would delete the visitor whom an earlier message named.
-                let visitor = MaybeUnset::from_option(row.visitor.as_ref().map(|visitor| &visitor.as_bytes()[..]));
+                let (position, at, preview) =
+                    (row.position.as_i64(), row.at.as_millis(), row.preview.as_str());
+                // Unset leaves the column alone; a null would delete the visitor whom an earlier
+                // message named.
+                let visitor = MaybeUnset::from_option(
+                    row.visitor.as_ref().map(|visitor| &visitor.as_bytes()[..]),
+                );
                 let sender = sender_text(row.sender);
-                (tenant, conversation, position, at, preview, sender, visitor, position).serialize(context, writer)
+                (tenant, conversation, position, at, preview, sender, visitor, position)
+                    .serialize(context, writer)
             }
             Self::Inbox { tenant, day, conversation, position } => {
                 let (conversation, position) = (&conversation.as_bytes()[..], position.as_i64());
@@ -218,7 +237,9 @@ mod tests {
     /// What shares a partition, by the conversation or else by what it is.
     fn partition(write: &Write<'_>) -> String {
         match write {
-            Write::Message(row) => format!("message {} {}", row.conversation, bucket_of(row.position)),
+            Write::Message(row) => {
+                format!("message {} {}", row.conversation, bucket_of(row.position))
+            }
             Write::Bucket { conversation, .. } => conversation.to_string(),
             Write::EventId(row) | Write::Conversation(row) => row.conversation.to_string(),
             Write::Inbox { tenant, day, .. } => format!("inbox {tenant} {day}"),
@@ -229,7 +250,8 @@ mod tests {
     #[test]
     fn a_batch_is_of_one_partition_and_within_its_bound() {
         let sizes = [100, 33_000, 39_000, 50_000];
-        let rows: Vec<Row> = (1..=2_000).map(|n| row((n % 7) as u8, n << 12, sizes[(n % 4) as usize])).collect();
+        let rows: Vec<Row> =
+            (1..=2_000).map(|n| row((n % 7) as u8, n << 12, sizes[(n % 4) as usize])).collect();
         for batch in plan(&rows, BOUND) {
             assert!(batch.iter().all(|write| partition(write) == partition(&batch[0])));
             assert!(batch.len() <= 100);
@@ -246,12 +268,22 @@ mod tests {
         }
         rows.reverse();
         let writes: Vec<Write<'_>> = plan(&rows, BOUND).into_iter().flatten().collect();
-        let count = |wanted: fn(&Write<'_>) -> bool| writes.iter().filter(|write| wanted(write)).count();
+        let count =
+            |wanted: fn(&Write<'_>) -> bool| writes.iter().filter(|write| wanted(write)).count();
         assert_eq!(count(|write| matches!(write, Write::Message(_))), 250);
         assert_eq!(count(|write| matches!(write, Write::EventId(_))), 250);
-        assert_eq!(count(|write| matches!(write, Write::Bucket { position, .. } if *position == at(250))), 1);
-        assert_eq!(count(|write| matches!(write, Write::Inbox { position, .. } if *position == at(250))), 1);
-        assert_eq!(count(|write| matches!(write, Write::Day { position, .. } if *position == at(250))), 1);
+        assert_eq!(
+            count(|write| matches!(write, Write::Bucket { position, .. } if *position == at(250))),
+            1
+        );
+        assert_eq!(
+            count(|write| matches!(write, Write::Inbox { position, .. } if *position == at(250))),
+            1
+        );
+        assert_eq!(
+            count(|write| matches!(write, Write::Day { position, .. } if *position == at(250))),
+            1
+        );
         let last: Vec<_> = writes
             .iter()
             .filter_map(|write| match write {

@@ -20,7 +20,8 @@ const SCHEMA: &str = include_str!("schema.cql");
 const VERSION: i32 = 1;
 /// DDL waits for every node to agree; a statement of it may take seconds.
 const DDL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Two that provision at once can disturb each other on Cassandra; what one of them made, the other finds.
+/// Two that provision at once can disturb each other on Cassandra; what one of them made, the other
+/// finds.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -45,7 +46,8 @@ pub(super) async fn provision(settings: &CqlSettings) -> Result<(), StoreError> 
         apply(&session, &statement).await?;
     }
     session.await_schema_agreement().await.map_err(unavailable)?;
-    // With the version as its write timestamp, so that of two that provision at once the later version stays.
+    // With the version as its write timestamp, so that of two that provision at once the later
+    // version stays.
     let written = format!(
         "INSERT INTO {keyspace}.schema_version (part, version) VALUES ('store', {VERSION}) USING TIMESTAMP {VERSION}"
     );
@@ -54,7 +56,8 @@ pub(super) async fn provision(settings: &CqlSettings) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Refuses a database that was not provisioned by this version, and one whose quorum would be anybody's.
+/// Refuses a database that was not provisioned by this version, and one whose quorum would be
+/// anybody's.
 pub(super) async fn check(settings: &CqlSettings, session: &Session) -> Result<(), StoreError> {
     datacenter(settings, session)?;
     let keyspace = &settings.keyspace;
@@ -79,7 +82,10 @@ async fn version(session: &Session, keyspace: &str) -> Result<Option<i32>, Store
     let asked = format!("SELECT version FROM {keyspace}.schema_version WHERE part = 'store'");
     let result = match session.query_unpaged(asked, ()).await {
         // Neither keyspace nor table is there.
-        Err(ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, _))) => return Ok(None),
+        Err(ExecutionError::LastAttemptError(RequestAttemptError::DbError(
+            DbError::Invalid,
+            _,
+        ))) => return Ok(None),
         result => result.map_err(unavailable)?,
     };
     let rows = result.into_rows_result().map_err(unavailable)?;
@@ -93,15 +99,16 @@ fn datacenter(settings: &CqlSettings, session: &Session) -> Result<String, Store
         return Ok(datacenter.clone());
     }
     let state = session.get_cluster_state();
-    let mut found: BTreeSet<_> = state.get_nodes_info().iter().filter_map(|node| node.datacenter.clone()).collect();
+    let mut found: BTreeSet<_> =
+        state.get_nodes_info().iter().filter_map(|node| node.datacenter.clone()).collect();
     match (found.pop_first(), found.len()) {
         (Some(only), 0) if !only.contains('\'') => Ok(only),
         (Some(first), _) => Err(StoreError::Rejected(format!(
             "the cluster has the datacenters {first} and {found:?}: name the one to keep the data in, cql.datacenter"
         ))),
-        (None, _) => {
-            Err(StoreError::Rejected("the cluster does not tell its datacenter: name it, cql.datacenter".to_owned()))
-        }
+        (None, _) => Err(StoreError::Rejected(
+            "the cluster does not tell its datacenter: name it, cql.datacenter".to_owned(),
+        )),
     }
 }
 
@@ -111,7 +118,10 @@ async fn apply(session: &Session, statement: &str) -> Result<(), StoreError> {
     loop {
         match session.query_unpaged(statement, ()).await {
             Ok(_) => return Ok(()),
-            Err(ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::AlreadyExists { .. }, _))) => {
+            Err(ExecutionError::LastAttemptError(RequestAttemptError::DbError(
+                DbError::AlreadyExists { .. },
+                _,
+            ))) => {
                 return Ok(());
             }
             Err(error) if attempt == ATTEMPTS => return Err(unavailable(error)),
@@ -126,7 +136,8 @@ fn statements(file: &str) -> Vec<String> {
     let lines = file.lines().filter(|line| !line.trim_start().starts_with("--"));
     let text: Vec<&str> = lines.collect();
     let statements = text.join("\n");
-    let statements = statements.split(";\n").map(|statement| statement.trim().trim_end_matches(';').to_owned());
+    let statements =
+        statements.split(";\n").map(|statement| statement.trim().trim_end_matches(';').to_owned());
     statements.filter(|statement| !statement.is_empty()).collect()
 }
 
@@ -147,8 +158,9 @@ mod tests {
     #[test]
     fn the_tenant_leads_every_partition_key_of_what_is_a_tenants() {
         for statement in statements(SCHEMA) {
-            let of_installation =
-                ["EXISTS shards", "EXISTS schema_version"].iter().any(|name| statement.contains(name));
+            let of_installation = ["EXISTS shards", "EXISTS schema_version"]
+                .iter()
+                .any(|name| statement.contains(name));
             assert_eq!(statement.contains("PRIMARY KEY ((tenant"), !of_installation, "{statement}");
         }
     }

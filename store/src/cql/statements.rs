@@ -29,7 +29,8 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    /// Prepares them. The tables are named with their keyspace, so that no connection depends on a `USE`.
+    /// Prepares them. The tables are named with their keyspace, so that no connection depends on a
+    /// `USE`.
     pub(super) async fn prepare(session: &Session, keyspace: &str) -> Result<Self, StoreError> {
         let prepare = async |text: &str| {
             let prepared = session.prepare(text.replace("{}", keyspace)).await;

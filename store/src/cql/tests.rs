@@ -1,4 +1,5 @@
-//! Rows that this version would not have left so: written by others, by halves, or after a delete. On a real server.
+//! Rows that this version would not have left so: written by others, by halves, or after a delete.
+//! On a real server.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -58,7 +59,10 @@ impl Bench {
     }
 
     async fn cql(&self, statement: &str) {
-        self.session.query_unpaged(statement.replace("{}", &self.settings.keyspace), ()).await.unwrap();
+        self.session
+            .query_unpaged(statement.replace("{}", &self.settings.keyspace), ())
+            .await
+            .unwrap();
     }
 
     /// The columns that a message's key has, as literals.
@@ -92,7 +96,11 @@ impl Bench {
     }
 
     async fn newest(&self, limit: usize) -> (Vec<u64>, bool) {
-        let page = self.store.page(&self.conversation, PageRange::Before(Position::MAX), limit).await.unwrap();
+        let page = self
+            .store
+            .page(&self.conversation, PageRange::Before(Position::MAX), limit)
+            .await
+            .unwrap();
         (page.events.iter().map(|event| event.position.sequence()).collect(), page.more)
     }
 
@@ -138,7 +146,8 @@ async fn a_conversation_whose_own_row_is_behind_its_day_stays_listed() {
     let ConversationKey { tenant, id } = &t.conversation;
     let later = at(2).as_i64();
     let columns = "INSERT INTO {}.inbox (tenant, day, conversation, position)";
-    t.cql(&format!("{columns} VALUES ('{tenant}', 0, 0x{id}, {later}) USING TIMESTAMP {later}")).await;
+    t.cql(&format!("{columns} VALUES ('{tenant}', 0, 0x{id}, {later}) USING TIMESTAMP {later}"))
+        .await;
     assert_eq!(t.inbox().await, [(1, "message 1".to_owned())]);
     t.insert(&[2]).await;
     assert_eq!(t.inbox().await, [(2, "message 2".to_owned())]);
@@ -151,7 +160,10 @@ async fn a_conversation_whose_own_row_is_ahead_of_its_day_is_listed_where_it_is(
     let ConversationKey { tenant, id } = &t.conversation;
     let later = at(9).as_i64();
     let columns = "INSERT INTO {}.conversations (tenant, conversation, position, preview)";
-    t.cql(&format!("{columns} VALUES ('{tenant}', 0x{id}, {later}, 'ahead') USING TIMESTAMP {later}")).await;
+    t.cql(&format!(
+        "{columns} VALUES ('{tenant}', 0x{id}, {later}, 'ahead') USING TIMESTAMP {later}"
+    ))
+    .await;
     assert_eq!(t.inbox().await, [(9, "ahead".to_owned())]);
     // A row that a delete left without its position is not there.
     t.cql(&format!("DELETE position FROM {{}}.conversations WHERE tenant = '{tenant}' AND conversation = 0x{id}"))
@@ -162,13 +174,16 @@ async fn a_conversation_whose_own_row_is_ahead_of_its_day_is_listed_where_it_is(
 #[tokio::test]
 async fn a_keyspace_of_another_version_is_refused_with_a_sentence() {
     let t = Bench::new("version").await;
-    let settings = CqlSettings { keyspace: format!("{}_later", t.settings.keyspace), ..t.settings.clone() };
+    let settings =
+        CqlSettings { keyspace: format!("{}_later", t.settings.keyspace), ..t.settings.clone() };
     CqlStore::provision(&settings).await.unwrap();
-    let later = format!("UPDATE {}.schema_version SET version = 2 WHERE part = 'store'", settings.keyspace);
+    let later =
+        format!("UPDATE {}.schema_version SET version = 2 WHERE part = 'store'", settings.keyspace);
     t.cql(&later).await;
-    for refused in
-        [CqlStore::connect(&settings, Metrics::unregistered()).await.map(drop), CqlStore::provision(&settings).await]
-    {
+    for refused in [
+        CqlStore::connect(&settings, Metrics::unregistered()).await.map(drop),
+        CqlStore::provision(&settings).await,
+    ] {
         let Err(StoreError::Rejected(sentence)) = refused else { panic!("{refused:?}") };
         assert!(sentence.contains("its schema is 2, this version knows 1"), "{sentence}");
     }

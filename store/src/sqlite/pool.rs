@@ -13,7 +13,8 @@ use crate::StoreError;
 /// How long a caller waits for a connection and for its answer, both together.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// So many connections, one caller each; who comes when all are taken waits, and is refused at the deadline.
+/// So many connections, one caller each; who comes when all are taken waits, and is refused at the
+/// deadline.
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
     idle: Arc<Mutex<Vec<Connection>>>,
@@ -26,7 +27,8 @@ impl Pool {
         Self { idle: Arc::new(Mutex::new(connections)), free }
     }
 
-    /// Does `work` with a connection. Work that was begun goes on to its end, also when nobody waits for it any more.
+    /// Does `work` with a connection. Work that was begun goes on to its end, also when nobody
+    /// waits for it any more.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -45,13 +47,16 @@ impl Pool {
         });
         match tokio::time::timeout_at(deadline, answer).await {
             Ok(Ok(Some(answer))) => answer.map_err(unavailable),
-            Ok(Ok(None) | Err(_)) => Err(StoreError::Unavailable("a connection to the database was lost".to_owned())),
+            Ok(Ok(None) | Err(_)) => {
+                Err(StoreError::Unavailable("a connection to the database was lost".to_owned()))
+            }
             Err(_) => Err(late()),
         }
     }
 }
 
-/// Whatever SQLite says, the same call may succeed once the disk has room, or the file is whole again.
+/// Whatever SQLite says, the same call may succeed once the disk has room, or the file is whole
+/// again.
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 pub(super) fn unavailable(error: rusqlite::Error) -> StoreError {
     StoreError::Unavailable(error.to_string())

@@ -1,4 +1,5 @@
-//! Reading rows. A row that cannot be read is skipped and counted, and the page is filled with the next ones.
+//! Reading rows. A row that cannot be read is skipped and counted, and the page is filled with the
+//! next ones.
 
 use bytes::Bytes;
 use parlor_common::{
@@ -40,8 +41,11 @@ pub(super) fn page(
         PageRange::After(bound) => (AFTER, bound),
     };
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows =
-        statement.query(params![conversation.tenant.as_str(), conversation.id.as_bytes(), bound.as_i64()])?;
+    let mut rows = statement.query(params![
+        conversation.tenant.as_str(),
+        conversation.id.as_bytes(),
+        bound.as_i64()
+    ])?;
     let mut page = Page { events: Vec::new(), more: false };
     while let Some(row) = rows.next()? {
         let Some(event) = event(conversation, row, metrics)? else { continue };
@@ -62,7 +66,11 @@ pub(super) fn find(
     metrics: &Metrics,
 ) -> rusqlite::Result<Option<Event>> {
     let mut statement = connection.prepare_cached(FIND)?;
-    let mut rows = statement.query(params![conversation.tenant.as_str(), conversation.id.as_bytes(), id.as_bytes()])?;
+    let mut rows = statement.query(params![
+        conversation.tenant.as_str(),
+        conversation.id.as_bytes(),
+        id.as_bytes()
+    ])?;
     match rows.next()? {
         Some(row) => event(conversation, row, metrics),
         None => Ok(None),
@@ -94,8 +102,10 @@ pub(super) fn inbox(
 }
 
 pub(super) fn highest(connection: &Connection, shard: Shard) -> rusqlite::Result<Option<Position>> {
-    let found: Option<i64> =
-        connection.prepare_cached(HIGHEST)?.query_row(params![shard.number()], |row| row.get(0)).optional()?;
+    let found: Option<i64> = connection
+        .prepare_cached(HIGHEST)?
+        .query_row(params![shard.number()], |row| row.get(0))
+        .optional()?;
     Ok(found.and_then(Position::from_i64))
 }
 

@@ -11,7 +11,10 @@ use tempfile::TempDir;
 use super::*;
 
 fn conversation() -> ConversationKey {
-    ConversationKey { tenant: TenantId::parse("a").unwrap(), id: ConversationId::from_bytes([1; 16]) }
+    ConversationKey {
+        tenant: TenantId::parse("a").unwrap(),
+        id: ConversationId::from_bytes([1; 16]),
+    }
 }
 
 fn at(sequence: u64) -> Position {
@@ -47,7 +50,10 @@ async fn refusal(folder: &TempDir) -> String {
 async fn a_file_of_a_later_version_is_refused_with_a_sentence() {
     let folder = TempDir::new().unwrap();
     drop(SqliteStore::open(folder.path(), Metrics::unregistered()).await.unwrap());
-    Connection::open(folder.path().join(FILE)).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
+    Connection::open(folder.path().join(FILE))
+        .unwrap()
+        .pragma_update(None, "user_version", VERSION + 1)
+        .unwrap();
     let sentence = refusal(&folder).await;
     assert!(sentence.contains("its schema is 2, this version knows 1"), "{sentence}");
 }
@@ -70,7 +76,8 @@ async fn a_record_that_cannot_be_read_is_skipped_and_counted() {
     let store = SqliteStore::open(folder.path(), metrics.clone()).await.unwrap();
     store.insert(&[event(1), event(2), event(3)]).await.unwrap();
     let file = Connection::open(folder.path().join(FILE)).unwrap();
-    file.execute("UPDATE messages SET record = x'7b' WHERE position = ?", [at(2).as_i64()]).unwrap();
+    file.execute("UPDATE messages SET record = x'7b' WHERE position = ?", [at(2).as_i64()])
+        .unwrap();
     let page = store.page(&conversation(), PageRange::Before(Position::MAX), 2).await.unwrap();
     let positions: Vec<_> = page.events.iter().map(|event| event.position).collect();
     assert_eq!((positions, page.more), (vec![at(1), at(3)], false), "the next one takes its place");
@@ -88,8 +95,23 @@ async fn a_write_that_fails_keeps_nothing_and_works_again_afterwards() {
                   BEGIN SELECT RAISE(ABORT, 'no'); END";
     file.execute_batch(refuse).unwrap();
     assert!(matches!(store.insert(&[event(1), event(2)]).await, Err(StoreError::Unavailable(_))));
-    assert!(store.page(&conversation(), PageRange::Before(Position::MAX), 2).await.unwrap().events.is_empty());
+    assert!(
+        store
+            .page(&conversation(), PageRange::Before(Position::MAX), 2)
+            .await
+            .unwrap()
+            .events
+            .is_empty()
+    );
     file.execute_batch("DROP TRIGGER refuse").unwrap();
     store.insert(&[event(1), event(2)]).await.unwrap();
-    assert_eq!(store.page(&conversation(), PageRange::Before(Position::MAX), 2).await.unwrap().events.len(), 2);
+    assert_eq!(
+        store
+            .page(&conversation(), PageRange::Before(Position::MAX), 2)
+            .await
+            .unwrap()
+            .events
+            .len(),
+        2
+    );
 }

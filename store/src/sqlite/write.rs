@@ -9,7 +9,8 @@ const MESSAGE: &str = "\
     INSERT INTO messages (tenant, conversation, position, event_id, record) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING";
 
-/// The two parts of the row rise by themselves: the last message's, and the last that a visitor wrote.
+/// The two parts of the row rise by themselves: the last message's, and the last that a visitor
+/// wrote.
 const CONVERSATION: &str = "\
     INSERT INTO conversations (tenant, conversation, position, at, preview, sender, visitor, visitor_position)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
@@ -54,7 +55,11 @@ pub(super) fn insert(connection: &mut Connection, rows: &[Row]) -> rusqlite::Res
 }
 
 /// Raises what is known of a shard.
-pub(super) fn note(connection: &Connection, shard: Shard, position: Position) -> rusqlite::Result<()> {
+pub(super) fn note(
+    connection: &Connection,
+    shard: Shard,
+    position: Position,
+) -> rusqlite::Result<()> {
     if position > Position::ZERO {
         connection.prepare_cached(NOTE)?.execute(params![shard.number(), position.as_i64()])?;
     }

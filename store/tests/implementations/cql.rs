@@ -61,7 +61,8 @@ async fn a_keyspace_that_was_not_provisioned_is_refused_with_a_sentence() {
 #[tokio::test]
 async fn provisioning_again_or_twice_at_once_changes_nothing() {
     let settings = settings("twice");
-    let (first, second) = tokio::join!(CqlStore::provision(&settings), CqlStore::provision(&settings));
+    let (first, second) =
+        tokio::join!(CqlStore::provision(&settings), CqlStore::provision(&settings));
     assert_eq!((first, second), (Ok(()), Ok(())));
     let t = Harness::new(CqlStore::connect(&settings, unregistered()).await.unwrap(), ());
     t.insert(&t.messages(1, [1, 2])).await;
@@ -73,13 +74,17 @@ async fn provisioning_again_or_twice_at_once_changes_nothing() {
 async fn a_server_that_is_not_there_is_unavailable() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let settings = CqlSettings { nodes: vec![nobody.to_string()], ..settings("nobody") };
-    assert!(matches!(CqlStore::connect(&settings, unregistered()).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(
+        CqlStore::connect(&settings, unregistered()).await,
+        Err(StoreError::Unavailable(_))
+    ));
     assert!(matches!(CqlStore::provision(&settings).await, Err(StoreError::Unavailable(_))));
 }
 
 #[tokio::test]
 async fn small_batches_keep_the_same() {
-    let settings = CqlSettings { batch_rows: 2, batch_bytes: 1, in_flight: 1, ..provisioned().await };
+    let settings =
+        CqlSettings { batch_rows: 2, batch_bytes: 1, in_flight: 1, ..provisioned().await };
     let t = Harness::new(CqlStore::connect(&settings, unregistered()).await.unwrap(), ());
     t.insert(&t.messages(1, 1..=20)).await;
     assert_eq!(sequences(&t.before(1, Position::MAX, 50).await), (1..=20).collect::<Vec<_>>());

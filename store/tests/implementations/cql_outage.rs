@@ -1,5 +1,5 @@
-//! The CQL store while its database is slow, deaf, silent or down: every call ends within its timeout, and all is well
-//! again by itself afterwards.
+//! The CQL store while its database is slow, deaf, silent or down: every call ends within its
+//! timeout, and all is well again by itself afterwards.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,11 @@ impl Outage {
     async fn new() -> Self {
         let direct = provisioned().await;
         let proxy = Proxy::before(direct.nodes[0].clone(), &Drain::new()).await;
-        let broken = CqlSettings { nodes: vec![proxy.address.to_string()], request_timeout: TIMEOUT, ..direct.clone() };
+        let broken = CqlSettings {
+            nodes: vec![proxy.address.to_string()],
+            request_timeout: TIMEOUT,
+            ..direct.clone()
+        };
         let broken = Harness::new(CqlStore::connect(&broken, unregistered()).await.unwrap(), ());
         Self { broken, direct: CqlStore::connect(&direct, unregistered()).await.unwrap(), proxy }
     }
@@ -55,7 +59,8 @@ impl Outage {
         }
     }
 
-    /// Turns the weather fair, waits until the store answers, and holds that a repeat of `events` leaves each once.
+    /// Turns the weather fair, waits until the store answers, and holds that a repeat of `events`
+    /// leaves each once.
     async fn all_is_well_again(&self, events: &[Event]) {
         self.proxy.turn(Weather::Fair);
         let well = async {
@@ -72,7 +77,9 @@ impl Outage {
 }
 
 /// The error of an answer and how long it took.
-async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> (Option<StoreError>, Duration) {
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> (Option<StoreError>, Duration) {
     let started = Instant::now();
     (answer.await.err(), started.elapsed())
 }
@@ -113,10 +120,11 @@ async fn a_silent_database_holds_nobody_up() {
     let outage = Outage::new().await;
     let events = outage.broken.messages(1, [1, 2, 3]);
     outage.proxy.turn(Weather::Silent);
-    // Equal reads share a query, and none waits for another's timeout and then for its own. Asked first, before the
-    // connections are known to be dead.
+    // Equal reads share a query, and none waits for another's timeout and then for its own. Asked
+    // first, before the connections are known to be dead.
     let conversation = outage.broken.conversation(1);
-    let read = || in_time(outage.broken.store.page(&conversation, PageRange::Before(Position::MAX), 50));
+    let read =
+        || in_time(outage.broken.store.page(&conversation, PageRange::Before(Position::MAX), 50));
     for (outcome, took) in future::join_all((0..20).map(|_| read())).await {
         assert!(outcome.is_some());
         assert!(took < TIMEOUT + SLACK, "{took:?}");
@@ -160,7 +168,11 @@ async fn a_database_that_is_silent_from_the_start_is_unavailable() {
     let settings = provisioned().await;
     let proxy = Proxy::before(settings.nodes[0].clone(), &Drain::new()).await;
     proxy.turn(Weather::Silent);
-    let settings = CqlSettings { nodes: vec![proxy.address.to_string()], request_timeout: TIMEOUT, ..settings };
+    let settings = CqlSettings {
+        nodes: vec![proxy.address.to_string()],
+        request_timeout: TIMEOUT,
+        ..settings
+    };
     let (outcome, took) = in_time(CqlStore::connect(&settings, unregistered())).await;
     assert!(matches!(outcome, Some(StoreError::Unavailable(_))), "{outcome:?}");
     assert!(took < Duration::from_secs(15) + SLACK, "{took:?}");

@@ -90,7 +90,8 @@ async fn pump(
             count = from.read(&mut bytes) => count.unwrap_or(0),
             ended = sky.wait_for(|weather| *weather == Weather::Down) => return drop(ended),
         };
-        if count == 0 || !pass(way, &mut sky).await || to.write_all(&bytes[..count]).await.is_err() {
+        if count == 0 || !pass(way, &mut sky).await || to.write_all(&bytes[..count]).await.is_err()
+        {
             return;
         }
     }

@@ -39,19 +39,26 @@ async fn what_was_kept_is_there_after_the_store_is_opened_again() {
     assert_eq!(t.store.highest(Shard::ONLY).await, Ok(Some(at(3))));
 }
 
-/// Runs this test program again as a process that keeps events and says so after each, and kills it with SIGKILL.
+/// Runs this test program again as a process that keeps events and says so after each, and kills it
+/// with SIGKILL.
 #[tokio::test]
 async fn what_was_kept_before_a_kill_is_there_after_it() {
     let folder = TempDir::new().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", "implementations::sqlite::keeps_events_until_it_is_killed"])
+        .args([
+            "--ignored",
+            "--exact",
+            "--nocapture",
+            "implementations::sqlite::keeps_events_until_it_is_killed",
+        ])
         .env(FOLDER, folder.path())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let mut kept =
-        lines.filter_map(|line| line.strip_prefix("kept ")?.split(' ').map(str::to_owned).collect::<Vec<_>>().into());
+    let mut kept = lines.filter_map(|line| {
+        line.strip_prefix("kept ")?.split(' ').map(str::to_owned).collect::<Vec<_>>().into()
+    });
     let told = kept.by_ref().take(100).last().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
@@ -73,7 +80,8 @@ async fn what_was_kept_before_a_kill_is_there_after_it() {
 #[tokio::test]
 #[ignore = "not a test: the process that what_was_kept_before_a_kill_is_there_after_it kills"]
 async fn keeps_events_until_it_is_killed() {
-    let folder = std::env::var_os(FOLDER).expect("is started by what_was_kept_before_a_kill_is_there_after_it");
+    let folder = std::env::var_os(FOLDER)
+        .expect("is started by what_was_kept_before_a_kill_is_there_after_it");
     let t = Harness::new(open(Path::new(&folder)).await, ());
     for sequence in 1.. {
         t.insert(&t.messages(1, [sequence])).await;

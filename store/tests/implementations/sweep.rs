@@ -1,6 +1,6 @@
-//! Drops the keyspaces that earlier runs left: no run can drop its own, as a test program has no end of its own to do
-//! it at, and a small server bears some dozens of them. Speaks the few words of CQL it needs by itself, since only the
-//! store may name the driver.
+//! Drops the keyspaces that earlier runs left: no run can drop its own, as a test program has no
+//! end of its own to do it at, and a small server bears some dozens of them. Speaks the few words
+//! of CQL it needs by itself, since only the store may name the driver.
 
 use std::{
     io::{self, Read, Write},
@@ -9,7 +9,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// How the keyspaces of tests begin; the time in milliseconds and the process follow, in hexadecimal and decimal.
+/// How the keyspaces of tests begin; the time in milliseconds and the process follow, in
+/// hexadecimal and decimal.
 pub(crate) const PREFIX: &str = "parlor_test_";
 /// How old a keyspace of a process elsewhere must be.
 const OLD: Duration = Duration::from_secs(1_800);
@@ -25,7 +26,9 @@ pub(crate) fn sweep(node: &str) -> io::Result<()> {
     server.set_read_timeout(Some(Duration::from_secs(30)))?;
     ask(&mut server, STARTUP, b"\0\x01\0\x0bCQL_VERSION\0\x053.0.0")?;
     let found = query(&mut server, "SELECT keyspace_name FROM system_schema.keyspaces")?;
-    for keyspace in keyspaces(&found).into_iter().filter(|keyspace| ended(keyspace, node.starts_with("127."))) {
+    for keyspace in
+        keyspaces(&found).into_iter().filter(|keyspace| ended(keyspace, node.starts_with("127.")))
+    {
         query(&mut server, &format!("DROP KEYSPACE IF EXISTS {keyspace}"))?;
     }
     Ok(())
@@ -33,9 +36,13 @@ pub(crate) fn sweep(node: &str) -> io::Result<()> {
 
 /// Whether the run that made a keyspace has ended.
 fn ended(keyspace: &str, here: bool) -> bool {
-    let Some((time, rest)) = keyspace.strip_prefix(PREFIX).and_then(|name| name.split_once('_')) else { return false };
+    let Some((time, rest)) = keyspace.strip_prefix(PREFIX).and_then(|name| name.split_once('_'))
+    else {
+        return false;
+    };
     let process = rest.split('_').next().unwrap_or_default();
-    let made = u64::from_str_radix(time, 16).map(|millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
+    let made = u64::from_str_radix(time, 16)
+        .map(|millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
     let old = made.is_ok_and(|made| made.elapsed().is_ok_and(|age| age > OLD));
     old || here && !Path::new("/proc").join(process).exists()
 }

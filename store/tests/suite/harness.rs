@@ -84,7 +84,10 @@ impl Harness {
 
     /// The conversation of a visitor with the harness's tenant.
     pub(crate) fn conversation(&self, number: u32) -> ConversationKey {
-        ConversationKey { tenant: self.tenant.clone(), id: ConversationId::derive(&self.tenant, visitor(number)) }
+        ConversationKey {
+            tenant: self.tenant.clone(),
+            id: ConversationId::derive(&self.tenant, visitor(number)),
+        }
     }
 
     /// A message of the visitor of a conversation.
@@ -92,7 +95,11 @@ impl Harness {
         Draft {
             conversation: self.conversation(number),
             position,
-            author: Author { kind: AuthorKind::Visitor, id: visitor(number).to_string(), name: None },
+            author: Author {
+                kind: AuthorKind::Visitor,
+                id: visitor(number).to_string(),
+                name: None,
+            },
             at: Timestamp::from_millis(NOON),
             text: format!("message {position}"),
             client_message_id: format!("m-{}", position.as_u64()),
@@ -100,7 +107,11 @@ impl Harness {
     }
 
     /// Messages of one conversation at these sequences.
-    pub(crate) fn messages(&self, number: u32, sequences: impl IntoIterator<Item = u64>) -> Vec<Event> {
+    pub(crate) fn messages(
+        &self,
+        number: u32,
+        sequences: impl IntoIterator<Item = u64>,
+    ) -> Vec<Event> {
         sequences.into_iter().map(|sequence| self.message(number, at(sequence)).event()).collect()
     }
 
@@ -132,7 +143,8 @@ impl Harness {
 
 impl Draft {
     pub(crate) fn by_agent(mut self) -> Self {
-        self.author = Author { kind: AuthorKind::Agent, id: "ann".to_owned(), name: Some("Ann".to_owned()) };
+        self.author =
+            Author { kind: AuthorKind::Agent, id: "ann".to_owned(), name: Some("Ann".to_owned()) };
         self
     }
 

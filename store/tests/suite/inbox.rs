@@ -6,13 +6,21 @@ use parlor_store::PREVIEW_CHARS;
 use super::harness::{DAY, Harness, NOON, at, last_sequences, visitor};
 
 pub(crate) async fn the_last_active_conversation_is_first(t: &Harness) {
-    t.insert(&[t.message(1, at(1)).event(), t.message(2, at(2)).event(), t.message(3, at(3)).event()]).await;
+    t.insert(&[
+        t.message(1, at(1)).event(),
+        t.message(2, at(2)).event(),
+        t.message(3, at(3)).event(),
+    ])
+    .await;
     t.insert(&[t.message(1, at(4)).by_agent().text("again").at_millis(NOON + 5).event()]).await;
     let page = t.inbox(Position::MAX, 10).await;
     let order: Vec<_> = page.rows.iter().map(|row| row.conversation).collect();
     assert_eq!(order, [t.conversation(1).id, t.conversation(3).id, t.conversation(2).id]);
     let first = &page.rows[0];
-    assert_eq!((first.position, first.at.as_millis(), first.preview.as_str()), (at(4), NOON + 5, "again"));
+    assert_eq!(
+        (first.position, first.at.as_millis(), first.preview.as_str()),
+        (at(4), NOON + 5, "again")
+    );
     assert_eq!(first.sender, Sender::Agent);
     assert!(!page.more);
     let smallest = t.inbox(Position::MAX, 1).await;
@@ -48,7 +56,9 @@ pub(crate) async fn pages_of_the_inbox_hold_each_conversation_once(t: &Harness) 
     }
 }
 
-pub(crate) async fn a_conversation_of_several_days_is_listed_once_where_it_was_last_active(t: &Harness) {
+pub(crate) async fn a_conversation_of_several_days_is_listed_once_where_it_was_last_active(
+    t: &Harness,
+) {
     for (sequence, day) in [(10, 0), (20, 1), (30, 2)] {
         t.insert(&[t.message(1, at(sequence)).at_millis(NOON + day * DAY).event()]).await;
         t.insert(&[t
@@ -67,10 +77,12 @@ pub(crate) async fn a_conversation_of_several_days_is_listed_once_where_it_was_l
 }
 
 pub(crate) async fn a_tenant_that_was_silent_for_long_is_listed_to_the_end(t: &Harness) {
-    // One conversation that goes on for a hundred days hides behind its last one; the oldest is three years back.
+    // One conversation that goes on for a hundred days hides behind its last one; the oldest is
+    // three years back.
     t.insert(&[t.message(1, at(1)).at_millis(NOON - 1_000 * DAY).event()]).await;
-    let days =
-        (0..100).map(|day| t.message(2, at(10 + u64::try_from(day).unwrap())).at_millis(NOON + day * DAY).event());
+    let days = (0..100).map(|day| {
+        t.message(2, at(10 + u64::try_from(day).unwrap())).at_millis(NOON + day * DAY).event()
+    });
     t.insert(&days.collect::<Vec<_>>()).await;
     let page = t.inbox(Position::MAX, 1).await;
     assert_eq!((last_sequences(&page), page.more), (vec![109], true));
@@ -99,7 +111,11 @@ pub(crate) async fn clocks_that_differ_at_midnight_lose_no_conversation(t: &Harn
 
 pub(crate) async fn a_preview_ends_on_a_character(t: &Harness) {
     let long = "é🦀".repeat(PREVIEW_CHARS);
-    t.insert(&[t.message(1, at(1)).text(long.clone()).event(), t.message(2, at(2)).text("🦀").event()]).await;
+    t.insert(&[
+        t.message(1, at(1)).text(long.clone()).event(),
+        t.message(2, at(2)).text("🦀").event(),
+    ])
+    .await;
     let rows = t.inbox(Position::MAX, 10).await.rows;
     assert_eq!(rows[0].preview, "🦀");
     assert_eq!(rows[1].preview.chars().count(), PREVIEW_CHARS);
@@ -117,8 +133,14 @@ pub(crate) async fn the_visitor_is_who_wrote_as_one(t: &Harness) {
     t.insert(&[t.message(2, at(7)).by_agent().event()]).await;
     t.insert(&[t.message(2, at(6)).event()]).await;
     let rows = t.inbox(Position::MAX, 10).await.rows;
-    assert_eq!((rows[0].position, rows[0].visitor, rows[0].sender), (at(7), Some(visitor(2)), Sender::Agent));
-    assert_eq!((rows[1].position, rows[1].visitor, rows[1].sender), (at(5), Some(visitor(1)), Sender::Agent));
+    assert_eq!(
+        (rows[0].position, rows[0].visitor, rows[0].sender),
+        (at(7), Some(visitor(2)), Sender::Agent)
+    );
+    assert_eq!(
+        (rows[1].position, rows[1].visitor, rows[1].sender),
+        (at(5), Some(visitor(1)), Sender::Agent)
+    );
 }
 
 pub(crate) async fn a_conversation_stays_listed_while_it_goes_on(t: &Harness) {

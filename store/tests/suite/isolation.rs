@@ -9,7 +9,11 @@ pub(crate) async fn a_conversation_is_not_reached_from_another_tenant(t: &Harnes
     let event = t.message(1, at(1)).event();
     t.insert(std::slice::from_ref(&event)).await;
     let foreign = ConversationKey { tenant: new_tenant(), id: event.conversation.id };
-    for range in [PageRange::Before(Position::MAX), PageRange::After(Position::ZERO), PageRange::Before(at(2))] {
+    for range in [
+        PageRange::Before(Position::MAX),
+        PageRange::After(Position::ZERO),
+        PageRange::Before(at(2)),
+    ] {
         assert!(t.store.page(&foreign, range, 10).await.unwrap().events.is_empty());
     }
     assert!(t.store.find(&foreign, &event.record.id).await.unwrap().is_none());
@@ -23,7 +27,10 @@ pub(crate) async fn a_conversation_is_not_reached_from_another_tenant(t: &Harnes
     assert_eq!(t.inbox(Position::MAX, 10).await.rows[0].preview, "message 1:1");
     let found = t.store.find(&foreign, &theirs.record.id).await.unwrap().unwrap();
     assert_eq!((found.raw, found.conversation), (theirs.raw, foreign.clone()));
-    assert_eq!(t.store.inbox(&foreign.tenant, Position::MAX, 10).await.unwrap().rows[0].preview, "theirs");
+    assert_eq!(
+        t.store.inbox(&foreign.tenant, Position::MAX, 10).await.unwrap().rows[0].preview,
+        "theirs"
+    );
 }
 
 pub(crate) async fn conversations_of_a_tenant_are_apart(t: &Harness) {

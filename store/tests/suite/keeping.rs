@@ -28,8 +28,10 @@ pub(crate) async fn events_are_in_order_whatever_the_order_they_came_in(t: &Harn
 }
 
 pub(crate) async fn a_replay_changes_nothing_that_came_later(t: &Harness) {
-    let (first, last) =
-        (t.message(1, at(1)).text("zz first").event(), t.message(1, at(2)).text("aa last").by_agent().event());
+    let (first, last) = (
+        t.message(1, at(1)).text("zz first").event(),
+        t.message(1, at(2)).text("aa last").by_agent().event(),
+    );
     t.insert(std::slice::from_ref(&first)).await;
     t.insert(std::slice::from_ref(&last)).await;
     let before = t.inbox(Position::MAX, 10).await.rows;
@@ -43,12 +45,16 @@ pub(crate) async fn what_is_kept_is_the_record_as_it_was(t: &Harness) {
     let plain = t.message(1, at(1)).event();
     let text = String::from_utf8(plain.raw.to_vec()).unwrap();
     let later = text.replacen('{', r#"{ "of a later version": [1, 2.50, "\u00e9"],"#, 1);
-    let event = Event::decode(plain.conversation, plain.position, later.into_bytes().into()).unwrap();
+    let event =
+        Event::decode(plain.conversation, plain.position, later.into_bytes().into()).unwrap();
     t.insert(std::slice::from_ref(&event)).await;
     let kept = t.all(1).await.remove(0);
     assert_eq!((kept.raw, kept.record), (event.raw.clone(), event.record.clone()));
     let found = t.store.find(&t.conversation(1), &event.record.id).await.unwrap().unwrap();
-    assert_eq!((found.raw, found.position, found.conversation), (event.raw, event.position, event.conversation));
+    assert_eq!(
+        (found.raw, found.position, found.conversation),
+        (event.raw, event.position, event.conversation)
+    );
 }
 
 pub(crate) async fn odd_text_comes_back_as_it_was(t: &Harness) {
@@ -60,7 +66,10 @@ pub(crate) async fn odd_text_comes_back_as_it_was(t: &Harness) {
         "\u{1}\u{7f}\u{85}\u{2028}",
         "NULL",
     ];
-    let events = texts.iter().zip(1..).map(|(text, sequence)| t.message(1, at(sequence)).text(*text).event());
+    let events = texts
+        .iter()
+        .zip(1..)
+        .map(|(text, sequence)| t.message(1, at(sequence)).text(*text).event());
     t.insert(&events.collect::<Vec<_>>()).await;
     let kept = t.all(1).await;
     let kept: Vec<_> = kept.iter().map(|event| event.message().unwrap().text.as_str()).collect();
@@ -71,7 +80,8 @@ pub(crate) async fn odd_text_comes_back_as_it_was(t: &Harness) {
 pub(crate) async fn the_largest_texts_are_kept_in_one_insert(t: &Harness) {
     // Quotes take twice their size in the record: the largest that a record can be.
     let text = Text::parse("\"".repeat(MAX_TEXT_BYTES)).unwrap().into_string();
-    let events: Vec<_> = (1..=60).map(|sequence| t.message(1, at(sequence)).text(text.clone()).event()).collect();
+    let events: Vec<_> =
+        (1..=60).map(|sequence| t.message(1, at(sequence)).text(text.clone()).event()).collect();
     t.insert(&events).await;
     let page = t.before(1, Position::MAX, 50).await;
     assert_eq!((page.events.len(), page.more), (50, true));
@@ -92,11 +102,15 @@ pub(crate) async fn events_of_unknown_kind_are_skipped(t: &Harness) {
 }
 
 pub(crate) async fn an_insert_may_be_of_many_conversations(t: &Harness) {
-    let events: Vec<_> = (0..1_500).map(|n| t.message(n % 500, at(u64::from(n) + 1)).event()).collect();
+    let events: Vec<_> =
+        (0..1_500).map(|n| t.message(n % 500, at(u64::from(n) + 1)).event()).collect();
     t.insert(&events).await;
     for number in [0, 1, 250, 499] {
         let first = u64::from(number) + 1;
-        assert_eq!(sequences(&t.before(number, Position::MAX, 10).await), [first, first + 500, first + 1_000]);
+        assert_eq!(
+            sequences(&t.before(number, Position::MAX, 10).await),
+            [first, first + 500, first + 1_000]
+        );
     }
     let page = t.inbox(Position::MAX, 1_000).await;
     assert_eq!((page.rows.len(), page.more), (500, false));
@@ -134,7 +148,9 @@ pub(crate) async fn what_is_known_of_a_shard_only_rises(t: &Harness) {
     t.store.note(shard, Position::ZERO).await.unwrap();
     assert_eq!(t.store.highest(shard).await, Ok(None));
     let second_epoch = Position::new(Epoch::new(2).unwrap(), 1).unwrap();
-    for (noted, highest) in [(at(5), at(5)), (at(4), at(5)), (second_epoch, second_epoch), (at(9), second_epoch)] {
+    for (noted, highest) in
+        [(at(5), at(5)), (at(4), at(5)), (second_epoch, second_epoch), (at(9), second_epoch)]
+    {
         t.store.note(shard, noted).await.unwrap();
         assert_eq!(t.store.highest(shard).await, Ok(Some(highest)));
     }

@@ -46,7 +46,14 @@ pub(crate) async fn a_page_after_a_position_holds_the_first_ones_after_it(t: &Ha
 pub(crate) async fn pages_go_on_over_the_borders_of_buckets(t: &Harness) {
     let all: Vec<u64> = [0, 1, 5]
         .into_iter()
-        .flat_map(|bucket| [bucket * BUCKET + 1, bucket * BUCKET + 7, (bucket + 1) * BUCKET - 1, (bucket + 1) * BUCKET])
+        .flat_map(|bucket| {
+            [
+                bucket * BUCKET + 1,
+                bucket * BUCKET + 7,
+                (bucket + 1) * BUCKET - 1,
+                (bucket + 1) * BUCKET,
+            ]
+        })
         .collect();
     t.insert(&t.messages(1, all.iter().copied())).await;
     for limit in 1..=all.len() + 1 {
@@ -96,7 +103,9 @@ pub(crate) async fn pages_go_on_over_many_sparse_buckets_and_epochs(t: &Harness)
 }
 
 pub(crate) async fn an_empty_conversation_has_an_empty_page(t: &Harness) {
-    for range in [PageRange::Before(Position::MAX), PageRange::Before(at(5)), PageRange::After(at(5))] {
+    for range in
+        [PageRange::Before(Position::MAX), PageRange::Before(at(5)), PageRange::After(at(5))]
+    {
         let page = t.store.page(&t.conversation(1), range, 50).await.unwrap();
         assert!(page.events.is_empty() && !page.more);
     }
@@ -121,7 +130,11 @@ pub(crate) async fn what_was_inserted_is_in_every_page_that_is_asked_for_afterwa
         for sequence in 1..=100 {
             t.insert(&t.messages(1, [sequence])).await;
             let page = t.before(1, Position::MAX, 5).await;
-            assert_eq!(sequences(&page).last(), Some(&sequence), "the page is older than the insert");
+            assert_eq!(
+                sequences(&page).last(),
+                Some(&sequence),
+                "the page is older than the insert"
+            );
         }
         done.send(true).unwrap();
     };

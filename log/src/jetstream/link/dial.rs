@@ -12,15 +12,16 @@ use crate::LogError;
 /// How long a server may take to greet.
 const GREETING_WAIT: Duration = Duration::from_secs(2);
 
-/// A silent connection is asked for a sign of life so often, and is gone after the third question without one. The
-/// library's default is 60 s.
+/// A silent connection is asked for a sign of life so often, and is gone after the third question
+/// without one. The library's default is 60 s.
 const PING_EVERY: Duration = Duration::from_secs(5);
 
-/// Commands that wait for the connection's task, beyond which callers wait. It bounds what is sent at once after the one
-/// immediate reconnect.
+/// Commands that wait for the connection's task, beyond which callers wait. It bounds what is sent
+/// at once after the one immediate reconnect.
 const QUEUE: usize = 1024;
 
-/// Messages that wait for one subscription's reader; more are dropped, and their reader notices by the sequences.
+/// Messages that wait for one subscription's reader; more are dropped, and their reader notices by
+/// the sequences.
 const SUBSCRIPTION_QUEUE: usize = 65_536;
 
 /// A connection that stands, and its inbox.
@@ -74,7 +75,9 @@ impl Dialer {
         loop {
             match self.once().await {
                 Ok(connection) => return connection,
-                Err(error) => debug!(connection = self.name, %error, "no server of the log can be reached"),
+                Err(error) => {
+                    debug!(connection = self.name, %error, "no server of the log can be reached")
+                }
             }
             tokio::time::sleep(Duration::from_millis(pause / 2 + self.random.below(pause))).await;
             pause = (pause * 2).min(1000);
@@ -85,7 +88,9 @@ impl Dialer {
         let url = self.settings.urls[self.next % self.settings.urls.len()].clone();
         self.next = self.next.wrapping_add(1);
         let failed = |error: &async_nats::ConnectError| match error.kind() {
-            ConnectErrorKind::ServerParse => LogError::Rejected("an address in nats.urls cannot be read".to_owned()),
+            ConnectErrorKind::ServerParse => {
+                LogError::Rejected("an address in nats.urls cannot be read".to_owned())
+            }
             ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
                 LogError::Rejected(format!("the server does not let us in: {error}"))
             }
@@ -111,7 +116,8 @@ impl Dialer {
             .ping_interval(PING_EVERY)
             .client_capacity(QUEUE)
             .subscription_capacity(SUBSCRIPTION_QUEUE)
-            // One immediate try, which keeps subscriptions over a blip; then the client ends and drops what it had queued.
+            // One immediate try, which keeps subscriptions over a blip; then the client ends and
+            // drops what it had queued.
             .max_reconnects(1)
             .ignore_discovered_servers();
         if let (Some(user), Some(password)) = (user, password) {

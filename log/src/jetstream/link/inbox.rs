@@ -98,7 +98,8 @@ impl Inbox {
         let mut answers = self.0.lock();
         let Some(waiter) = answers.get(&token) else { return };
         if let Waiter::Many(sender) = waiter {
-            // More answers than were asked for are dropped: the reader sees from what came that some are missing.
+            // More answers than were asked for are dropped: the reader sees from what came that
+            // some are missing.
             drop(sender.try_send(message));
         } else if let Some(Waiter::One(sender)) = answers.remove(&token) {
             drop(answers);
