@@ -6,8 +6,8 @@ use jsonwebtoken::{
     Algorithm, EncodingKey, Header, Validation, dangerous::insecure_decode, decode, decode_header,
 };
 use parlor_common::{
+    author::{Author, AuthorKind},
     clock::{Clock, Timestamp},
-    event::{Author, AuthorKind},
     problem::{Code, Problem},
     tenant::TenantId,
 };

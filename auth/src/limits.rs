@@ -16,8 +16,8 @@ use std::{
 
 use lru::LruCache;
 use parlor_common::{
+    address::address_group,
     clock::Clock,
-    http::address_group,
     id::VisitorId,
     problem::{Code, Problem},
     tenant::TenantId,

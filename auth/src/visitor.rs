@@ -5,9 +5,9 @@ use std::{fmt, time::Duration};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::HeaderValue;
 use parlor_common::{
+    author::{Author, AuthorKind},
     clock::{Clock, Timestamp},
     conversation::ConversationSet,
-    event::{Author, AuthorKind},
     id::VisitorId,
     keys::{DerivedKey, InstallationKeys},
     random::Random,

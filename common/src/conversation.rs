@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    event::{Author, AuthorKind},
+    author::{Author, AuthorKind},
     id::{ClientMessageId, ConversationId, EventId, VisitorId},
     shard::Shard,
     tenant::TenantId,

@@ -5,32 +5,33 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use crate::{
+    action::Action,
+    author::Author,
     clock::Timestamp,
     conversation::ConversationSet,
-    event::{Author, Event, Way},
+    event::{Event, Transport},
     id::SessionId,
-    message::Draft,
     problem::Problem,
 };
 
-/// A draft with all that the door needs to know of it. Who wrote it has been verified.
+/// An action with all that the door needs to know of it. Who asks for it has been verified.
 #[derive(Clone, Debug)]
 pub struct Submission {
     /// Where it goes (the first), and where an earlier one of the same id may be (all).
     pub conversations: ConversationSet,
-    /// Who wrote it.
+    /// Who asks for it.
     pub author: Author,
     /// The session it came through, where it came through a socket.
     pub session: Option<SessionId>,
-    /// The way it came in.
-    pub way: Way,
+    /// How it reached this node.
+    pub transport: Transport,
     /// When it arrived at this node.
     pub arrived: Timestamp,
-    /// What to send.
-    pub draft: Draft,
+    /// What is asked for.
+    pub action: Action,
 }
 
-/// The door's answer to an accepted draft: the log has it.
+/// The door's answer to an accepted action: the log has its event.
 #[derive(Clone, Debug)]
 pub struct Receipt {
     /// What the log has: for a duplicate, the first one.
@@ -39,7 +40,7 @@ pub struct Receipt {
     pub duplicate: bool,
 }
 
-/// Accepts drafts.
+/// Accepts actions.
 #[async_trait]
 pub trait Door: Debug + Send + Sync + 'static {
     /// Checks the limits, appends, and answers once the log has acknowledged.

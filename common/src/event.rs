@@ -1,13 +1,17 @@
 //! Events and their records: what the log holds.
 
+mod body;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use self::body::{Audience, Body, DeliveredBody, Kind, MessageBody};
 use crate::{
+    author::Author,
     clock::Timestamp,
     conversation::ConversationKey,
-    id::{ClientMessageId, EventId, SessionId},
+    id::{EventId, SessionId},
     position::Position,
 };
 
@@ -37,8 +41,8 @@ pub struct Record {
     pub author: Author,
     /// The session it came through, where it came through a socket.
     pub session: Option<SessionId>,
-    /// The way it came in.
-    pub way: Way,
+    /// How it reached the node that took it.
+    pub transport: Transport,
     /// When the door took it: a message's `timestamp`.
     pub at: Timestamp,
     /// When it arrived at the node, before it waited for anything.
@@ -50,52 +54,10 @@ pub struct Record {
     pub body: Body,
 }
 
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// A draft was accepted.
-    Message(MessageBody),
-    /// A kind that a later version writes; readers skip it.
-    Unknown,
-}
-
-/// An accepted draft.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MessageBody {
-    /// The text as it came.
-    pub text: String,
-    /// The client's id of the draft, or the one the door made.
-    pub client_message_id: ClientMessageId,
-}
-
-/// Who wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Author {
-    /// What they are.
-    pub kind: AuthorKind,
-    /// A visitor's id, or the `sub` of an agent's token.
-    pub id: String,
-    /// An agent's name, where the token tells it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-}
-
-/// What an author is.
+/// How an action reached its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum AuthorKind {
-    /// Writes from the widget.
-    Visitor,
-    /// Answers from the dashboard.
-    Agent,
-    /// A program that answers.
-    Bot,
-}
-
-/// The way a draft came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Way {
+pub enum Transport {
     /// By a POST.
     Rest,
     /// As a frame.
@@ -115,7 +77,7 @@ struct Stored<'a> {
     author: Author,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     session: Option<SessionId>,
-    way: Way,
+    transport: Transport,
     at: Timestamp,
     arrived: Timestamp,
     acceptance: u64,
@@ -137,14 +99,6 @@ impl Event {
     ) -> Result<Self, BadRecord> {
         Ok(Self { conversation, position, record: Record::decode(&raw)?, raw })
     }
-
-    /// The message, where the event is one.
-    pub const fn message(&self) -> Option<&MessageBody> {
-        match &self.record.body {
-            Body::Message(message) => Some(message),
-            Body::Unknown => None,
-        }
-    }
 }
 
 // === impl Record ===
@@ -155,21 +109,14 @@ impl Record {
     /// # Errors
     /// [`BadRecord`] for a body of unknown kind, which only its own version can write.
     pub fn encode(&self) -> Result<Bytes, BadRecord> {
-        let (kind, body) = match &self.body {
-            Body::Message(message) => ("message", serde_json::value::to_raw_value(message)?),
-            Body::Unknown => {
-                return Err(BadRecord(serde::ser::Error::custom(
-                    "an unknown kind cannot be written",
-                )));
-            }
-        };
+        let body = self.body.to_json()?;
         let stored = Stored {
             v: VERSION,
-            kind,
+            kind: self.body.kind().as_str(),
             id: self.id,
             author: self.author.clone(),
             session: self.session,
-            way: self.way,
+            transport: self.transport,
             at: self.at,
             arrived: self.arrived,
             acceptance: self.acceptance,
@@ -184,15 +131,12 @@ impl Record {
     /// [`BadRecord`] where it is no record.
     pub fn decode(bytes: &[u8]) -> Result<Self, BadRecord> {
         let stored: Stored<'_> = serde_json::from_slice(bytes)?;
-        let body = match stored.kind {
-            "message" => Body::Message(serde_json::from_str(stored.body.get())?),
-            _ => Body::Unknown,
-        };
+        let body = Body::from_json(Kind::parse(stored.kind), stored.body)?;
         Ok(Self {
             id: stored.id,
             author: stored.author,
             session: stored.session,
-            way: stored.way,
+            transport: stored.transport,
             at: stored.at,
             arrived: stored.arrived,
             acceptance: stored.acceptance,
@@ -201,29 +145,17 @@ impl Record {
     }
 }
 
-// === impl AuthorKind ===
-
-impl AuthorKind {
-    /// As records and keys spell it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Visitor => "visitor",
-            Self::Agent => "agent",
-            Self::Bot => "bot",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{author::AuthorKind, id::ClientMessageId, position::Epoch, state::Reader};
 
     fn record() -> Record {
         Record {
             id: EventId::from_bytes([1; 16]),
             author: Author { kind: AuthorKind::Visitor, id: "v".to_owned(), name: None },
             session: Some(SessionId::from_bytes([2; 16])),
-            way: Way::Socket,
+            transport: Transport::Socket,
             at: Timestamp::from_millis(5),
             arrived: Timestamp::from_millis(4),
             acceptance: u64::MAX,
@@ -237,6 +169,10 @@ mod tests {
     #[test]
     fn a_record_reads_back_as_it_was_written() {
         assert_eq!(Record::decode(&record().encode().unwrap()).unwrap(), record());
+        let up_to = Position::new(Epoch::FIRST, 7).unwrap();
+        let body = Body::Delivered(DeliveredBody { reader: Reader::Visitor, up_to });
+        let mark = Record { body, ..record() };
+        assert_eq!(Record::decode(&mark.encode().unwrap()).unwrap(), mark);
     }
 
     #[test]
@@ -244,8 +180,8 @@ mod tests {
         let text = String::from_utf8(record().encode().unwrap().to_vec()).unwrap();
         let later = text.replacen('{', r#"{"later":{"a":1},"#, 1);
         assert_eq!(Record::decode(later.as_bytes()).unwrap(), record());
-        let mark = text.replace(r#""kind":"message""#, r#""kind":"mark""#);
-        assert_eq!(Record::decode(mark.as_bytes()).unwrap().body, Body::Unknown);
+        let poll = text.replace(r#""kind":"message""#, r#""kind":"poll""#);
+        assert_eq!(Record::decode(poll.as_bytes()).unwrap().body, Body::Unknown);
     }
 
     #[test]

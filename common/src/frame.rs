@@ -1,4 +1,4 @@
-//! Frames of the sockets: protocol 1, the seed's widget, close codes. Text frames of JSON.
+//! Frames of the sockets: protocol 1 and the widget. Text frames of JSON.
 
 use std::borrow::Cow;
 
@@ -141,55 +141,6 @@ struct ContractMessage<'a> {
     timestamp: &'a str,
 }
 
-/// Close codes. Their range tells the client what to do: 4000–4499 come back, 4500–4999 do not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CloseCode {
-    /// 1000: the client asked for it.
-    Normal,
-    /// 1001: the server goes away (to the seed's widget).
-    GoingAway,
-    /// 1002: the frame is none of RFC 6455's.
-    ProtocolError,
-    /// 1003: a binary frame.
-    Unsupported,
-    /// 1007: a text that is not UTF-8.
-    BadPayload,
-    /// 1008: too many control frames.
-    Policy,
-    /// 1009: over 64 KiB.
-    TooBig,
-    /// 1011: what was sent could not be taken (to the seed's widget).
-    Failed,
-    /// 1012: come back (to the seed's widget).
-    Restart,
-    /// 4000: come back now.
-    Again,
-    /// 4001: the node is draining.
-    Draining,
-    /// 4002: the reader is slower than what it is sent.
-    Slow,
-    /// 4003: the token ended.
-    TokenEnded,
-    /// 4004: over a rate.
-    RateLimited,
-    /// 4005: the cursor is not known.
-    CursorUnknown,
-    /// 4500: the token does not verify.
-    BadToken,
-    /// 4501: not what the protocol says.
-    BadRequest,
-    /// 4502: no hello in time.
-    NoHello,
-    /// 4503: not allowed.
-    Forbidden,
-    /// 4504: the tenant is suspended.
-    TenantSuspended,
-    /// 4505: too many connections.
-    TooManyConnections,
-    /// 4506: the protocol is not spoken here.
-    ProtocolNotSpoken,
-}
-
 // === impl ServerFrame ===
 
 impl ServerFrame<'_> {
@@ -219,65 +170,5 @@ impl<'a> ContractFrame<'a> {
     /// As JSON.
     pub fn encode(&self) -> String {
         serde_json::to_string(self).expect("a frame has string keys and no fallible field")
-    }
-}
-
-// === impl CloseCode ===
-
-impl CloseCode {
-    /// The number on the wire.
-    pub const fn number(self) -> u16 {
-        match self {
-            Self::Normal => 1000,
-            Self::GoingAway => 1001,
-            Self::ProtocolError => 1002,
-            Self::Unsupported => 1003,
-            Self::BadPayload => 1007,
-            Self::Policy => 1008,
-            Self::TooBig => 1009,
-            Self::Failed => 1011,
-            Self::Restart => 1012,
-            Self::Again => 4000,
-            Self::Draining => 4001,
-            Self::Slow => 4002,
-            Self::TokenEnded => 4003,
-            Self::RateLimited => 4004,
-            Self::CursorUnknown => 4005,
-            Self::BadToken => 4500,
-            Self::BadRequest => 4501,
-            Self::NoHello => 4502,
-            Self::Forbidden => 4503,
-            Self::TenantSuspended => 4504,
-            Self::TooManyConnections => 4505,
-            Self::ProtocolNotSpoken => 4506,
-        }
-    }
-
-    /// A word for logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::GoingAway => "going_away",
-            Self::ProtocolError => "protocol_error",
-            Self::Unsupported => "unsupported",
-            Self::BadPayload => "bad_payload",
-            Self::Policy => "policy",
-            Self::TooBig => "too_big",
-            Self::Failed => "failed",
-            Self::Restart => "restart",
-            Self::Again => "again",
-            Self::Draining => "draining",
-            Self::Slow => "slow",
-            Self::TokenEnded => "token_ended",
-            Self::RateLimited => "rate_limited",
-            Self::CursorUnknown => "cursor_unknown",
-            Self::BadToken => "bad_token",
-            Self::BadRequest => "bad_request",
-            Self::NoHello => "no_hello",
-            Self::Forbidden => "forbidden",
-            Self::TenantSuspended => "tenant_suspended",
-            Self::TooManyConnections => "too_many_connections",
-            Self::ProtocolNotSpoken => "protocol_not_spoken",
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Timestamp, event::Author, random::Random, tenant::TenantId};
+use crate::{author::Author, clock::Timestamp, random::Random, tenant::TenantId};
 
 /// The text is not an id of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -146,6 +146,20 @@ impl EventId {
             ],
         ))
     }
+
+    /// The event of this `kind` and content in a conversation of `tenant`: a last value that is
+    /// noted again is the same event.
+    pub fn of_value(
+        tenant: &TenantId,
+        conversation: ConversationId,
+        kind: &str,
+        content: &[u8],
+    ) -> Self {
+        Self(derive(
+            "parlor 2026 event id of a value",
+            &[tenant.as_str().as_bytes(), conversation.as_bytes(), kind.as_bytes(), content],
+        ))
+    }
 }
 
 impl SessionId {
@@ -217,7 +231,7 @@ impl From<ClientMessageId> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::AuthorKind;
+    use crate::author::AuthorKind;
 
     #[test]
     fn an_event_id_depends_on_each_of_its_parts() {

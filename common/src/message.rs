@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    author::{Author, AuthorKind},
     clock::Timestamp,
     cursor::Cursors,
-    event::{Author, AuthorKind, Event},
+    event::Event,
     id::{ClientMessageId, ConversationId, EventId},
     random::Random,
 };
@@ -139,7 +140,7 @@ impl Draft {
 impl Message {
     /// The message that `event` is; `None` for an event of another kind.
     pub fn of(event: &Event, cursors: &Cursors) -> Option<Self> {
-        let body = event.message()?;
+        let body = event.record.body.message()?;
         let record = &event.record;
         Some(Self {
             id: record.id,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Bits of a position that hold the sequence; the epoch has the 23 above them.
 const SEQUENCE_BITS: u32 = 40;
 const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
@@ -11,8 +13,14 @@ const EPOCH_MAX: u64 = (1 << 23) - 1;
 ///
 /// The epoch counts how often the shard's stream was made anew; the sequence is the stream's own.
 /// Positions of one conversation, or one tenant, have holes.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
 pub struct Position(u64);
+
+/// The number has more than 63 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a position has 63 bits")]
+pub struct BadPosition;
 
 /// How often a shard's stream was made anew; the first is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +74,20 @@ impl Position {
     #[must_use]
     pub const fn before(self) -> Self {
         Self(self.0.saturating_sub(1))
+    }
+}
+
+impl TryFrom<u64> for Position {
+    type Error = BadPosition;
+
+    fn try_from(packed: u64) -> Result<Self, BadPosition> {
+        Self::from_u64(packed).ok_or(BadPosition)
+    }
+}
+
+impl From<Position> for u64 {
+    fn from(position: Position) -> Self {
+        position.0
     }
 }
 

@@ -8,7 +8,7 @@ use std::{borrow::Cow, time::Duration};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Timestamp, frame::CloseCode, message::BadText};
+use crate::{clock::Timestamp, close::CloseCode, message::BadText};
 
 /// Something is wrong, and the client may know this much of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -180,13 +180,14 @@ impl Code {
             Self::Forbidden | Self::OriginRefused | Self::TenantUnknown | Self::NotFound => {
                 CloseCode::Forbidden
             }
-            Self::RateLimited => CloseCode::RateLimited,
-            Self::Busy | Self::Unavailable | Self::Internal | Self::RequestTimeout => {
-                CloseCode::Again
-            }
-            Self::BadCursor => CloseCode::CursorUnknown,
+            Self::RateLimited
+            | Self::Busy
+            | Self::Unavailable
+            | Self::Internal
+            | Self::RequestTimeout => CloseCode::Again,
             Self::BadJson
             | Self::BadRequest
+            | Self::BadCursor
             | Self::TenantMissing
             | Self::TenantInvalid
             | Self::MethodNotAllowed

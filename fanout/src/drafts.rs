@@ -4,6 +4,7 @@
 use std::{collections::VecDeque, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use parlor_common::{
+    action::Action,
     door::{Door, Receipt, Submission},
     problem::Problem,
 };
@@ -105,8 +106,10 @@ impl Drafts {
             }
             Waiting::Draft(submission) => submission,
         };
-        let client_message_id =
-            submission.draft.client_message_id.as_ref().map(ToString::to_string);
+        let client_message_id = match &submission.action {
+            Action::Send(draft) => draft.client_message_id.as_ref().map(ToString::to_string),
+            Action::Mark(_) => None,
+        };
         if self.with_door.is_none() {
             if self.retry.is_some_and(|retry| retry.at > Instant::now()) {
                 return std::future::pending().await;

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use parlor_auth::{Agents, Refused, Tenants, VisitorToken, VisitorTokens, visit};
 use parlor_common::{
-    clock::Timestamp, conversation::ConversationSet, event::Author, frame::CloseCode,
+    author::Author, clock::Timestamp, close::CloseCode, conversation::ConversationSet,
     tenant::TenantId,
 };
 use parlor_history::Scope;

@@ -5,10 +5,12 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use parlor_common::{
+    author::AuthorKind,
     clock::Timestamp,
     conversation::ConversationKey,
     cursor::Cursors,
-    event::{AuthorKind, Event, Way},
+    event::Audience,
+    event::{Event, Transport},
     frame::{ContractFrame, ServerFrame},
     id::SessionId,
     message::Message,
@@ -92,7 +94,7 @@ impl Item {
     fn decode(&self) -> Option<Event> {
         let Entry { conversation, position, record, .. } = &self.entry;
         match Event::decode(conversation.clone(), *position, record.clone()) {
-            Ok(event) => event.message().is_some().then_some(event),
+            Ok(event) => event.record.body.on_sockets(Audience::Agents).then_some(event),
             Err(error) => {
                 warn!(
                     tenant.id = %conversation.tenant,
@@ -113,7 +115,8 @@ impl Facts {
         let record = &event.record;
         Self {
             session: record.session,
-            posted_by_visitor: record.way == Way::Rest && record.author.kind == AuthorKind::Visitor,
+            posted_by_visitor: record.transport == Transport::Rest
+                && record.author.kind == AuthorKind::Visitor,
             arrived: record.arrived,
         }
     }

@@ -71,7 +71,7 @@ impl Sockets {
 
     /// `router`, with upgrades at the addresses of these sockets answered here; everything else is
     /// the router's. Wraps of both kinds compose. The connections must come from
-    /// [`parlor_common::http::serve`].
+    /// [`parlor_http::serve`].
     pub fn wrap(&self, router: Router) -> Router {
         let sockets = self.clone();
         router.layer(axum::middleware::from_fn(move |request: Request, next: Next| {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use parlor_common::frame::CloseCode;
+use parlor_common::close::CloseCode;
 use prometheus::{
     IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
 };
@@ -34,32 +34,6 @@ pub(crate) struct Outcomes {
     pub(crate) gap: IntCounter,
     pub(crate) again: IntCounter,
 }
-
-/// Every code a socket may be closed with.
-const CODES: [CloseCode; 22] = [
-    CloseCode::Normal,
-    CloseCode::GoingAway,
-    CloseCode::ProtocolError,
-    CloseCode::Unsupported,
-    CloseCode::BadPayload,
-    CloseCode::Policy,
-    CloseCode::TooBig,
-    CloseCode::Failed,
-    CloseCode::Restart,
-    CloseCode::Again,
-    CloseCode::Draining,
-    CloseCode::Slow,
-    CloseCode::TokenEnded,
-    CloseCode::RateLimited,
-    CloseCode::CursorUnknown,
-    CloseCode::BadToken,
-    CloseCode::BadRequest,
-    CloseCode::NoHello,
-    CloseCode::Forbidden,
-    CloseCode::TenantSuspended,
-    CloseCode::TooManyConnections,
-    CloseCode::ProtocolNotSpoken,
-];
 
 // === impl Metrics ===
 
@@ -135,7 +109,7 @@ impl Metrics {
                 "Upgrades that were refused at the handshake.",
             )?,
             sockets: ["parlor.1", "contract"].map(|speaks| sockets.with_label_values(&[speaks])),
-            closes: CODES.into_iter().map(code).collect(),
+            closes: CloseCode::ALL.iter().copied().map(code).collect(),
             gone: closes.with_label_values(&["gone"]),
         })
     }

@@ -13,7 +13,7 @@ pub(crate) mod parlor1;
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use parlor_common::{clock::Timestamp, frame::CloseCode, id::SessionId};
+use parlor_common::{clock::Timestamp, close::CloseCode, id::SessionId};
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 

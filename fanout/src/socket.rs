@@ -9,10 +9,8 @@ use fastwebsockets::{
     Frame, OpCode, Payload, Role, WebSocketError, WebSocketRead, after_handshake_split, upgrade,
 };
 use http::{Request, Response};
-use parlor_common::{
-    frame::{CloseCode, MAX_MESSAGE_BYTES},
-    http::{Place, socket},
-};
+use parlor_common::{close::CloseCode, frame::MAX_MESSAGE_BYTES};
+use parlor_http::{Place, socket};
 use tokio_util::sync::ReusableBoxFuture;
 use tracing::error;
 

@@ -9,10 +9,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 use parlor_auth::{Agents, Tenant, VisitorTokens, visit};
 use parlor_common::{
     frame::SUBPROTOCOL,
-    http::{ClientAddr, RequestId, problem_response},
     problem::{Code, Problem},
 };
 use parlor_history::Scope;
+use parlor_http::{ClientAddr, RequestId, problem_response};
 use tokio::time::timeout;
 use tracing::{Instrument, debug, info_span};
 

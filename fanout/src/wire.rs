@@ -2,7 +2,7 @@
 //! never fragmented.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use parlor_common::frame::CloseCode;
+use parlor_common::close::CloseCode;
 
 const FINAL: u8 = 0x80;
 const TEXT: u8 = 0x1;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use parlor_common::http::Place;
+use parlor_http::Place;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::Instant,

@@ -1,7 +1,7 @@
 //! Merging pages: of the store and the log, and of several conversations. Pure, so that it can be
 //! tested as arithmetic.
 
-use parlor_common::{event::Event, position::Position};
+use parlor_common::{event::Audience, event::Event, position::Position};
 use parlor_log::{Entry, LogPage};
 use parlor_store::{Page, PageRange};
 use tracing::warn;
@@ -34,7 +34,7 @@ impl LogPart {
 pub(crate) fn decode(entry: Entry) -> Option<Event> {
     let position = entry.position;
     match Event::decode(entry.conversation, position, entry.record) {
-        Ok(event) => event.message().is_some().then_some(event),
+        Ok(event) => event.record.body.in_timeline(Audience::Agents).then_some(event),
         Err(error) => {
             warn!(sequence = position.sequence(), %error, "an entry of the log is skipped");
             None
@@ -88,9 +88,10 @@ pub(crate) fn pages(pages: Vec<HistoryPage>, range: PageRange, limit: usize) -> 
 mod tests {
     use bytes::Bytes;
     use parlor_common::{
+        author::{Author, AuthorKind},
         clock::Timestamp,
         conversation::ConversationKey,
-        event::{Author, AuthorKind, Body, MessageBody, Record, Way},
+        event::{Body, MessageBody, Record, Transport},
         id::{ClientMessageId, ConversationId, EventId},
         position::Epoch,
         tenant::TenantId,
@@ -113,7 +114,7 @@ mod tests {
                 id: EventId::from_bytes([0; 16]),
                 author: Author { kind: AuthorKind::Agent, id: "a".to_owned(), name: None },
                 session: None,
-                way: Way::Rest,
+                transport: Transport::Rest,
                 at: Timestamp::from_millis(0),
                 arrived: Timestamp::from_millis(0),
                 acceptance: sequence,

@@ -5,11 +5,15 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use parlor_auth::Limits;
 use parlor_common::{
+    action::Action,
+    author::{Author, AuthorKind},
     clock::{Clock, Timestamp},
     conversation::ConversationKey,
+    conversation::ConversationSet,
     door::{Door, Receipt, Submission},
-    event::{Author, AuthorKind, Body, Event, MessageBody, Record},
+    event::{Body, Event, MessageBody, Record},
     id::{ClientMessageId, EventId, VisitorId},
+    message::Draft,
     position::Position,
     problem::{Code, Problem},
     random::Random,
@@ -39,6 +43,14 @@ pub struct LogDoor {
     lookup_within: Duration,
     retry_after: Duration,
     metrics: Metrics,
+}
+
+/// What a draft comes to before it is appended.
+enum Prepared {
+    /// An earlier request had it accepted.
+    Before(Event),
+    /// It is to be appended under this id.
+    New(EventId, Body),
 }
 
 // === impl LogDoor ===
@@ -80,9 +92,11 @@ impl LogDoor {
     }
 
     async fn take(&self, submission: Submission) -> Result<Receipt, Problem> {
-        let Submission { conversations, author, session, way, arrived, mut draft } = submission;
+        let Submission { conversations, author, session, transport, arrived, action } = submission;
         let key = conversations.primary();
-        self.check_limits(&key, &author)?;
+        if let Action::Send(_) = &action {
+            self.check_limits(&key, &author)?;
+        }
         if self.monitor.overdue(self.log.shards().of(&key.tenant)) {
             return Err(self.busy("what was accepted waits too long to be stored"));
         }
@@ -91,25 +105,35 @@ impl LogDoor {
             Full::Tenant => self.busy("too many messages of this tenant are being accepted"),
         })?;
 
-        let given = draft.client_message_id.is_some();
-        let client_message_id = draft.keep_id(self.clock.now(), &self.random);
-        let ids = conversations.event_ids(&author, &client_message_id);
-        let (_, id) = ids[0];
-        if given && let Some(event) = self.earlier(&client_message_id, &ids).await? {
-            return Ok(Receipt { event, duplicate: true });
+        let (id, body) = match action {
+            Action::Send(draft) => match self.message(draft, &author, &conversations).await? {
+                Prepared::Before(event) => return Ok(Receipt { event, duplicate: true }),
+                Prepared::New(id, body) => (id, body),
+            },
+            Action::Mark(delivered) => {
+                let body = Body::Delivered(delivered);
+                (body.value_id(&key.tenant, key.id).map_err(cannot_be_written)?, body)
+            }
+        };
+        if !body.may_come_from(author.kind) {
+            return Err(Problem::new(Code::Forbidden, "this author cannot make such an event"));
         }
 
         let acceptance = self.random.number();
-        let text = draft.text.into_string();
-        let body = Body::Message(MessageBody { text, client_message_id });
-        let record =
-            Record { id, author, session, way, at: self.clock.now(), arrived, acceptance, body };
-        let raw = record.encode().map_err(|error| {
-            error!(%error, "a draft could not be encoded");
-            Problem::new(Code::Internal, "the message could not be written")
-        })?;
+        let record = Record {
+            id,
+            author,
+            session,
+            transport,
+            at: self.clock.now(),
+            arrived,
+            acceptance,
+            body,
+        };
+        let raw = record.encode().map_err(cannot_be_written)?;
         let Appended { position, duplicate } = self.append(&key, &id, raw.clone()).await?;
-        if duplicate {
+        // A value that is noted again is the same value: there is no first one to read.
+        if duplicate && record.body.is_row() {
             let first = self.first(&key, id, position).await?;
             // Otherwise only the log's own retry met its first attempt.
             if first.record.acceptance != acceptance {
@@ -117,6 +141,24 @@ impl LogDoor {
             }
         }
         Ok(Receipt { event: Event { conversation: key, position, record, raw }, duplicate: false })
+    }
+
+    /// The message that a draft becomes, unless an earlier request had it accepted.
+    async fn message(
+        &self,
+        mut draft: Draft,
+        author: &Author,
+        conversations: &ConversationSet,
+    ) -> Result<Prepared, Problem> {
+        let given = draft.client_message_id.is_some();
+        let client_message_id = draft.keep_id(self.clock.now(), &self.random);
+        let ids = conversations.event_ids(author, &client_message_id);
+        if given && let Some(event) = self.earlier(&client_message_id, &ids).await? {
+            return Ok(Prepared::Before(event));
+        }
+        let (_, id) = ids[0];
+        let text = draft.text.into_string();
+        Ok(Prepared::New(id, Body::Message(MessageBody { text, client_message_id })))
     }
 
     fn check_limits(&self, key: &ConversationKey, author: &Author) -> Result<(), Problem> {
@@ -231,6 +273,11 @@ impl LogDoor {
     fn busy(&self, why: &'static str) -> Problem {
         Problem::busy(self.retry_after, why)
     }
+}
+
+fn cannot_be_written(error: impl std::fmt::Display) -> Problem {
+    error!(%error, "an event could not be encoded");
+    Problem::new(Code::Internal, "the event could not be written")
 }
 
 #[async_trait]

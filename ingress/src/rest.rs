@@ -76,7 +76,7 @@ type Rest = Arc<Deps>;
 
 /// The REST interface: every path under `/api`, and a 404 in the error's shape for any other.
 ///
-/// To be served by [`parlor_common::http::serve`], which tells each request's address and id;
+/// To be served by [`parlor_http::serve`], which tells each request's address and id;
 /// without that all requests count as one address's.
 pub fn router(deps: Deps) -> Router {
     let mut router = Router::new();

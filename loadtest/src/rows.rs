@@ -104,8 +104,9 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use parlor_common::{
+        author::{Author, AuthorKind},
         clock::Timestamp,
-        event::{Author, AuthorKind, Body as RecordBody, MessageBody, Record, Way},
+        event::{Body as RecordBody, MessageBody, Record, Transport},
         id::ClientMessageId,
         random::Random,
     };
@@ -136,7 +137,7 @@ mod tests {
             id,
             author,
             session: None,
-            way: Way::Rest,
+            transport: Transport::Rest,
             at: now,
             arrived: now,
             acceptance: 0,

@@ -5,10 +5,10 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 use parlor_common::{
     clock::Clock,
     drain::Drain,
+    metrics::Registry,
     position::Position,
     random::Random,
     shard::{Shard, Shards},
-    telemetry::Registry,
 };
 use parlor_log::{
     EventLog, LogError,

@@ -9,6 +9,7 @@ mod provision;
 mod roles;
 mod secrets;
 mod settings;
+mod telemetry;
 
 use std::process::ExitCode;
 

@@ -3,12 +3,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use axum::Router;
-use parlor_common::{
-    drain::Drain,
-    http::{self, HttpSettings},
-    random::Random,
-    telemetry::Readiness,
-};
+use parlor_common::{drain::Drain, random::Random};
+use parlor_http::{self as http, HttpSettings, Readiness};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},

@@ -1,6 +1,6 @@
 //! `parlor provision`: tables, streams and consumers, made or checked.
 
-use parlor_common::{drain::Drain, random::Random, shard::Shards, telemetry};
+use parlor_common::{drain::Drain, random::Random, shard::Shards};
 use parlor_log::{
     EventLog,
     jetstream::{self, JetStreamLog, JetStreamMetrics, Plan, Provision},
@@ -20,7 +20,7 @@ const STREAMS: &str = include_str!("../../nats/streams.json");
 
 /// Makes what is missing. The database first: it knows the highest epoch of each shard.
 pub(crate) async fn run(settings: &Settings, renew: bool) -> Result<(), Exit> {
-    let registry = metrics(telemetry::registry())?;
+    let registry = metrics(parlor_common::metrics::registry())?;
     let cql = secrets::with_cql_password(settings)?;
     let nats = secrets::with_nats_password(settings)?;
     let plan = match &settings.provision.streams_file {

@@ -5,17 +5,12 @@ use std::sync::Arc;
 use axum::{Extension, Router, response::Response};
 use parlor_auth::{Agents, Limits, Tenants, VisitorTokens};
 use parlor_common::{
-    clock::Clock,
-    cursor::Cursors,
-    door::Door,
-    http::{self, RequestId, problem_response},
-    keys::InstallationKeys,
-    problem::Problem,
-    random::Random,
-    telemetry::{self, Readiness, Registry},
+    clock::Clock, cursor::Cursors, door::Door, keys::InstallationKeys, metrics::Registry,
+    problem::Problem, random::Random,
 };
 use parlor_fanout::{Feeds, Hub, Sockets};
 use parlor_history::History;
+use parlor_http::{self as http, Readiness, RequestId, problem_response};
 use parlor_ingress::LogDoor;
 use parlor_log::monitor::{Monitor, MonitorMetrics};
 use tokio::net::TcpListener;
@@ -108,7 +103,7 @@ impl<'a> Shared<'a> {
     async fn build(role: Role, in_force: &'a InForce) -> Result<Self, Exit> {
         let InForce { settings, development } = in_force;
         let (clock, random, stages) = (Clock::system(), Random::system(), Stages::default());
-        let registry = metrics(telemetry::registry())?;
+        let registry = metrics(parlor_common::metrics::registry())?;
         let data = (role == Role::Alone).then_some(settings.data.as_path());
         if let Some(data) = data {
             let made = std::fs::create_dir_all(data);
@@ -260,7 +255,7 @@ impl<'a> Shared<'a> {
         readiness: &Readiness,
     ) -> Result<(), Exit> {
         let metrics = metrics(http::Metrics::new(&self.registry))?;
-        let operators = telemetry::admin(self.registry.clone(), readiness.clone());
+        let operators = parlor_http::admin(self.registry.clone(), readiness.clone());
         // The admin port stays until the end, to tell that the node drains.
         let (settings, random) = (self.settings.http.clone(), self.random.clone());
         let base = self.stages.base.clone();

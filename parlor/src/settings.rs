@@ -7,15 +7,16 @@ use figment::{
     providers::{Env, Format, Toml},
 };
 use parlor_auth::{CookieSettings, LimitSettings};
-use parlor_common::{http::HttpSettings, settings::duration, telemetry::TelemetrySettings};
+use parlor_common::settings::duration;
 use parlor_fanout::{FeedSettings, SocketSettings};
+use parlor_http::HttpSettings;
 use parlor_ingress::{DoorSettings, RestSettings};
 use parlor_log::{jetstream::JetStreamSettings, sqlite::SqliteLogSettings};
 use parlor_persister::PersisterSettings;
 use parlor_store::CqlSettings;
 use serde::{Deserialize, Serialize};
 
-use crate::{exit::Exit, secrets::SecretSettings};
+use crate::{exit::Exit, secrets::SecretSettings, telemetry::TelemetrySettings};
 
 /// The defaults, each with what it means: the documentation of the settings.
 const DEFAULTS: &str = include_str!("../defaults.toml");

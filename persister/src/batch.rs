@@ -21,7 +21,7 @@ impl Batch {
         for delivery in taken {
             let entry = &delivery.entry;
             match Event::decode(entry.conversation.clone(), entry.position, entry.record.clone()) {
-                Ok(event) if event.message().is_some() => {
+                Ok(event) if event.record.body.message().is_some() => {
                     batch.events.push(event);
                     batch.deliveries.push(delivery);
                 }

@@ -18,14 +18,15 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use parlor_common::{
+    author::{Author, AuthorKind},
     clock::{Clock, Timestamp},
     conversation::ConversationKey,
     drain::Drain,
-    event::{Author, AuthorKind, Body, Event, MessageBody, Record, Way},
+    event::{Body, Event, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId, EventId},
+    metrics::Registry,
     position::Position,
     shard::Shard,
-    telemetry::Registry,
     tenant::TenantId,
 };
 use parlor_log::{
@@ -206,7 +207,7 @@ fn record(number: u64) -> Record {
         id: EventId::from_bytes(u128::from(number).to_be_bytes()),
         author: Author { kind: AuthorKind::Agent, id: "ann".to_owned(), name: None },
         session: None,
-        way: Way::Rest,
+        transport: Transport::Rest,
         at: Timestamp::from_millis(1_700_000_000_000),
         arrived: Timestamp::from_millis(1_700_000_000_000),
         acceptance: number,

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use parlor_common::{
+    author::AuthorKind,
     clock::Timestamp,
     conversation::ConversationKey,
-    event::{AuthorKind, Event},
+    event::Event,
     id::{EventId, VisitorId},
     message::Sender,
     position::Position,
@@ -39,7 +40,7 @@ impl Row {
     }
 
     fn of(event: &Event) -> Option<Result<Self, StoreError>> {
-        let message = event.message()?;
+        let message = event.record.body.message()?;
         if event.position == Position::ZERO {
             return Some(Err(StoreError::Rejected("an event cannot have position 0".to_owned())));
         }
@@ -84,7 +85,7 @@ pub(crate) fn decode(
     metrics: &crate::Metrics,
 ) -> Option<Event> {
     match Event::decode(conversation.clone(), position, record) {
-        Ok(event) => event.message().is_some().then_some(event),
+        Ok(event) => event.record.body.message().is_some().then_some(event),
         Err(error) => {
             metrics.skipped_rows.inc();
             tracing::warn!(

@@ -1,13 +1,14 @@
 use std::time::Duration;
 
 use parlor_common::{
+    author::{Author, AuthorKind},
     clock::Timestamp,
     conversation::ConversationSet,
-    event::{Author, AuthorKind, Body, MessageBody, Record, Way},
+    event::{Body, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId, EventId, SessionId},
     keys::{InstallationKeys, Secret},
+    metrics::Registry,
     position::Epoch,
-    telemetry::Registry,
 };
 
 use super::*;
@@ -63,7 +64,7 @@ fn entry(sequence: u64, conversation: u8, change: impl FnOnce(&mut Record)) -> E
         id: EventId::from_bytes([0; 16]),
         author: Author { kind: AuthorKind::Visitor, id: "v".to_owned(), name: None },
         session: None,
-        way: Way::Socket,
+        transport: Transport::Socket,
         at: Timestamp::from_millis(0),
         arrived: Timestamp::from_millis(100),
         acceptance: 0,
@@ -191,7 +192,7 @@ fn a_post_is_shown_to_the_seeds_widget_only_if_it_had_answered_a_ping_before() {
     let _subscription = hub.attach(&viewer, &own(), Begin::Now, None, |_| None).unwrap();
     let posted = |sequence, arrived| {
         entry(sequence, 1, |record| {
-            record.way = Way::Rest;
+            record.transport = Transport::Rest;
             record.arrived = Timestamp::from_millis(arrived);
         })
     };
@@ -203,7 +204,7 @@ fn a_post_is_shown_to_the_seeds_widget_only_if_it_had_answered_a_ping_before() {
     hub.publish(
         SHARD,
         entry(4, 1, |record| {
-            record.way = Way::Rest;
+            record.transport = Transport::Rest;
             record.author.kind = AuthorKind::Agent;
         }),
     );

@@ -3,9 +3,10 @@
 
 use bytes::Bytes;
 use parlor_common::{
+    author::{Author, AuthorKind},
     clock::Timestamp,
     conversation::ConversationKey,
-    event::{Author, AuthorKind, Body, MessageBody, Record, Way},
+    event::{Body, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId, EventId},
     position::Epoch,
     tenant::TenantId,
@@ -30,7 +31,7 @@ fn event(sequence: u64) -> Event {
             id: EventId::from_bytes([0; 16]),
             author: Author { kind: AuthorKind::Agent, id: "a".to_owned(), name: None },
             session: None,
-            way: Way::Rest,
+            transport: Transport::Rest,
             at: Timestamp::from_millis(0),
             arrived: Timestamp::from_millis(0),
             acceptance: sequence,

@@ -2,11 +2,14 @@
 //! ends.
 
 use parlor_common::{
+    action::Action,
+    author::Author,
     clock::Timestamp,
+    close::CloseCode,
     conversation::ConversationSet,
     door::Submission,
-    event::{Author, Way},
-    frame::{CloseCode, ContractDraft},
+    event::Transport,
+    frame::ContractDraft,
     message::{Draft, Text},
 };
 use tokio::time::Instant;
@@ -63,9 +66,9 @@ impl Speaks for Contract {
             conversations: self.conversations.clone(),
             author: self.author.clone(),
             session: Some(session.viewer.session()),
-            way: Way::Socket,
+            transport: Transport::Socket,
             arrived,
-            draft,
+            action: Action::Send(draft),
         };
         session.drafts.push(Waiting::Draft(Box::new(submission)), text.len(), Instant::now());
         Ok(())

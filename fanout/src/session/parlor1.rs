@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parlor_common::{
+    action::Action,
+    author::Author,
     clock::Timestamp,
+    close::CloseCode,
     conversation::ConversationSet,
     door::Submission,
-    event::{Author, Way},
-    frame::{ClientFrame, CloseCode, MAX_MESSAGE_BYTES, PROTOCOL, ServerFrame},
+    event::Transport,
+    frame::{ClientFrame, MAX_MESSAGE_BYTES, PROTOCOL, ServerFrame},
     id::ClientMessageId,
     message::{Draft, Text},
     problem::{Code, Problem},
@@ -114,9 +117,9 @@ impl Parlor1 {
                 conversations: conversations.clone(),
                 author: author.clone(),
                 session: Some(session.viewer.session()),
-                way: Way::Socket,
+                transport: Transport::Socket,
                 arrived,
-                draft,
+                action: Action::Send(draft),
             })),
         };
         session.drafts.push(waiting, bytes, Instant::now());
@@ -181,6 +184,8 @@ impl Speaks for Parlor1 {
             Ok(receipt) => ServerFrame::Accepted {
                 client_message_id: receipt
                     .event
+                    .record
+                    .body
                     .message()
                     .map(|message| message.client_message_id.to_string())
                     .or(settled.client_message_id)

@@ -9,10 +9,12 @@ use std::{
 
 use async_trait::async_trait;
 use parlor_common::{
+    action::Action,
+    author::Author,
     clock::Clock,
     conversation::ConversationSet,
     door::{Door, Receipt, Submission},
-    event::{Author, Body, Event, MessageBody, Record, Way},
+    event::{Body, Event, MessageBody, Record, Transport},
     id::{ClientMessageId, EventId},
     message::Draft,
     problem::Problem,
@@ -72,9 +74,9 @@ impl TestDoor {
             conversations: conversations.clone(),
             author,
             session: None,
-            way: Way::Rest,
+            transport: Transport::Rest,
             arrived: self.clock.now(),
-            draft,
+            action: Action::Send(draft),
         };
         self.append(submission).await.unwrap().event
     }
@@ -83,8 +85,9 @@ impl TestDoor {
         clippy::disallowed_methods,
         reason = "it stands for the door, the one place that appends"
     )]
-    async fn append(&self, mut submission: Submission) -> Result<Receipt, Problem> {
-        let client_message_id = submission.draft.keep_id(self.clock.now(), &self.random);
+    async fn append(&self, submission: Submission) -> Result<Receipt, Problem> {
+        let mut draft = sent(submission.action);
+        let client_message_id = draft.keep_id(self.clock.now(), &self.random);
         let conversation = submission.conversations.primary();
         let id = EventId::derive(
             &conversation.tenant,
@@ -96,14 +99,11 @@ impl TestDoor {
             id,
             author: submission.author,
             session: submission.session,
-            way: submission.way,
+            transport: submission.transport,
             at: self.clock.now(),
             arrived: submission.arrived,
             acceptance: self.random.number(),
-            body: Body::Message(MessageBody {
-                text: submission.draft.text.into_string(),
-                client_message_id,
-            }),
+            body: Body::Message(MessageBody { text: draft.text.into_string(), client_message_id }),
         };
         let raw = record.encode().unwrap();
         let appended = self.log.append(&conversation, &id, raw.clone()).await;
@@ -113,11 +113,21 @@ impl TestDoor {
     }
 }
 
+/// The draft that is sent.
+fn sent(action: Action) -> Draft {
+    match action {
+        Action::Send(draft) => draft,
+        Action::Mark(mark) => panic!("a message is expected, not {mark:?}"),
+    }
+}
+
 #[async_trait]
 impl Door for TestDoor {
     async fn accept(&self, mut submission: Submission) -> Result<Receipt, Problem> {
-        let id = submission.draft.keep_id(self.clock.now(), &self.random);
-        self.calls.lock().unwrap().push((submission.draft.text.clone().into_string(), id));
+        let mut draft = sent(submission.action.clone());
+        let id = draft.keep_id(self.clock.now(), &self.random);
+        self.calls.lock().unwrap().push((draft.text.clone().into_string(), id));
+        submission.action = Action::Send(draft);
         if let Some(gate) = &self.gate {
             gate.acquire().await.expect("the gate is never closed").forget();
         }

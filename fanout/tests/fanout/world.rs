@@ -7,15 +7,15 @@ use parlor_auth::{
     Agents, CookieSettings, LimitSettings, Limits, Role, Tenants, VisitorToken, VisitorTokens,
 };
 use parlor_common::{
+    author::{Author, AuthorKind},
     clock::Clock,
     conversation::ConversationSet,
     cursor::Cursors,
     drain::Drain,
-    event::{Author, AuthorKind, Event},
-    http::{self, HttpSettings},
+    event::Event,
     keys::{InstallationKeys, Secret},
+    metrics::Registry,
     random::Random,
-    telemetry::Registry,
     tenant::TenantId,
 };
 pub use parlor_fanout::SocketSettings;
@@ -23,6 +23,7 @@ use parlor_fanout::{
     DrainSettings, FeedSettings, Feeds, Hub, Metrics, Parts, ResumeSettings, Sockets,
 };
 use parlor_history::History;
+use parlor_http::{self as http, HttpSettings};
 use parlor_log::{
     EventLog,
     monitor::{Monitor, MonitorMetrics},

@@ -12,9 +12,10 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use parlor_common::{
+    author::{Author, AuthorKind},
     clock::{Clock, Timestamp},
     conversation::{ConversationKey, ConversationSet},
-    event::{Author, AuthorKind, Body, Event, MessageBody, Record, Way},
+    event::{Body, Event, MessageBody, Record, Transport},
     id::{ClientMessageId, EventId, VisitorId},
     position::Position,
     shard::Shard,
@@ -81,7 +82,7 @@ fn client_message_id(text: &str) -> ClientMessageId {
 }
 
 pub(crate) fn texts(events: &[Event]) -> Vec<String> {
-    events.iter().map(|event| event.message().unwrap().text.clone()).collect()
+    events.iter().map(|event| event.record.body.message().unwrap().text.clone()).collect()
 }
 
 pub(crate) fn texts_of(page: &HistoryPage) -> Vec<String> {
@@ -136,7 +137,7 @@ impl World {
             id,
             author: author(number),
             session: None,
-            way: Way::Rest,
+            transport: Transport::Rest,
             at: now,
             arrived: now,
             acceptance: 0,
@@ -179,7 +180,7 @@ impl World {
     }
 
     pub(crate) fn history_of(&self, store: Arc<dyn HistoryStore>, monitor: Monitor) -> History {
-        let metrics = Metrics::new(&parlor_common::telemetry::registry().unwrap()).unwrap();
+        let metrics = Metrics::new(&parlor_common::metrics::registry().unwrap()).unwrap();
         History::new(Arc::new(self.log.clone()), store, monitor, STORE_DEADLINE, metrics)
     }
 }
@@ -199,8 +200,7 @@ fn open_log(
 }
 
 async fn open_store(folder: &Path) -> Arc<dyn HistoryStore> {
-    let metrics =
-        parlor_store::Metrics::new(&parlor_common::telemetry::registry().unwrap()).unwrap();
+    let metrics = parlor_store::Metrics::new(&parlor_common::metrics::registry().unwrap()).unwrap();
     Arc::new(SqliteStore::open(folder, metrics).await.unwrap())
 }
 

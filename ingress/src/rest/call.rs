@@ -11,10 +11,10 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use parlor_auth::{AllowedOrigin, Credential, Kind, Tenant, visit};
 use parlor_common::{
     clock::{Clock, Timestamp},
-    http::{ClientAddr, RequestId, problem_response},
     problem::{Code, Problem},
     random::Random,
 };
+use parlor_http::{ClientAddr, RequestId, problem_response};
 use serde::Serialize;
 use tracing::{debug, warn};
 

@@ -5,16 +5,18 @@ use std::{future::Future, ops::Not, time::Duration};
 use axum::{body::Body, response::Response};
 use http::StatusCode;
 use parlor_common::{
+    action::Action,
+    author::Author,
     conversation::ConversationSet,
     door::{Receipt, Submission},
-    event::{Author, Way},
-    http::read_body,
+    event::Transport,
     message::{Draft, Message},
     position::Position,
     problem::{Code, Problem},
     tenant::TenantId,
 };
 use parlor_history::{HistoryError, HistoryPage};
+use parlor_http::read_body;
 use parlor_store::PageRange;
 use serde::Serialize;
 use tracing::debug;
@@ -172,9 +174,9 @@ pub(super) async fn accept(
         conversations,
         author,
         session: None,
-        way: Way::Rest,
+        transport: Transport::Rest,
         arrived: call.arrived,
-        draft,
+        action: Action::Send(draft),
     };
     let Receipt { event, duplicate } = rest.door.accept(submission).await?;
     let message = Message::of(&event, &rest.cursors)

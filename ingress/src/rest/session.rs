@@ -6,12 +6,12 @@ use parlor_auth::{Credential, Kind, VisitorToken};
 use parlor_common::{
     conversation::ConversationSet,
     frame::PROTOCOL,
-    http::read_body,
     id::{ConversationId, VisitorId},
     position::Position,
     problem::Problem,
     tenant::TenantId,
 };
+use parlor_http::read_body;
 use parlor_store::PageRange;
 use serde::Serialize;
 

@@ -19,7 +19,6 @@ use parlor_common::{
     cursor::Cursors,
     drain::Drain,
     event::Event,
-    http::{HttpSettings, serve},
     keys::{InstallationKeys, Secret},
     position::Position,
     random::Random,
@@ -27,6 +26,7 @@ use parlor_common::{
     tenant::TenantId,
 };
 use parlor_history::History;
+use parlor_http::{HttpSettings, serve};
 use parlor_ingress::{Deps, DoorSettings, LogDoor, Metrics, RestSettings, router};
 use parlor_log::{
     BatchLimit, EventLog, PERSISTER,
@@ -186,7 +186,7 @@ impl Node {
     pub(crate) async fn of(setup: Setup) -> Self {
         let Setup { log, door, rest, limits, clock, node_ahead_ms, tenants, store, wrap, folders } =
             setup;
-        let registry = parlor_common::telemetry::registry().unwrap();
+        let registry = parlor_common::metrics::registry().unwrap();
         let store = match store {
             Some(store) => store,
             None => {
@@ -248,7 +248,7 @@ impl Node {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let drain = Drain::new();
-        let metrics = parlor_common::http::Metrics::new(&registry).unwrap();
+        let metrics = parlor_http::Metrics::new(&registry).unwrap();
         drain.spawn(serve(listener, app, HttpSettings::default(), random, metrics, drain.clone()));
         let metrics = Box::new(move |name: &str, label: Option<&str>| {
             let families = registry.gather();

@@ -13,9 +13,9 @@ use parlor_common::{
     clock::Clock,
     conversation::ConversationKey,
     id::EventId,
+    metrics::Registry,
     position::Position,
     shard::{Shard, Shards},
-    telemetry::Registry,
 };
 
 use super::{MAX_SILENCE, Monitor, MonitorMetrics, NotWell};

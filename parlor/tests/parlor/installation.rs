@@ -4,7 +4,7 @@
 use std::{env, fs, path::Path, time::Duration};
 
 use parlor_common::{
-    conversation::ConversationKey, id::EventId, position::Position, telemetry::Registry,
+    conversation::ConversationKey, id::EventId, metrics::Registry, position::Position,
 };
 use parlor_store::{CqlSettings, CqlStore, HistoryStore, Metrics, PageRange};
 use tempfile::TempDir;

@@ -4,8 +4,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parlor_common::{
+    author::{Author, AuthorKind},
     clock::Timestamp,
-    event::{Author, AuthorKind, Body, MessageBody, Record, Way},
+    event::{Body, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId},
     position::Epoch,
 };
@@ -82,7 +83,7 @@ impl Bench {
             id: EventId::from_bytes([u8::try_from(sequence).unwrap(); 16]),
             author: Author { kind: AuthorKind::Agent, id: "a".to_owned(), name: None },
             session: None,
-            way: Way::Rest,
+            transport: Transport::Rest,
             at: Timestamp::from_millis(0),
             arrived: Timestamp::from_millis(0),
             acceptance: 0,

@@ -1,8 +1,9 @@
 //! Files that are not as this version would have left them.
 
 use parlor_common::{
+    author::{Author, AuthorKind},
     clock::Timestamp,
-    event::{Author, AuthorKind, Body, MessageBody, Record, Way},
+    event::{Body, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId},
     position::Epoch,
 };
@@ -26,7 +27,7 @@ fn event(sequence: u64) -> Event {
         id: EventId::from_bytes([u8::try_from(sequence).unwrap(); 16]),
         author: Author { kind: AuthorKind::Agent, id: "a".to_owned(), name: None },
         session: None,
-        way: Way::Rest,
+        transport: Transport::Rest,
         at: Timestamp::from_millis(0),
         arrived: Timestamp::from_millis(0),
         acceptance: 0,

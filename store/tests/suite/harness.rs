@@ -9,9 +9,10 @@ use std::{
 };
 
 use parlor_common::{
+    author::{Author, AuthorKind},
     clock::Timestamp,
     conversation::ConversationKey,
-    event::{Author, AuthorKind, Body, Event, MessageBody, Record, Way},
+    event::{Body, Event, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId, EventId, VisitorId},
     position::{Epoch, Position},
     tenant::TenantId,
@@ -176,7 +177,7 @@ impl Draft {
             id: EventId::derive(&conversation.tenant, conversation.id, &author, &client_message_id),
             author,
             session: None,
-            way: Way::Rest,
+            transport: Transport::Rest,
             at,
             arrived: at,
             acceptance: position.as_u64(),

@@ -72,7 +72,8 @@ pub(crate) async fn odd_text_comes_back_as_it_was(t: &Harness) {
         .map(|(text, sequence)| t.message(1, at(sequence)).text(*text).event());
     t.insert(&events.collect::<Vec<_>>()).await;
     let kept = t.all(1).await;
-    let kept: Vec<_> = kept.iter().map(|event| event.message().unwrap().text.as_str()).collect();
+    let kept: Vec<_> =
+        kept.iter().map(|event| event.record.body.message().unwrap().text.as_str()).collect();
     assert_eq!(kept, texts);
     assert_eq!(t.inbox(Position::MAX, 1).await.rows[0].preview, "NULL");
 }
@@ -85,7 +86,7 @@ pub(crate) async fn the_largest_texts_are_kept_in_one_insert(t: &Harness) {
     t.insert(&events).await;
     let page = t.before(1, Position::MAX, 50).await;
     assert_eq!((page.events.len(), page.more), (50, true));
-    assert!(page.events.iter().all(|event| event.message().unwrap().text == text));
+    assert!(page.events.iter().all(|event| event.record.body.message().unwrap().text == text));
 }
 
 pub(crate) async fn events_of_unknown_kind_are_skipped(t: &Harness) {
@@ -93,7 +94,7 @@ pub(crate) async fn events_of_unknown_kind_are_skipped(t: &Harness) {
     let text = String::from_utf8(t.message(1, at(2)).event().raw.to_vec()).unwrap();
     let mark = text.replace(r#""kind":"message""#, r#""kind":"mark""#);
     let mark = Event::decode(t.conversation(1), at(2), mark.into_bytes().into()).unwrap();
-    assert!(mark.message().is_none());
+    assert!(mark.record.body.message().is_none());
     t.insert(&[mark.clone(), message]).await;
     t.insert(&[mark]).await;
     t.insert(&[]).await;

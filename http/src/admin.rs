@@ -1,4 +1,4 @@
-//! Telemetry: log output, readiness, and the admin port that shows them and the metrics.
+//! The admin port: readiness, and what shows it and the metrics.
 
 use std::{
     fmt,
@@ -15,33 +15,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use prometheus::{Encoder, TextEncoder, process_collector::ProcessCollector};
-use serde::{Deserialize, Serialize};
-use tracing_subscriber::{EnvFilter, fmt::SubscriberBuilder};
-
-/// Where parts register their metrics.
-pub use prometheus::Registry;
-
-/// How the process logs, on standard error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TelemetrySettings {
-    /// `telemetry.filter`: what is logged, in the syntax of tracing's `EnvFilter`. Default `info`,
-    /// and of the drivers errors alone.
-    pub filter: String,
-    /// `telemetry.format`: `text` or `json`. Default `text`.
-    pub format: LogFormat,
-}
-
-/// How a line of the log looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
+use parlor_common::metrics::{self, Registry};
 
 /// Whether the node should be given traffic. Cheap to clone.
 ///
@@ -53,28 +27,6 @@ pub struct Readiness {
 }
 
 type Check = dyn Fn() -> Result<(), String> + Send + Sync;
-
-// === impl TelemetrySettings ===
-
-impl TelemetrySettings {
-    /// Starts logging for the whole process; once.
-    ///
-    /// # Errors
-    /// A sentence where the filter cannot be read or logging was started before.
-    pub fn start(&self) -> Result<(), String> {
-        let filter = EnvFilter::try_new(&self.filter)
-            .map_err(|error| format!("telemetry.filter: {error}"))?;
-        let lines = SubscriberBuilder::default()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .with_target(false);
-        let started = match self.format {
-            LogFormat::Text => lines.with_ansi(false).try_init(),
-            LogFormat::Json => lines.json().flatten_event(true).try_init(),
-        };
-        started.map_err(|error| error.to_string())
-    }
-}
 
 // === impl Readiness ===
 
@@ -111,23 +63,13 @@ impl fmt::Debug for Readiness {
     }
 }
 
-/// A registry that holds the process's own figures: CPU, memory, open files.
-///
-/// # Errors
-/// Never on Linux; elsewhere where the figures cannot be had.
-pub fn registry() -> Result<Registry, prometheus::Error> {
-    let registry = Registry::new();
-    registry.register(Box::new(ProcessCollector::for_self()))?;
-    Ok(registry)
-}
-
 /// The admin port: `/live`, `/ready`, `/metrics`.
 pub fn admin(registry: Registry, readiness: Readiness) -> Router {
     Router::new()
         .route("/live", get(async || "live\n"))
         .route("/ready", get(ready))
         .with_state(readiness)
-        .route("/metrics", get(metrics).with_state(registry))
+        .route("/metrics", get(show_metrics).with_state(registry))
 }
 
 async fn ready(State(readiness): State<Readiness>) -> impl IntoResponse {
@@ -137,11 +79,17 @@ async fn ready(State(readiness): State<Readiness>) -> impl IntoResponse {
     }
 }
 
-async fn metrics(State(registry): State<Registry>) -> impl IntoResponse {
-    let mut text = Vec::new();
-    match TextEncoder::new().encode(&registry.gather(), &mut text) {
-        Ok(()) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+async fn show_metrics(State(registry): State<Registry>) -> impl IntoResponse {
+    match metrics::text(&registry) {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!(
+                "{error}
+"
+            ),
+        )
+            .into_response(),
     }
 }
 

@@ -15,12 +15,12 @@ use std::{
 
 use hyper::rt::{Sleep, Timer};
 
-use super::framing::{Framing, Verdict};
+use crate::framing::{Framing, Verdict};
 
 /// What has happened on a connection; shared by its stream, its timer and its service, which are
 /// one task.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Activity(Arc<Mutex<Seen>>);
+pub(crate) struct Activity(Arc<Mutex<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -33,7 +33,7 @@ struct Seen {
 
 /// The timer of one connection. hyper uses it for heads alone.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     activity: Activity,
     first_byte: Duration,
     head: Duration,
@@ -54,14 +54,14 @@ struct HeadWait {
 
 impl Activity {
     /// These bytes came.
-    pub(super) fn read(&self, bytes: &[u8]) {
+    pub(crate) fn read(&self, bytes: &[u8]) {
         let mut seen = self.lock();
         seen.bytes += bytes.len() as u64;
         seen.framing.feed(bytes);
     }
 
     /// The next request is given to the service: what its head says of its framing.
-    pub(super) fn next_request(&self) -> Verdict {
+    pub(crate) fn next_request(&self) -> Verdict {
         let mut seen = self.lock();
         let verdict = seen.framing.verdict(seen.requests);
         seen.requests += 1;
@@ -69,7 +69,7 @@ impl Activity {
     }
 
     /// How many requests were given to the service.
-    pub(super) fn requests(&self) -> u64 {
+    pub(crate) fn requests(&self) -> u64 {
         self.lock().requests
     }
 
@@ -86,7 +86,7 @@ impl Activity {
 
 impl Patience {
     /// The timer of a new connection, and what it watches.
-    pub(super) fn new(first_byte: Duration, head: Duration, idle: Duration) -> (Self, Activity) {
+    pub(crate) fn new(first_byte: Duration, head: Duration, idle: Duration) -> (Self, Activity) {
         let activity = Activity::default();
         (Self { activity: activity.clone(), first_byte, head, idle }, activity)
     }

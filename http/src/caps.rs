@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use super::metrics::{Metrics, OpenGauge};
+use crate::metrics::{Metrics, OpenGauge};
 
 /// The most refused connections that are waited for until they have read their answer. More are
 /// closed at once.
@@ -17,7 +17,7 @@ const MAX_REFUSALS: usize = 256;
 
 /// The connections of one listener. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Caps(Arc<Shared>);
+pub(crate) struct Caps(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -44,11 +44,11 @@ pub struct Place {
 
 /// A refused connection that is told why; freed on drop.
 #[derive(Debug)]
-pub(super) struct Refusal(Caps);
+pub(crate) struct Refusal(Caps);
 
 /// There is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Full {
+pub(crate) enum Full {
     /// For nobody.
     #[error("the server has as many connections as it may")]
     All,
@@ -60,7 +60,7 @@ pub(super) enum Full {
 // === impl Caps ===
 
 impl Caps {
-    pub(super) fn new(max: usize, max_per_address: usize) -> Self {
+    pub(crate) fn new(max: usize, max_per_address: usize) -> Self {
         Self(Arc::new(Shared {
             max,
             max_per_address,
@@ -70,7 +70,7 @@ impl Caps {
     }
 
     /// Takes a place for a connection, counted for `address` where one is given.
-    pub(super) fn take(&self, address: Option<IpAddr>, metrics: &Metrics) -> Result<Place, Full> {
+    pub(crate) fn take(&self, address: Option<IpAddr>, metrics: &Metrics) -> Result<Place, Full> {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.0.max {
             metrics.refused_all.inc();
@@ -95,7 +95,7 @@ impl Caps {
     }
 
     /// Leave to tell a refused connection why; `None` where too many are being told already.
-    pub(super) fn refuse(&self) -> Option<Refusal> {
+    pub(crate) fn refuse(&self) -> Option<Refusal> {
         let add_one = |count: usize| (count < MAX_REFUSALS).then_some(count + 1);
         self.0
             .refusals
@@ -129,7 +129,7 @@ impl Drop for Refusal {
 
 #[cfg(test)]
 mod tests {
-    use crate::telemetry::Registry;
+    use parlor_common::metrics::Registry;
 
     use super::*;
 

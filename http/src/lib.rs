@@ -14,9 +14,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use crate::{drain::Drain, random::Random};
+use parlor_common::{address::address_group, drain::Drain, random::Random};
 
 mod address;
+mod admin;
 mod body;
 mod caps;
 mod framing;
@@ -25,6 +26,7 @@ mod patience;
 mod refusal;
 mod reply;
 mod request;
+mod request_id;
 mod settings;
 mod stream;
 
@@ -32,12 +34,13 @@ mod stream;
 mod tests;
 
 pub use self::{
-    address::{BadNetwork, ClientAddr, Network, address_group},
+    address::ClientAddr,
+    admin::{Readiness, admin},
     body::read_body,
     caps::Place,
     metrics::Metrics,
     reply::problem_response,
-    request::RequestId,
+    request_id::RequestId,
     settings::HttpSettings,
     stream::{Socket, Stream, socket},
 };
@@ -218,7 +221,7 @@ impl Server {
             match self.preparation.prepare(request, peer, verdict == Verdict::Ambiguous) {
                 Ok((request, id)) => {
                     let Ok(response) = self.app.clone().oneshot(request).await;
-                    request::finish(response, &id)
+                    request_id::finish(response, &id)
                 }
                 Err(response) => *response,
             };

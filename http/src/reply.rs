@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, header};
 
-use super::request::RequestId;
-use crate::problem::{Code, Problem};
+use crate::request_id::RequestId;
+use parlor_common::problem::{Code, Problem};
 
 /// The answer that tells `problem`: its status, its JSON, `Retry-After` in whole seconds where it
 /// has one, and `Cache-Control: no-store`. `Connection: close` where the rest of the request is not

@@ -8,7 +8,7 @@
 
 /// What is known of a request's framing, by its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Its end is known, and the next head is followed too.
     Plain,
     /// Its end is not known here: it must be the connection's last.
@@ -19,7 +19,7 @@ pub(super) enum Verdict {
 
 /// Follows one connection.
 #[derive(Debug, Default)]
-pub(super) struct Framing {
+pub(crate) struct Framing {
     state: State,
     /// The start of the line that has not ended yet.
     line: Vec<u8>,
@@ -49,7 +49,7 @@ const MAX_LINE: usize = 64;
 
 impl Framing {
     /// Takes the connection's next bytes.
-    pub(super) fn feed(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             match self.state {
                 State::Blind => return,
@@ -76,7 +76,7 @@ impl Framing {
     }
 
     /// What the head of the request with this number, counted from 0, says.
-    pub(super) fn verdict(&self, request: u64) -> Verdict {
+    pub(crate) fn verdict(&self, request: u64) -> Verdict {
         // hyper has seen a head that ended, so it ended here too; if the two disagree, nothing else
         // may follow.
         if request >= self.heads {

@@ -15,7 +15,10 @@ use tokio::{
 };
 
 use super::*;
-use crate::{problem::Problem, telemetry::Registry};
+use parlor_common::{
+    metrics::Registry,
+    problem::{Code, Problem},
+};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -556,8 +559,5 @@ async fn a_body_may_not_dribble_for_ever() {
     }
     let body = Body::new(Dribble(Box::pin(tokio::time::sleep(Duration::from_secs(10)))));
     let read = read_body(body, 1000, Duration::from_secs(15)).await;
-    assert_eq!(
-        read.map_err(|problem: Problem| problem.code),
-        Err(crate::problem::Code::RequestTimeout)
-    );
+    assert_eq!(read.map_err(|problem: Problem| problem.code), Err(Code::RequestTimeout));
 }

@@ -8,24 +8,24 @@ use prometheus::{
 };
 
 /// How many connections are open.
-pub(super) type OpenGauge = IntGauge;
+pub(crate) type OpenGauge = IntGauge;
 
 /// Connections and requests of the process's listeners.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    pub(super) connections: IntGauge,
-    pub(super) accepted: IntCounter,
-    pub(super) refused_all: IntCounter,
-    pub(super) refused_address: IntCounter,
-    pub(super) accept_failures: IntCounter,
-    pub(super) broken: IntCounter,
-    pub(super) ambiguous: IntCounter,
+    pub(crate) connections: IntGauge,
+    pub(crate) accepted: IntCounter,
+    pub(crate) refused_all: IntCounter,
+    pub(crate) refused_address: IntCounter,
+    pub(crate) accept_failures: IntCounter,
+    pub(crate) broken: IntCounter,
+    pub(crate) ambiguous: IntCounter,
     seconds: [Histogram; METHODS.len()],
     answers: [[IntCounter; STATUSES.len()]; METHODS.len()],
 }
 
 /// One request being answered.
-pub(super) struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     metrics: &'a Metrics,
     method: usize,
     started: Instant,
@@ -104,7 +104,7 @@ impl Metrics {
     }
 
     /// Starts to watch a request.
-    pub(super) fn watch(&self, method: &Method) -> Watch<'_> {
+    pub(crate) fn watch(&self, method: &Method) -> Watch<'_> {
         let other = METHODS.len() - 1;
         let method = METHODS.iter().position(|name| *name == method.as_str()).unwrap_or(other);
         Watch { metrics: self, method, started: Instant::now() }
@@ -115,7 +115,7 @@ impl Metrics {
 
 impl Watch<'_> {
     /// The answer's head is ready.
-    pub(super) fn answered(self, status: StatusCode) {
+    pub(crate) fn answered(self, status: StatusCode) {
         let class = usize::from(status.as_u16() / 100).clamp(1, STATUSES.len()) - 1;
         self.metrics.answers[self.method][class].inc();
         self.metrics.seconds[self.method].observe(self.started.elapsed().as_secs_f64());

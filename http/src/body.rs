@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use tokio::time::{Instant, timeout_at};
 
-use crate::problem::{Code, Problem};
+use parlor_common::problem::{Code, Problem};
 
 /// A body may take this many stalls' time in all: who sends a byte now and then is not a client.
 const STALLS_IN_ALL: u32 = 4;

@@ -19,7 +19,7 @@ use tokio::{
     time::Sleep,
 };
 
-use super::{caps::Place, patience::Activity};
+use crate::{caps::Place, patience::Activity};
 
 /// How long and for how many bytes a closed connection is read on: a kernel that closes with bytes
 /// unread resets the connection, and the client may lose the answer it was sent.
@@ -54,7 +54,7 @@ pub struct Socket {
 /// Takes the connection out of an upgrade.
 ///
 /// # Errors
-/// Gives it back where it is not one of [`serve`](super::serve)'s.
+/// Gives it back where it is not one of [`serve`](crate::serve)'s.
 pub fn socket(upgraded: Upgraded) -> Result<Socket, Upgraded> {
     let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Stream>>()?;
     let Stream { tcp, place, .. } = io.into_inner();
@@ -62,7 +62,7 @@ pub fn socket(upgraded: Upgraded) -> Result<Socket, Upgraded> {
 }
 
 impl Stream {
-    pub(super) const fn new(
+    pub(crate) const fn new(
         tcp: TcpStream,
         place: Place,
         activity: Activity,

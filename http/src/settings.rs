@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::address::Network;
-use crate::settings::duration;
+use parlor_common::address::Network;
+use parlor_common::settings::duration;
 
 /// What a connection may cost, and how patient the server is. [`Default`] has the defaults named
 /// here.

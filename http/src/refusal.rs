@@ -8,15 +8,15 @@ use tokio::{
     time::timeout,
 };
 
-use super::{caps::Caps, request::RequestId};
-use crate::{drain::Drain, problem::Problem};
+use crate::{caps::Caps, request_id::RequestId};
+use parlor_common::{drain::Drain, problem::Problem};
 
 /// How long the client is given to send its request and read the answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Answers 503 without reading the request, then closes. Where too many are being told already,
 /// only closes.
-pub(super) fn answer(mut tcp: TcpStream, id: &RequestId, caps: &Caps, drain: &Drain) {
+pub(crate) fn answer(mut tcp: TcpStream, id: &RequestId, caps: &Caps, drain: &Drain) {
     let Some(refusal) = caps.refuse() else { return };
     let problem = Problem::busy(Duration::from_secs(1), "there are too many connections");
     let body = serde_json::to_string(&problem.body(id.as_str()))
