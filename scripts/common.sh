@@ -11,6 +11,8 @@ export PARLOR_CACHE=$cache
 nats_version=2.14.5
 # shellcheck disable=SC2034 # used by the scripts that source this
 cassandra_version=5.0.5
+# shellcheck disable=SC2034
+deny_version=0.20.2
 
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }
 
