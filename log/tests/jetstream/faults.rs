@@ -1,4 +1,4 @@
-//! Servers that are killed, frozen and away, and what is set aside.
+//! Servers that are killed, frozen and away, and dead letters.
 
 use std::{
     sync::Arc,
@@ -278,23 +278,26 @@ async fn two_nodes_that_append_the_same_id_are_told_the_same_position() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_set_aside_is_kept_with_its_reason() {
+async fn a_dead_letter_is_kept_with_its_reason() {
     let single = Single::fresh(Bounds::default()).await;
     let log = single.log();
     append(&log, "no record").await;
     let mut reader = deliveries(&log).await;
     let taken = take(&mut reader, 1).await;
-    reader.set_aside(&taken[0], "it is no record:\r\nNats-Rollup: all").await.unwrap();
-    // A lost answer makes a reader set it aside again.
-    reader.set_aside(&taken[0], "it is no record").await.unwrap();
+    reader.dead_letter(&taken[0], "it is no record:\r\nNats-Rollup: all").await.unwrap();
+    // A lost answer makes a reader do it again.
+    reader.dead_letter(&taken[0], "it is no record").await.unwrap();
     eventually("it is persisted", || async { persisted(&log).await == taken[0].entry.position })
         .await;
 
     let mut raw = single.server.raw().await;
-    assert_eq!(raw.api("STREAM.INFO.DEAD", "").await["state"]["messages"], 1);
-    let subject = format!("dead.{}.shop~example.{}", shard(&log), conversation(1).id);
+    assert_eq!(raw.api("STREAM.INFO.DEAD_LETTERS", "").await["state"]["messages"], 1);
+    let subject = format!("dead_letters.{}.shop~example.{}", shard(&log), conversation(1).id);
     let kept = raw
-        .api("STREAM.MSG.GET.DEAD", &serde_json::json!({ "last_by_subj": subject }).to_string())
+        .api(
+            "STREAM.MSG.GET.DEAD_LETTERS",
+            &serde_json::json!({ "last_by_subj": subject }).to_string(),
+        )
         .await;
     let decode = |field: &str| {
         let text = kept["message"][field].as_str().unwrap();
@@ -311,7 +314,7 @@ async fn what_is_set_aside_is_kept_with_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_under_a_foreign_subject_is_set_aside_and_skipped_by_tails_and_reads() {
+async fn a_message_under_a_foreign_subject_is_a_dead_letter_and_skipped_by_tails_and_reads() {
     let single = Single::fresh(Bounds::default()).await;
     let log = single.log();
     let mut tail = tail(&log, Start::End).await;
@@ -332,7 +335,7 @@ async fn a_message_under_a_foreign_subject_is_set_aside_and_skipped_by_tails_and
     assert_eq!(taken[0].entry.position, ours);
     reader.ack(&taken).await.unwrap();
     eventually("all is persisted", || async { persisted(&log).await == ours }).await;
-    assert_eq!(raw.api("STREAM.INFO.DEAD", "").await["state"]["messages"], 3);
+    assert_eq!(raw.api("STREAM.INFO.DEAD_LETTERS", "").await["state"]["messages"], 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
