@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use async_nats::StatusCode;
 use bytes::Bytes;
-use parlor_common::position::Position;
+use parlor_common::{deadline::in_time, position::Position};
 use tracing::debug;
 
 use super::{
@@ -52,8 +52,9 @@ pub(super) async fn page(
     after: Position,
     limit: usize,
 ) -> Result<LogPage, LogError> {
-    let deadline = Instant::now() + log.shared.settings.read_deadline;
-    let reading = async {
+    let within = log.shared.settings.read_deadline;
+    let deadline = Instant::now() + within;
+    in_time(within, LogError::Unavailable, async {
         loop {
             // An election that is over in time is not worth telling anybody.
             match read(log, stream, filter, after, limit.max(1), deadline).await {
@@ -64,11 +65,8 @@ pub(super) async fn page(
             }
             tokio::time::sleep(PAUSE).await;
         }
-    };
-    match tokio::time::timeout_at(deadline.into(), reading).await {
-        Ok(page) => page,
-        Err(_) => Err(LogError::Unavailable("a page did not come in time".to_owned())),
-    }
+    })
+    .await
 }
 
 async fn read(
