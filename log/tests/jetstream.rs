@@ -6,6 +6,7 @@
 mod cluster;
 mod faults;
 mod provisioning;
+mod proxy;
 mod raw;
 mod refusals;
 mod server;

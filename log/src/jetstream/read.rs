@@ -9,7 +9,7 @@ use tracing::debug;
 
 use super::{
     JetStreamLog,
-    entry::{direct, raw},
+    entry::{Direct, direct, raw},
     link::NoAnswer,
     names::StreamRef,
     shapes::MessageRequest,
@@ -137,8 +137,8 @@ impl Reading<'_> {
     }
 
     /// One batch from whoever answers, which may be a replica that has not got everything yet. A
-    /// batch that ends early is whole as far as it goes: a replica has what it has without holes,
-    /// and hands it out in order.
+    /// batch that ends early is whole as far as it goes: a replica has what it has without holes and
+    /// hands it out in order, and each answer tells which one came before it.
     async fn ask_replica(&mut self) -> Result<(), LogError> {
         let batch = (self.limit - self.entries.len()).min(BATCH);
         let request = MessageRequest {
@@ -172,11 +172,13 @@ impl Reading<'_> {
             if answer.status.is_some_and(|status| status != StatusCode::OK) {
                 break;
             }
-            let Some((sequence, entry)) = direct(&self.log.shared.names, self.stream, &answer)
+            let Some(Direct { sequence, previous, entry }) =
+                direct(&self.log.shared.names, self.stream, &answer)
             else {
                 break;
             };
-            if sequence <= self.reached {
+            // An answer before this one was lost on its way: it is asked for again.
+            if previous > self.reached || sequence <= self.reached {
                 break;
             }
             self.take(sequence, entry);

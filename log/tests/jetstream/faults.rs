@@ -7,10 +7,13 @@ use std::{
 
 use bytes::Bytes;
 use parlor_common::position::Position;
-use parlor_log::{BatchLimit, EventLog, Filter, LogError, PERSISTER, Start};
+use parlor_log::{
+    BatchLimit, EventLog, Filter, LogError, PERSISTER, Start, jetstream::JetStreamSettings,
+};
 
 use super::{
     connect, plan, provision_new,
+    proxy::Proxy,
     server::{Cluster, Server},
     settings,
     single::Single,
@@ -207,6 +210,29 @@ async fn a_page_is_whole_where_the_replica_that_is_asked_lags() {
             assert_eq!(positions(&page.entries), newest);
             assert!(page.through >= newest[49]);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_whole_where_an_answer_in_its_middle_is_lost() {
+    let single = Single::fresh(Bounds::default()).await;
+    let proxy = Proxy::start(&single.server.url()).await;
+    let behind = JetStreamSettings { urls: vec![proxy.url()], ..single.settings.clone() };
+    let reader: Arc<dyn EventLog> = Arc::new(connect(&behind).await.unwrap());
+    let mut appended = Vec::new();
+    for number in 0..10 {
+        appended.push(append(&single.log(), number).await);
+    }
+    let (filter, start) = (Filter::Tenant(tenant()), appended[0].before());
+    for lost in [1, 3, 7, 10] {
+        // Its answer is the only one that holds this: the sequence is the position's.
+        let losing = format!("Nats-Sequence: {lost}\r\n");
+        proxy.lose(Some(&losing));
+        let before = proxy.lost();
+        let page = within("a page", reader.read(&filter, start, 100)).await.unwrap();
+        assert_eq!(positions(&page.entries), appended, "without the answer of {lost}");
+        assert_eq!(page.through, appended[9]);
+        assert!(proxy.lost() > before, "the answer of {lost} was lost");
     }
 }
 
