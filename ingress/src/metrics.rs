@@ -5,8 +5,6 @@ use std::time::Instant;
 use http::StatusCode;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::rest::Route;
-
 /// Figures of the door and of REST.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -14,8 +12,12 @@ pub struct Metrics {
     accept_seconds: Histogram,
     in_flight: IntGauge,
     outcomes: [IntCounter; OUTCOMES.len()],
-    requests: [[IntCounter; STATUSES.len()]; Route::ALL.len()],
+    requests: IntCounterVec,
 }
+
+/// The answers of one route, by class of status.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered([IntCounter; STATUSES.len()]);
 
 /// What became of a draft at the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,9 +102,7 @@ impl Metrics {
             in_flight,
             lookups,
             outcomes: OUTCOMES.map(|(_, name)| drafts.with_label_values(&[name])),
-            requests: Route::ALL.map(|route| {
-                STATUSES.map(|status| requests.with_label_values(&[route.name(), status]))
-            }),
+            requests,
         })
     }
 
@@ -112,9 +112,19 @@ impl Metrics {
         Watch { metrics: self, started: Instant::now(), outcome: Outcome::Abandoned }
     }
 
-    pub(crate) fn answered(&self, route: Route, status: StatusCode) {
+    /// What counts the answers of a route.
+    pub(crate) fn answered(&self, route: &str) -> Answered {
+        Answered(STATUSES.map(|status| self.requests.with_label_values(&[route, status])))
+    }
+}
+
+// === impl Answered ===
+
+impl Answered {
+    /// One more, with this status.
+    pub(crate) fn with(&self, status: StatusCode) {
         let class = usize::from(status.as_u16() / 100).clamp(1, STATUSES.len()) - 1;
-        self.requests[route as usize][class].inc();
+        self.0[class].inc();
     }
 }
 

@@ -8,6 +8,7 @@ use parlor_common::{
     action::Action,
     author::Author,
     conversation::ConversationSet,
+    deadline::in_time,
     door::{Receipt, Submission},
     event::Transport,
     message::{Draft, Message},
@@ -22,8 +23,9 @@ use serde::Serialize;
 use tracing::debug;
 
 use super::{
-    Deps, body,
+    body,
     call::{Call, json},
+    deps::Deps,
     query::{Place, Query},
 };
 
@@ -145,10 +147,7 @@ pub(super) async fn within<T>(
     deadline: Duration,
     read: impl Future<Output = Result<T, HistoryError>>,
 ) -> Result<T, Problem> {
-    let read = tokio::time::timeout(deadline, read).await;
-    let read =
-        read.unwrap_or_else(|_| Err(HistoryError::Unavailable("no answer in time".to_owned())));
-    read.map_err(|error| {
+    in_time(deadline, HistoryError::Unavailable, read).await.map_err(|error| {
         debug!(%error, "a page cannot be read");
         Problem::from(error)
     })
