@@ -37,7 +37,7 @@ pub use self::{
     address::ClientAddr,
     admin::{Readiness, admin},
     body::read_body,
-    caps::Place,
+    caps::ConnectionPermit,
     metrics::Metrics,
     reply::problem_response,
     request_id::RequestId,
@@ -69,7 +69,7 @@ const FIRST_REQUEST: Duration = Duration::from_millis(500);
 ///
 /// Returns when it has stopped accepting; the connections are tasks of `drain`. Each request's
 /// extensions hold a [`ClientAddr`] and a [`RequestId`]. An upgraded connection is no longer a task
-/// of this loop, but keeps its [`Place`] until that is dropped: see [`socket`].
+/// of this loop, but keeps its [`ConnectionPermit`] until that is dropped: see [`socket`].
 pub async fn serve(
     listener: TcpListener,
     app: Router,
@@ -131,15 +131,15 @@ struct Server {
 // === impl Server ===
 
 impl Server {
-    /// Gives the connection a place and a task, or says that there is none.
+    /// Gives the connection a permit and a task, or answers that there are too many.
     fn take(self: &Arc<Self>, tcp: TcpStream, peer: IpAddr) {
         let peer = peer.to_canonical();
         // What comes through a proxy is counted by the proxy.
         let counted = (!self.preparation.is_trusted(peer)).then(|| address_group(peer));
         match self.caps.take(counted, &self.metrics) {
-            Ok(place) => {
+            Ok(permit) => {
                 let server = self.clone();
-                self.drain.spawn(async move { server.run(tcp, peer, place).await });
+                self.drain.spawn(async move { server.run(tcp, peer, permit).await });
             }
             Err(full) => {
                 debug!(%peer, %full, "a connection is refused");
@@ -161,7 +161,7 @@ impl Server {
         }
     }
 
-    async fn run(self: Arc<Self>, tcp: TcpStream, peer: IpAddr, place: Place) {
+    async fn run(self: Arc<Self>, tcp: TcpStream, peer: IpAddr, permit: ConnectionPermit) {
         if let Err(error) = tcp.set_nodelay(true) {
             debug!(%error, "a connection ended before it was served");
             return;
@@ -170,7 +170,7 @@ impl Server {
             first_byte, head, idle, write_stall, max_head_bytes, max_headers, ..
         } = self.settings;
         let (patience, activity) = Patience::new(first_byte, head, idle);
-        let stream = Stream::new(tcp, place, activity.clone(), write_stall);
+        let stream = Stream::new(tcp, permit, activity.clone(), write_stall);
         let service = {
             let (server, activity) = (self.clone(), activity.clone());
             service_fn(move |request: Request<Incoming>| {

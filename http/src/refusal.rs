@@ -1,4 +1,4 @@
-//! Refusals: what a connection is told for which there is no place.
+//! Refusals: what a connection over a cap is told.
 
 use std::{net::SocketAddr, time::Duration};
 

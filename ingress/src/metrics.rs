@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use http::StatusCode;
+use parlor_common::action::Action;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 /// Figures of the door and of REST.
@@ -11,7 +12,7 @@ pub struct Metrics {
     pub(crate) lookups: IntCounter,
     accept_seconds: Histogram,
     in_flight: IntGauge,
-    outcomes: [IntCounter; OUTCOMES.len()],
+    outcomes: [[IntCounter; OUTCOMES.len()]; Action::NAMES.len()],
     requests: IntCounterVec,
 }
 
@@ -19,7 +20,7 @@ pub struct Metrics {
 #[derive(Clone, Debug)]
 pub(crate) struct Answered([IntCounter; STATUSES.len()]);
 
-/// What became of a draft at the door.
+/// What became of an action at the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The log has it.
@@ -28,7 +29,7 @@ pub(crate) enum Outcome {
     Duplicate,
     /// Over a rate.
     Limited,
-    /// The gate or the log is full, or the store lags too far.
+    /// There are too many in flight, the log is full, or the store lags too far.
     Busy,
     /// The log or the history did not answer.
     Unavailable,
@@ -38,9 +39,10 @@ pub(crate) enum Outcome {
     Abandoned,
 }
 
-/// One draft at the door. Dropped without an outcome it was abandoned.
+/// One action at the door. Dropped without an outcome it was abandoned.
 pub(crate) struct Watch<'a> {
     metrics: &'a Metrics,
+    outcomes: &'a [IntCounter; OUTCOMES.len()],
     started: Instant,
     outcome: Outcome,
 }
@@ -68,7 +70,7 @@ impl Metrics {
         let accept_seconds = Histogram::with_opts(
             HistogramOpts::new(
                 "parlor_door_accept_seconds",
-                "From a draft at the door to its receipt.",
+                "From an action at the door to its receipt.",
             )
             .buckets(vec![
                 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0,
@@ -76,14 +78,14 @@ impl Metrics {
             ]),
         )?;
         let in_flight =
-            IntGauge::new("parlor_door_in_flight_drafts", "Drafts between arrival and receipt.")?;
+            IntGauge::new("parlor_door_in_flight_actions", "Actions between arrival and receipt.")?;
         let lookups = IntCounter::new(
             "parlor_door_lookups_total",
             "Drafts whose id had to be looked up first.",
         )?;
-        let drafts = IntCounterVec::new(
-            Opts::new("parlor_door_drafts_total", "Drafts, by what became of them."),
-            &["outcome"],
+        let actions = IntCounterVec::new(
+            Opts::new("parlor_door_actions_total", "Actions, by what became of them."),
+            &["action", "outcome"],
         )?;
         let requests = IntCounterVec::new(
             Opts::new(
@@ -95,21 +97,25 @@ impl Metrics {
         registry.register(Box::new(accept_seconds.clone()))?;
         registry.register(Box::new(in_flight.clone()))?;
         registry.register(Box::new(lookups.clone()))?;
-        registry.register(Box::new(drafts.clone()))?;
+        registry.register(Box::new(actions.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         Ok(Self {
             accept_seconds,
             in_flight,
             lookups,
-            outcomes: OUTCOMES.map(|(_, name)| drafts.with_label_values(&[name])),
+            outcomes: Action::NAMES.map(|action| {
+                OUTCOMES.map(|(_, outcome)| actions.with_label_values(&[action, outcome]))
+            }),
             requests,
         })
     }
 
-    /// A draft is at the door.
-    pub(crate) fn watch(&self) -> Watch<'_> {
+    /// An action is at the door.
+    pub(crate) fn watch(&self, action: &Action) -> Watch<'_> {
         self.in_flight.inc();
-        Watch { metrics: self, started: Instant::now(), outcome: Outcome::Abandoned }
+        let named = Action::NAMES.iter().position(|name| *name == action.name());
+        let outcomes = &self.outcomes[named.expect("an action's name is one of the names")];
+        Watch { metrics: self, outcomes, started: Instant::now(), outcome: Outcome::Abandoned }
     }
 
     /// What counts the answers of a route.
@@ -140,7 +146,7 @@ impl Watch<'_> {
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         self.metrics.in_flight.dec();
-        self.metrics.outcomes[self.outcome as usize].inc();
+        self.outcomes[self.outcome as usize].inc();
         self.metrics.accept_seconds.observe(self.started.elapsed().as_secs_f64());
     }
 }

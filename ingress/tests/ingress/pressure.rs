@@ -117,7 +117,7 @@ async fn a_tenant_that_fills_its_share_is_busy_at_once_and_others_are_not() {
         answer
     };
     let meanwhile = async {
-        while node.metric("parlor_door_in_flight_drafts", None) < 1.0 {
+        while node.metric("parlor_door_in_flight_actions", None) < 1.0 {
             tokio::task::yield_now().await;
         }
         let answer = stuck.send(&node).await.expect(503);
@@ -128,7 +128,7 @@ async fn a_tenant_that_fills_its_share_is_busy_at_once_and_others_are_not() {
     };
     let (stuck, ()) = tokio::join!(waiting, meanwhile);
     assert_eq!(stuck.expect(503).problem(), "unavailable");
-    assert_eq!(node.metric("parlor_door_in_flight_drafts", None), 0.0);
+    assert_eq!(node.metric("parlor_door_in_flight_actions", None), 0.0);
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_full_log_is_busy_and_reads_go_on() {
         assert!(accepted < 100, "it never filled");
     };
     assert_eq!(full.expect(503).problem(), "busy");
-    assert_eq!(node.metric("parlor_door_drafts_total", Some("busy")), 1.0);
+    assert_eq!(node.metric("parlor_door_actions_total", Some("busy")), 1.0);
     assert_eq!(Ask::messages().cookie(&cookie).send(&node).await.texts().len(), accepted);
 }
 
