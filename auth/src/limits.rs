@@ -1,10 +1,10 @@
 //! Rate limits: of a visitor, a tenant, an address; each by the generic cell rate algorithm, in
 //! bounded memory.
 //!
-//! The algorithm is written out, in a dozen lines, rather than taken from `governor`: what it keeps
-//! for a key is one number, which an LRU can hold and evict (governor's keyed stores have no
-//! bound), and the time is the process's [`Clock`], which a step back must not turn into a long
-//! refusal.
+//! The algorithm is written out in `rate.rs`, in a dozen lines, rather than taken from `governor`:
+//! its state for a key is one number, which an LRU can hold and evict (governor's keyed stores have
+//! no bound), and the time comes from our [`Clock`], so that a clock that is set back does not make
+//! a long refusal.
 
 use std::{
     hash::Hash,
@@ -50,7 +50,7 @@ pub struct LimitSettings {
 #[derive(Clone, Debug)]
 pub struct Limits(Arc<Shared>);
 
-/// Over a limit.
+/// The sender is over a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {} sends more than it may", .whose.as_str())]
 pub struct Limited {
@@ -82,7 +82,8 @@ struct Shared {
     upgrades: Buckets<IpAddr>,
 }
 
-/// Of each key: when, in microseconds, all that was let through will have been made up for.
+/// For each key the instant, in microseconds, at which its rate will have paid for everything that
+/// was let through.
 #[derive(Debug)]
 struct Buckets<K: Hash + Eq> {
     cap: usize,

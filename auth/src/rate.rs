@@ -33,8 +33,8 @@ impl Rate {
     pub(crate) fn let_through(self, used: &mut i64, now: i64) -> Result<(), i64> {
         let each = (1_000_000 / i64::from(self.per_second.get())).max(1);
         let most = now + each * i64::from(self.burst.get());
-        // A clock that was set back makes what was used look far away: more than everything is
-        // never owed.
+        // After the clock was set back, this instant may lie far ahead; no more than a whole burst
+        // is ever owed.
         *used = (*used).clamp(now, most);
         let after = *used + each;
         if after > most {

@@ -50,8 +50,8 @@ impl Tenant {
         }
     }
 
-    /// Whether `shown` is the tenant's publishable key. In constant time, though the key is public:
-    /// whoever has to ask does not know which page it is on.
+    /// Whether `shown` is the tenant's publishable key. The comparison takes constant time although
+    /// pages show the key: a caller that has not seen it must not learn it here.
     pub fn has_publishable_key(&self, shown: &str) -> bool {
         self.publishable_key
             .as_ref()

@@ -33,7 +33,7 @@ enum Source {
     File { file: TenantsFile, directory: ArcSwap<Directory>, seen: Mutex<[u8; 32]> },
 }
 
-/// The signing one is the first.
+/// The first of them signs.
 struct DevelopmentKey {
     kid: String,
     key: DerivedKey,
@@ -43,7 +43,8 @@ struct DevelopmentKey {
 
 impl Tenants {
     /// Any name is a tenant, whose pages come from this machine and whose agents' key is an HMAC of
-    /// the installation's key and the name. Never for an installation that others reach.
+    /// the installation's key and the name. This must not be used where strangers can reach the
+    /// installation.
     pub fn development(keys: &InstallationKeys) -> Self {
         let keys = keys.derive("parlor 2026 development agent key").into_iter();
         let named = keys.map(|key| {

@@ -38,7 +38,7 @@ pub enum BadText {
 pub struct Draft {
     /// What to say.
     pub text: Text,
-    /// By what the client knows it again.
+    /// The id by which the client recognises it.
     pub client_message_id: Option<ClientMessageId>,
 }
 

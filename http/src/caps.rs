@@ -34,7 +34,7 @@ struct Taken {
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// Leave for one connection to be open, counted while it lives; dropping it makes room.
+/// Counts one open connection while it lives; dropping it makes room.
 #[derive(Debug)]
 pub struct ConnectionPermit {
     caps: Caps,
@@ -83,7 +83,7 @@ impl Caps {
         if let Some(address) = address {
             let of_address = taken.by_address.entry(address).or_default();
             if *of_address >= self.0.max_per_address {
-                // An entry at the cap is not new, unless the cap is 0.
+                // The entry is new only where the cap is 0; then it must not stay.
                 if *of_address == 0 {
                     taken.by_address.remove(&address);
                 }
@@ -98,7 +98,7 @@ impl Caps {
         Ok(ConnectionPermit { caps: self.clone(), address, open: metrics.connections.clone() })
     }
 
-    /// Leave to tell a refused connection why; `None` where too many are being told already.
+    /// A permit to tell a refused connection why; `None` where too many are being told already.
     pub(crate) fn refuse(&self) -> Option<Refusal> {
         let add_one = |count: usize| (count < MAX_REFUSALS).then_some(count + 1);
         self.0

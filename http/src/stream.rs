@@ -19,7 +19,7 @@ use tokio::{
     time::Sleep,
 };
 
-use crate::{caps::ConnectionPermit, patience::Activity};
+use crate::{caps::ConnectionPermit, head_timer::Activity};
 
 /// How long and for how many bytes a closed connection is read on: a kernel that closes with bytes
 /// unread resets the connection, and the client may lose the answer it was sent.

@@ -1,4 +1,5 @@
-//! The door: the one place that appends. Limits, pressure, the age rule, append, receipt.
+//! The door: the one place that appends to the log. It checks limits, pressure and the age rule,
+//! appends, and answers with a receipt.
 
 use std::{sync::Arc, time::Duration};
 
@@ -141,7 +142,8 @@ impl LogDoor {
         let Appended { position, duplicate } = self.append(&key, &id, raw.clone()).await?;
         if duplicate && record.body.is_row() {
             let first = self.first(&key, id, position).await?;
-            // Otherwise only the log's own retry met its first attempt.
+            // With the same acceptance it is this very append: the log retried it and met its own
+            // first attempt.
             if first.record.acceptance != acceptance {
                 return Ok(Receipt { event: first, duplicate: true });
             }
@@ -171,7 +173,7 @@ impl LogDoor {
     }
 
     fn check_limits(&self, key: &ConversationKey, author: &Author) -> Result<(), Problem> {
-        // The visitor first: who is over its own rate must not use up the tenant's.
+        // The visitor is checked first, so that one over its own rate does not use up the tenant's.
         if author.kind == AuthorKind::Visitor
             && let Ok(visitor) = VisitorId::parse(&author.id)
         {
@@ -263,8 +265,8 @@ impl LogDoor {
         })
     }
 
-    /// An answer that does not come in time, or cannot be proven, is worth another try and never a
-    /// guess.
+    /// Reads what was accepted earlier. Where that fails or takes too long, the client is told to
+    /// try again, since a guess could accept a message twice.
     async fn within<T>(
         &self,
         answer: impl Future<Output = Result<T, HistoryError>>,

@@ -126,7 +126,8 @@ async fn dispatch(
     body: Body,
 ) -> Result<Response, Problem> {
     let is_there = !route.methods.is_empty();
-    // Not limited: a page whose preflight is refused cannot read why, nor when to come back.
+    // A preflight is not limited: a page whose preflight is refused can read neither why nor when
+    // to come back.
     if call.method() == Method::OPTIONS && (is_there || cors::is_preflight(call.headers())) {
         call.allow = Some(route.allow());
         return Ok(cors::preflight());

@@ -95,8 +95,8 @@ pub(super) async fn page(
     within(rest.settings.read_within, page).await
 }
 
-/// Reading backwards meets no end, so that the log is asked whether `before` is ahead of it; what
-/// the store has is not.
+/// Checks that `before` is not ahead of the log's end, which reading backwards would not notice.
+/// What the store has cannot be ahead, so that the log is not asked about it.
 async fn not_ahead(
     rest: &Deps,
     set: &ConversationSet,
@@ -109,8 +109,8 @@ async fn not_ahead(
     Ok(())
 }
 
-/// Everything of `tenant` up to here is in the store: a position that is never ahead, and costs
-/// nothing to know.
+/// Everything of `tenant` up to here is in the store. The position is never ahead of the log's end,
+/// and the monitor knows it without asking.
 pub(super) fn persisted(rest: &Deps, tenant: &TenantId) -> Position {
     rest.monitor.persisted(rest.log.shards().of(tenant))
 }

@@ -10,7 +10,7 @@ pub(super) fn check(rest: &Deps, call: &mut Call, kind: Kind) -> Result<Agent, P
     let refuse = || Problem::new(Code::Unauthorized, "an agent's token is wanted");
     let Bearer::Other(token) = visit::bearer(call.headers())? else { return Err(refuse()) };
     let agent = rest.agents.verify(token)?;
-    // Gone between the two, by a reload of the tenants' file.
+    // A reload of the tenants' file may have removed the tenant since the token was verified.
     let tenant = rest.tenants.get(&agent.tenant).ok_or_else(refuse)?;
     call.check_origin(&tenant, kind, Credential::Bearer)?;
     visit::agree(&agent.tenant, call.headers(), None)?;

@@ -42,8 +42,8 @@ pub(in super::super) async fn post(
     accept(rest, call, ConversationSet::only(&key), agent.author(), draft).await
 }
 
-/// The conversation of the agent's own tenant that the address names. What cannot be one is not
-/// there.
+/// The conversation of the agent's own tenant that the address names. Text that cannot be an id
+/// names nothing.
 fn named(call: &Call, agent: &Agent) -> Result<ConversationKey, Problem> {
     let id = ConversationId::parse(call.param("id")?).map_err(|_| Problem::not_found())?;
     Ok(ConversationKey { tenant: agent.tenant.clone(), id })

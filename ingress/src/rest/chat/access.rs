@@ -18,7 +18,8 @@ pub(super) fn check(
     let tenant = visit::tenant_of_header(&rest.tenants, call.headers())?;
     let of_headers = match visit::bearer(call.headers()) {
         Ok(Bearer::None | Bearer::Publishable(_)) => Credential::Cookie,
-        // What is no visitor's token is refused in a moment, so that no cookie counts beside it.
+        // A token that is no visitor's is refused a moment later, so that no cookie counts beside
+        // it.
         Ok(Bearer::Visitor(_) | Bearer::Other(_)) | Err(_) => Credential::Bearer,
     };
     call.check_origin(&tenant, kind, credential.unwrap_or(of_headers))?;

@@ -46,13 +46,13 @@ pub(in super::super) async fn open(
 ) -> Result<Response, Problem> {
     let body = read_body(body, rest.settings.max_body, rest.settings.body_stall).await;
     let handover = body.and_then(|body| handover(&body));
-    // Who asks for a token is known by no cookie, and may be a server or an app, which have no
-    // Origin.
+    // A client that asks for a token is known by no cookie, and may be a server or an app, which
+    // have no Origin.
     let credential = matches!(handover, Ok(Handover::Token)).then_some(Credential::Bearer);
     let tenant = access::check(rest, call, Kind::Write, credential)?;
     let (token, is_new, shown) = match handover? {
-        // Never the cookie's visitor: the page of one tenant would get what opens the visitor's
-        // conversations with every other tenant.
+        // The cookie's visitor is never handed out: the page of one tenant would get a token that
+        // opens the visitor's conversations with every other tenant.
         Handover::Token => {
             let (token, is_new) =
                 known_or_new(access::by_bearer(rest, call)?, || rest.visitors.issue());
@@ -113,7 +113,7 @@ fn socket_url(setting: &str, headers: &HeaderMap, tenant: &TenantId) -> String {
     };
     match host.filter(|host| !host.as_str().contains('@')) {
         Some(host) => format!("{scheme}://{host}/ws/chat?tenantId={tenant}"),
-        // Whoever names no host knows where it has connected to.
+        // A client that names no host knows where it has connected to.
         None => format!("/ws/chat?tenantId={tenant}"),
     }
 }
