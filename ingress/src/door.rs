@@ -25,8 +25,9 @@ use tracing::{debug, error};
 
 use crate::{
     DoorSettings, Metrics,
+    busy::Busy,
     idempotency::{Age, judge},
-    in_flight::{Full, InFlight},
+    in_flight::InFlight,
     metrics::Outcome,
 };
 
@@ -89,11 +90,11 @@ impl LogDoor {
             retry_after,
         } = settings;
         Self {
+            in_flight: InFlight::new(log.shards(), in_flight, in_flight_per_tenant),
             log,
             history,
             monitor,
             limits,
-            in_flight: InFlight::new(in_flight, in_flight_per_tenant),
             clock,
             random,
             append_within,
@@ -112,12 +113,9 @@ impl LogDoor {
             Action::Mark(_) => {}
         }
         if self.monitor.overdue(self.log.shards().of(&key.tenant)) {
-            return Err(self.busy("what was accepted waits too long to be stored"));
+            return Err(self.busy(Busy::Store));
         }
-        let _permit = self.in_flight.enter(&key.tenant).map_err(|full| match full {
-            Full::Whole => self.busy("too many messages are being accepted"),
-            Full::Tenant => self.busy("too many messages of this tenant are being accepted"),
-        })?;
+        let _permit = self.in_flight.enter(&key.tenant).map_err(|why| self.busy(why))?;
 
         let prepared = match action {
             Action::Send(draft) => self.message(draft, &author, &conversations).await?,
@@ -238,7 +236,7 @@ impl LogDoor {
             LogError::Unavailable(_) => {
                 Problem::unavailable("the message could not be accepted just now")
             }
-            LogError::Full(_) => self.busy("there is no room for messages just now"),
+            LogError::Full(_) => self.busy(Busy::Log),
             LogError::Rejected(_) => Problem::new(Code::Internal, "the message was not taken"),
         };
         // REST and sessions tell the operator; this line tells which event and why.
@@ -277,8 +275,9 @@ impl LogDoor {
         })
     }
 
-    fn busy(&self, why: &'static str) -> Problem {
-        Problem::busy(self.retry_after, why)
+    fn busy(&self, why: Busy) -> Problem {
+        self.metrics.busy(why);
+        Problem::busy(self.retry_after, why.sentence())
     }
 }
 

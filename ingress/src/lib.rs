@@ -1,5 +1,6 @@
 //! The door and REST: check, authenticate, limit, append, receipt.
 
+mod busy;
 mod door;
 mod idempotency;
 mod in_flight;

@@ -6,6 +6,8 @@ use http::StatusCode;
 use parlor_common::action::Action;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use crate::busy::Busy;
+
 /// Figures of the door and of REST.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -13,6 +15,7 @@ pub struct Metrics {
     accept_seconds: Histogram,
     in_flight: IntGauge,
     outcomes: [[IntCounter; OUTCOMES.len()]; Action::NAMES.len()],
+    busy: [IntCounter; Busy::ALL.len()],
     requests: IntCounterVec,
 }
 
@@ -87,6 +90,10 @@ impl Metrics {
             Opts::new("parlor_door_actions_total", "Actions, by what became of them."),
             &["action", "outcome"],
         )?;
+        let busy = IntCounterVec::new(
+            Opts::new("parlor_door_busy_total", "Actions refused as busy, by what is full."),
+            &["full"],
+        )?;
         let requests = IntCounterVec::new(
             Opts::new(
                 "parlor_rest_requests_total",
@@ -98,6 +105,7 @@ impl Metrics {
         registry.register(Box::new(in_flight.clone()))?;
         registry.register(Box::new(lookups.clone()))?;
         registry.register(Box::new(actions.clone()))?;
+        registry.register(Box::new(busy.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         Ok(Self {
             accept_seconds,
@@ -106,6 +114,7 @@ impl Metrics {
             outcomes: Action::NAMES.map(|action| {
                 OUTCOMES.map(|(_, outcome)| actions.with_label_values(&[action, outcome]))
             }),
+            busy: Busy::ALL.map(|full| busy.with_label_values(&[full.name()])),
             requests,
         })
     }
@@ -116,6 +125,11 @@ impl Metrics {
         let named = Action::NAMES.iter().position(|name| *name == action.name());
         let outcomes = &self.outcomes[named.expect("an action's name is one of the names")];
         Watch { metrics: self, outcomes, started: Instant::now(), outcome: Outcome::Abandoned }
+    }
+
+    /// An action is refused as busy.
+    pub(crate) fn busy(&self, full: Busy) {
+        self.busy[full as usize].inc();
     }
 
     /// What counts the answers of a route.

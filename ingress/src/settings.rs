@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct DoorSettings {
     /// `door.in_flight`: the most actions of this node between arrival and receipt; above it `busy`.
-    /// Default 2048.
+    /// Of several shards one may have no more than are left for all others. Default 2048.
     pub in_flight: usize,
     /// `door.in_flight_per_tenant`: the most of one tenant; above it `busy`. Default 512.
     pub in_flight_per_tenant: usize,
