@@ -1,15 +1,14 @@
 //! Rate limits: of a visitor, a tenant, an address; each by the generic cell rate algorithm, in
 //! bounded memory.
 //!
-//! The algorithm is written out, in a dozen lines, rather than taken from `governor`: what it keeps
-//! for a key is one number, which an LRU can hold and evict (governor's keyed stores have no
-//! bound), and the time is the process's [`Clock`], which a step back must not turn into a long
-//! refusal.
+//! The algorithm is written out in `rate.rs`, in a dozen lines, rather than taken from `governor`:
+//! its state for a key is one number, which an LRU can hold and evict (governor's keyed stores have
+//! no bound), and the time comes from our [`Clock`], so that a clock that is set back does not make
+//! a long refusal.
 
 use std::{
     hash::Hash,
     net::IpAddr,
-    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -24,17 +23,7 @@ use parlor_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::tenants::Tenants;
-
-/// So many in a second on average, and so many at once after a pause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rate {
-    /// How many in a second.
-    pub per_second: NonZeroU32,
-    /// How many at once.
-    pub burst: NonZeroU32,
-}
+use crate::{rate::Rate, tenants::Tenants};
 
 /// The limits of one node. [`Default`] has the defaults named here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +50,7 @@ pub struct LimitSettings {
 #[derive(Clone, Debug)]
 pub struct Limits(Arc<Shared>);
 
-/// Over a limit.
+/// The sender is over a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {} sends more than it may", .whose.as_str())]
 pub struct Limited {
@@ -93,42 +82,12 @@ struct Shared {
     upgrades: Buckets<IpAddr>,
 }
 
-/// Of each key: when, in microseconds, all that was let through will have been made up for.
+/// For each key the instant, in microseconds, at which its rate will have paid for everything that
+/// was let through.
 #[derive(Debug)]
 struct Buckets<K: Hash + Eq> {
     cap: usize,
     used: Mutex<LruCache<K, i64>>,
-}
-
-// === impl Rate ===
-
-impl Rate {
-    /// So many in a second, and so many at once; each 1 at the least.
-    pub const fn new(per_second: u32, burst: u32) -> Self {
-        const fn at_least_one(number: u32) -> NonZeroU32 {
-            match NonZeroU32::new(number) {
-                Some(number) => number,
-                None => NonZeroU32::MIN,
-            }
-        }
-        Self { per_second: at_least_one(per_second), burst: at_least_one(burst) }
-    }
-
-    /// Lets one more through at `now` and adds it to `used`, or says how long to wait.
-    /// Microseconds.
-    fn let_through(self, used: &mut i64, now: i64) -> Result<(), i64> {
-        let each = (1_000_000 / i64::from(self.per_second.get())).max(1);
-        let most = now + each * i64::from(self.burst.get());
-        // A clock that was set back makes what was used look far away: more than everything is
-        // never owed.
-        *used = (*used).clamp(now, most);
-        let after = *used + each;
-        if after > most {
-            return Err(after - most);
-        }
-        *used = after;
-        Ok(())
-    }
 }
 
 // === impl LimitSettings ===

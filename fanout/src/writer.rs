@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use parlor_http::Place;
+use parlor_http::ConnectionPermit;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::Instant,
@@ -24,7 +24,7 @@ pub(crate) struct Writer {
     /// When the batch must have been written.
     until: Option<Instant>,
     /// Given back with the connection.
-    _place: Place,
+    _place: ConnectionPermit,
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ struct Batch {
 
 impl Writer {
     /// Writes to `stream`, each time within so long.
-    pub(crate) fn new(stream: Stream, place: Place, within: Duration) -> Self {
+    pub(crate) fn new(stream: Stream, place: ConnectionPermit, within: Duration) -> Self {
         Self { stream, batch: Batch::default(), within, until: None, _place: place }
     }
 

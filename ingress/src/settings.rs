@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DoorSettings {
-    /// `door.in_flight`: the most drafts of this node between arrival and receipt; above it `busy`.
-    /// Default 2048.
+    /// `door.in_flight`: the most actions of this node between arrival and receipt; above it `busy`.
+    /// Of several shards one may have no more than are left for all others. Default 2048.
     pub in_flight: usize,
     /// `door.in_flight_per_tenant`: the most of one tenant; above it `busy`. Default 512.
     pub in_flight_per_tenant: usize,

@@ -11,7 +11,7 @@ use parlor_common::{
 use parlor_fanout::{Feeds, Hub, Sockets};
 use parlor_history::History;
 use parlor_http::{self as http, Readiness, RequestId, problem_response};
-use parlor_ingress::LogDoor;
+use parlor_ingress::{DoorParts, LogDoor};
 use parlor_log::{
     PERSISTER,
     consumer::{Consumer, ConsumerMetrics},
@@ -212,16 +212,16 @@ impl<'a> Shared<'a> {
     /// The door, and REST with it; in development mode the pages too.
     fn ingress(&self) -> Result<(Arc<dyn Door>, Router), Exit> {
         let metrics = metrics(parlor_ingress::Metrics::new(&self.registry))?;
-        let door: Arc<dyn Door> = Arc::new(LogDoor::new(
-            self.backends.log.clone(),
-            self.history.clone(),
-            self.monitor.clone(),
-            self.limits.clone(),
-            self.clock.clone(),
-            self.random.clone(),
-            &self.settings.door,
-            metrics.clone(),
-        ));
+        let door: Arc<dyn Door> = Arc::new(LogDoor::new(DoorParts {
+            log: self.backends.log.clone(),
+            history: self.history.clone(),
+            monitor: self.monitor.clone(),
+            limits: self.limits.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            settings: self.settings.door.clone(),
+            metrics: metrics.clone(),
+        }));
         let rest = parlor_ingress::router(parlor_ingress::Deps {
             door: door.clone(),
             log: self.backends.log.clone(),

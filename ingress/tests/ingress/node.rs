@@ -17,6 +17,7 @@ use parlor_auth::{
 use parlor_common::{
     clock::{Clock, Timestamp},
     cursor::Cursors,
+    door::Door,
     drain::Drain,
     event::Event,
     keys::{InstallationKeys, Secret},
@@ -27,7 +28,7 @@ use parlor_common::{
 };
 use parlor_history::History;
 use parlor_http::{HttpSettings, serve};
-use parlor_ingress::{Deps, DoorSettings, LogDoor, Metrics, RestSettings, router};
+use parlor_ingress::{Deps, DoorParts, DoorSettings, LogDoor, Metrics, RestSettings, router};
 use parlor_log::{
     BatchLimit, EventLog, PERSISTER,
     monitor::{Monitor, MonitorMetrics},
@@ -70,6 +71,7 @@ type Metric = dyn Fn(&str, Option<&str>) -> f64;
 /// A node that runs.
 pub(crate) struct Node {
     address: SocketAddr,
+    pub(crate) door: Arc<dyn Door>,
     pub(crate) log: SqliteLog,
     pub(crate) store: Arc<dyn HistoryStore>,
     pub(crate) clock: TestClock,
@@ -220,18 +222,18 @@ impl Node {
         let visitors = VisitorTokens::new(&keys(), node_clock.clone(), random.clone(), cookies);
         let agents = Agents::new(tenants.clone(), node_clock.clone());
         let cursors = Cursors::new(&keys());
-        let door = LogDoor::new(
-            log.clone(),
-            history.clone(),
-            monitor.clone(),
-            limits.clone(),
-            node_clock.clone(),
-            random.clone(),
-            &door,
-            metrics.clone(),
-        );
+        let door = Arc::new(LogDoor::new(DoorParts {
+            log: log.clone(),
+            history: history.clone(),
+            monitor: monitor.clone(),
+            limits: limits.clone(),
+            clock: node_clock.clone(),
+            random: random.clone(),
+            settings: door,
+            metrics: metrics.clone(),
+        }));
         let app = router(Deps {
-            door: Arc::new(door),
+            door: door.clone(),
             log,
             store: store.clone(),
             history,
@@ -265,6 +267,7 @@ impl Node {
         });
         Self {
             address,
+            door,
             log: embedded,
             store,
             clock,

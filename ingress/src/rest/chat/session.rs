@@ -16,11 +16,13 @@ use parlor_store::PageRange;
 use serde::Serialize;
 
 use super::{
-    Deps,
-    body::{Handover, handover},
-    call::{Call, json},
-    conversation::{persisted, within},
-    visitor,
+    super::{
+        body::{Handover, handover},
+        call::{Call, json},
+        conversation::{persisted, within},
+        deps::Deps,
+    },
+    access,
 };
 
 #[derive(Serialize)]
@@ -37,25 +39,29 @@ struct SessionBody {
 }
 
 /// Opens a session. The same visitor gets the same one.
-pub(super) async fn open(rest: &Deps, call: &mut Call, body: Body) -> Result<Response, Problem> {
+pub(in super::super) async fn open(
+    rest: &Deps,
+    call: &mut Call,
+    body: Body,
+) -> Result<Response, Problem> {
     let body = read_body(body, rest.settings.max_body, rest.settings.body_stall).await;
     let handover = body.and_then(|body| handover(&body));
-    // Who asks for a token is known by no cookie, and may be a server or an app, which have no
-    // Origin.
+    // A client that asks for a token is known by no cookie, and may be a server or an app, which
+    // have no Origin.
     let credential = matches!(handover, Ok(Handover::Token)).then_some(Credential::Bearer);
-    let tenant = visitor::check(rest, call, Kind::Write, credential)?;
+    let tenant = access::check(rest, call, Kind::Write, credential)?;
     let (token, is_new, shown) = match handover? {
-        // Never the cookie's visitor: the page of one tenant would get what opens the visitor's
-        // conversations with every other tenant.
+        // The cookie's visitor is never handed out: the page of one tenant would get a token that
+        // opens the visitor's conversations with every other tenant.
         Handover::Token => {
             let (token, is_new) =
-                known_or_new(visitor::by_bearer(rest, call)?, || rest.visitors.issue());
+                known_or_new(access::by_bearer(rest, call)?, || rest.visitors.issue());
             let text = rest.visitors.write(&token);
             (token, is_new, Some(text))
         }
         Handover::Cookie => {
-            let known = visitor::by_bearer(rest, call)?.or_else(|| visitor::by_cookie(rest, call));
-            let (token, is_new) = known_or_new(known, || visitor::introduce(rest, call));
+            let known = access::by_bearer(rest, call)?.or_else(|| access::by_cookie(rest, call));
+            let (token, is_new) = known_or_new(known, || access::introduce(rest, call));
             (token, is_new, None)
         }
     };
@@ -107,7 +113,7 @@ fn socket_url(setting: &str, headers: &HeaderMap, tenant: &TenantId) -> String {
     };
     match host.filter(|host| !host.as_str().contains('@')) {
         Some(host) => format!("{scheme}://{host}/ws/chat?tenantId={tenant}"),
-        // Whoever names no host knows where it has connected to.
+        // A client that names no host knows where it has connected to.
         None => format!("/ws/chat?tenantId={tenant}"),
     }
 }

@@ -1,9 +1,8 @@
-//! Patience: how long a connection may be silent, by what is awaited.
+//! The timer of a connection: how long it may be silent depends on what is awaited.
 //!
-//! hyper has one deadline for "the next head", which starts when the last answer is written; a
-//! kept-alive connection would be cut as soon as a slow head is. It asks its timer for that
-//! deadline, so this timer tells the two apart: it waits long for the first byte, and from there as
-//! long as a head may take.
+//! hyper has one deadline for "the next head", which starts when the last answer is written, so
+//! that a kept-alive connection would be cut as early as a slow head. hyper asks its timer for that
+//! deadline; this timer waits long for the first byte, and from there as long as a head may take.
 
 use std::{
     future::Future,
@@ -33,7 +32,7 @@ struct Seen {
 
 /// The timer of one connection. hyper uses it for heads alone.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct HeadTimer {
     activity: Activity,
     first_byte: Duration,
     head: Duration,
@@ -82,9 +81,9 @@ impl Activity {
     }
 }
 
-// === impl Patience ===
+// === impl HeadTimer ===
 
-impl Patience {
+impl HeadTimer {
     /// The timer of a new connection, and what it watches.
     pub(crate) fn new(first_byte: Duration, head: Duration, idle: Duration) -> (Self, Activity) {
         let activity = Activity::default();
@@ -92,7 +91,7 @@ impl Patience {
     }
 }
 
-impl Timer for Patience {
+impl Timer for HeadTimer {
     fn sleep(&self, _: Duration) -> Pin<Box<dyn Sleep>> {
         let from = self.activity.bytes();
         let wait = if from == 0 { self.first_byte } else { self.idle };
