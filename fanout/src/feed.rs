@@ -1,5 +1,10 @@
 //! Feeds: one task for each shard that a session needs, from the log's tail to the hub.
 
+pub(crate) mod hub;
+pub(crate) mod item;
+pub(crate) mod resume;
+pub(crate) mod ring;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,7 +19,8 @@ use tokio::{
 };
 use tracing::{Instrument, debug, info, info_span, warn};
 
-use crate::{FeedSettings, Metrics, hub::Hub};
+use self::hub::Hub;
+use crate::{FeedSettings, Metrics};
 
 /// The first and the longest pause before a tail is asked for again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));

@@ -4,26 +4,14 @@
 //! the sessions that are to be shown it. What a client says goes to the door. This crate owns the
 //! sockets of visitors and of agents, and never appends.
 
-mod drafts;
-mod entrance;
+mod dialect;
 mod feed;
-mod following;
-mod hub;
-mod item;
+mod login;
 mod metrics;
 mod node;
-mod outbox;
-mod pulse;
-mod resume;
-mod ring;
 mod session;
 mod settings;
 mod socket;
-mod stream;
-mod upgrade;
-mod viewer;
-mod wire;
-mod writer;
 
 use std::sync::Arc;
 
@@ -32,8 +20,7 @@ use parlor_auth::{Agents, VisitorTokens};
 use parlor_common::door::Door;
 
 pub use self::{
-    feed::{FeedNotWell, Feeds},
-    hub::Hub,
+    feed::{FeedNotWell, Feeds, hub::Hub},
     metrics::Metrics,
     node::Parts,
     settings::{DrainSettings, FeedSettings, ResumeSettings, SocketSettings},
@@ -41,7 +28,7 @@ pub use self::{
 
 use self::{
     node::Node,
-    upgrade::{Asks, Doorway, only_sockets},
+    socket::upgrade::{Asks, Doorway, only_sockets},
 };
 
 /// The sockets of one kind on this node. Cheap to clone; clones are the same sockets.

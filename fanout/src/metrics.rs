@@ -7,7 +7,7 @@ use prometheus::{
     IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
 };
 
-use crate::item::Dialect;
+use crate::feed::item::Dialect;
 
 /// Gauges and counters of the sockets, the hub and its feeds.
 #[derive(Clone, Debug)]

@@ -7,8 +7,10 @@
 //!                                                       what was taken from the peer goes to the door ◄─────┘
 //! ```
 
-pub(crate) mod contract;
-pub(crate) mod parlor1;
+pub(crate) mod drafts;
+pub(crate) mod following;
+pub(crate) mod outbox;
+pub(crate) mod viewer;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -18,16 +20,16 @@ use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use crate::{
-    drafts::{Drafts, DraftsBound, Settled},
-    following::{ComeBack, Following, Since, Step},
-    item::Dialect,
+    feed::item::Dialect,
     node::{Node, Seat},
-    outbox::{Ended, Outbox, OutboxBound, Taken},
-    pulse::{Controls, Pulse},
+    session::drafts::{Drafts, DraftsBound, Settled},
+    session::following::{ComeBack, Following, Since, Step},
+    session::outbox::{Ended, Outbox, OutboxBound, Taken},
+    session::viewer::Viewer,
+    socket::heartbeat::{Controls, Pulse},
+    socket::wire,
+    socket::writer::Writer,
     socket::{Incoming, ReadEnd, Reader, Socket},
-    viewer::Viewer,
-    wire,
-    writer::Writer,
 };
 
 /// What a client speaks: makes drafts and subscriptions of its texts, and frames of what becomes of
@@ -466,7 +468,8 @@ impl Leave {
 
 #[cfg(test)]
 mod tests {
-    use super::{contract::Contract, parlor1::Parlor1, *};
+    use super::*;
+    use crate::dialect::{parlor1::Parlor1, widget::Contract};
 
     fn size<S, F: Future>(_: impl Fn(Session, S, Socket) -> F) -> usize {
         size_of::<F>()

@@ -1,12 +1,18 @@
 //! The socket: from the 101 to messages that are complete, checked and bounded. The only file that
 //! knows how frames are read.
 
+pub(crate) mod heartbeat;
+pub(crate) mod stream;
+pub(crate) mod upgrade;
+pub(crate) mod wire;
+pub(crate) mod writer;
+
 use std::{io, time::Duration};
 
 use axum::body::Body;
 use bytes::Bytes;
 use fastwebsockets::{
-    Frame, OpCode, Payload, Role, WebSocketError, WebSocketRead, after_handshake_split, upgrade,
+    Frame, OpCode, Payload, Role, WebSocketError, WebSocketRead, after_handshake_split,
 };
 use http::{Request, Response};
 use parlor_common::{close::CloseCode, frame::MAX_MESSAGE_BYTES};
@@ -14,7 +20,7 @@ use parlor_http::{Place, socket};
 use tokio_util::sync::ReusableBoxFuture;
 use tracing::error;
 
-use crate::{stream::Stream, wire::MAX_CONTROL_BYTES, writer::Writer};
+use self::{stream::Stream, wire::MAX_CONTROL_BYTES, writer::Writer};
 
 /// What a peer sent: a complete text, or a control frame.
 #[derive(Debug)]
@@ -77,7 +83,7 @@ impl Socket {
     pub(crate) fn accept(
         request: &mut Request<Body>,
     ) -> Option<(Response<Body>, impl Future<Output = Option<Self>> + Send + 'static)> {
-        let (response, upgraded) = upgrade::upgrade(request).ok()?;
+        let (response, upgraded) = fastwebsockets::upgrade::upgrade(request).ok()?;
         let socket = async move {
             let upgraded = upgraded.await.ok()?.into_inner().into_inner();
             let Ok(socket) = socket(upgraded) else {

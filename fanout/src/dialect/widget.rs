@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::{
-    drafts::{Settled, Waiting},
-    outbox::Ended,
+    session::drafts::{Settled, Waiting},
+    session::outbox::Ended,
     session::{Farewell, Session, Speaks},
 };
 

@@ -20,12 +20,12 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::{
-    drafts::{Settled, Waiting},
-    entrance::{Entrance, Known},
-    following::{Following, Since},
-    outbox::Ended,
+    login::{Entrance, Known},
+    session::drafts::{Settled, Waiting},
+    session::following::{Following, Since},
+    session::outbox::Ended,
     session::{Farewell, Session, Speaks},
-    wire,
+    socket::wire,
 };
 
 /// The most bytes of a client's id that an answer repeats; none that is accepted has more.

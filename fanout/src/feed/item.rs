@@ -19,7 +19,7 @@ use parlor_common::{
 use parlor_log::Entry;
 use tracing::warn;
 
-use crate::wire;
+use crate::socket::wire;
 
 /// What a socket speaks, as far as frames differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

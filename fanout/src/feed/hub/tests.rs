@@ -13,8 +13,8 @@ use parlor_common::{
 
 use super::*;
 use crate::{
-    item::Dialect,
-    outbox::{Outbox, OutboxBound},
+    feed::item::Dialect,
+    session::outbox::{Outbox, OutboxBound},
 };
 
 const SHARD: Shard = Shard::ONLY;

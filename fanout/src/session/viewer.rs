@@ -8,8 +8,8 @@ use std::sync::{
 use parlor_common::{clock::Timestamp, id::SessionId};
 
 use crate::{
-    item::{Dialect, Facts},
-    outbox::Outbox,
+    feed::item::{Dialect, Facts},
+    session::outbox::Outbox,
 };
 
 /// Who looks, as far as the hub needs to know.

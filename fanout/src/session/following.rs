@@ -17,13 +17,13 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use crate::{
+    dialect::parlor1,
     feed::FeedGuard,
-    hub::{Apart, Attached, Begin, Subscription},
-    item::{self, Dialect, Facts},
+    feed::hub::{Apart, Attached, Begin, Subscription},
+    feed::item::{self, Dialect, Facts},
+    feed::resume::{GiveUp, Resume},
     node::Node,
-    resume::{GiveUp, Resume},
-    session::parlor1,
-    viewer::Viewer,
+    session::viewer::Viewer,
 };
 
 /// How long to wait before a page that cannot be read just now is asked for again.

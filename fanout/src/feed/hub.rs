@@ -23,11 +23,11 @@ use tokio::sync::watch;
 
 use crate::{
     FeedSettings, Metrics,
-    item::Item,
-    outbox::Ended,
-    resume::Coverage,
-    ring::{Ring, RingBound},
-    viewer::Viewer,
+    feed::item::Item,
+    feed::resume::Coverage,
+    feed::ring::{Ring, RingBound},
+    session::outbox::Ended,
+    session::viewer::Viewer,
 };
 
 /// Decides who is shown what. One for each node.

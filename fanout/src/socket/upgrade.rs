@@ -17,11 +17,12 @@ use tokio::time::timeout;
 use tracing::{Instrument, debug, info_span};
 
 use crate::{
-    entrance::{AgentEntrance, Entrance},
-    following::Following,
-    item::Dialect,
+    dialect::{parlor1::Parlor1, widget::Contract},
+    feed::item::Dialect,
+    login::{AgentEntrance, Entrance},
     node::{Node, Seat},
-    session::{Session, Speaks, contract::Contract, parlor1::Parlor1},
+    session::following::Following,
+    session::{Session, Speaks},
     socket::Socket,
 };
 

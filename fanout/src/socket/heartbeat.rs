@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::wire;
+use crate::socket::wire;
 
 /// Pings and life of one socket.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use parlor_common::{event::Event, position::Position};
 
-use crate::hub::Begin;
+use crate::feed::hub::Begin;
 
 /// A stretch of positions within which everything of a scope has been shown: after `from`, up to
 /// `through`.
