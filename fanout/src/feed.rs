@@ -1,9 +1,11 @@
 //! Feeds: one task for each shard that a session needs, from the log's tail to the hub.
 
+pub(crate) mod facts;
 pub(crate) mod hub;
 pub(crate) mod item;
 pub(crate) mod resume;
 pub(crate) mod ring;
+pub(crate) mod span;
 
 use std::{
     fmt,

@@ -1,9 +1,12 @@
 //! The socket: from the 101 to messages that are complete, checked and bounded. The only file that
 //! knows how frames are read.
 
+pub(crate) mod control_limit;
+pub(crate) mod endpoint;
+pub(crate) mod handshake;
+pub(crate) mod headers;
 pub(crate) mod heartbeat;
 pub(crate) mod stream;
-pub(crate) mod upgrade;
 pub(crate) mod wire;
 pub(crate) mod writer;
 
@@ -22,11 +25,13 @@ use tracing::error;
 
 use self::{stream::Stream, wire::MAX_CONTROL_BYTES, writer::Writer};
 
-/// What a peer sent: a complete text, or a control frame.
+/// What a peer sent: a complete message, or a control frame.
 #[derive(Debug)]
 pub(crate) enum Incoming {
     /// A message, its fragments put together.
     Text(String),
+    /// A binary message. No dialect has a use for what it says.
+    Binary,
     /// To be answered with a pong of the same payload.
     Ping(Bytes),
     /// The answer to a ping, or one that nobody asked for.
@@ -68,6 +73,7 @@ struct Messages {
 
 #[derive(Default)]
 struct Partial {
+    binary: bool,
     bytes: Vec<u8>,
     /// An empty fragment counts as a byte, so that there is no message without end.
     counted: usize,
@@ -158,13 +164,15 @@ impl Messages {
             other => Bytes::copy_from_slice(&other),
         };
         match opcode {
-            OpCode::Text | OpCode::Continuation => self.text(fin, opcode, &payload),
-            OpCode::Binary => Err(ReadEnd::Violation(CloseCode::Unsupported)),
+            OpCode::Text | OpCode::Binary | OpCode::Continuation => {
+                self.fragment(fin, opcode, &payload)
+            }
             OpCode::Ping | OpCode::Pong | OpCode::Close => control(opcode, &payload).map(Some),
         }
     }
 
-    fn text(
+    /// Adds a fragment; the last one completes a message.
+    fn fragment(
         &mut self,
         fin: bool,
         opcode: OpCode,
@@ -174,6 +182,7 @@ impl Messages {
             return Err(ReadEnd::Violation(CloseCode::ProtocolError));
         }
         let mut message = self.partial.take().unwrap_or_default();
+        message.binary |= opcode == OpCode::Binary;
         message.counted += if fin { payload.len() } else { payload.len().max(1) };
         if message.counted > MAX_MESSAGE_BYTES {
             return Err(ReadEnd::Violation(CloseCode::TooBig));
@@ -182,6 +191,9 @@ impl Messages {
         if !fin {
             self.partial = Some(message);
             return Ok(None);
+        }
+        if message.binary {
+            return Ok(Some(Incoming::Binary));
         }
         match String::from_utf8(message.bytes) {
             Ok(text) => Ok(Some(Incoming::Text(text))),

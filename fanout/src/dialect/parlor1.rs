@@ -1,43 +1,44 @@
 //! Protocol 1: hello, subscribe, message; an answer for each draft, in order.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use parlor_common::{
     action::Action,
-    author::Author,
-    clock::Timestamp,
     close::CloseCode,
-    conversation::ConversationSet,
-    door::Submission,
-    event::Transport,
-    frame::{ClientFrame, MAX_MESSAGE_BYTES, PROTOCOL, ServerFrame},
-    id::ClientMessageId,
-    message::{Draft, Text},
+    cursor::Cursors,
+    event::{Audience, Event},
+    frame::{ClientFrame, MAX_MESSAGE_BYTES, PROTOCOL, SUBPROTOCOL, ServerFrame},
+    id::{ClientMessageId, SessionId},
+    message::{Draft, Message, Text},
     problem::{Code, Problem},
 };
 use tokio::time::Instant;
 use tracing::debug;
 
 use crate::{
-    login::{Entrance, Known},
-    session::drafts::{Settled, Waiting},
-    session::following::{Following, Since},
-    session::outbox::Ended,
-    session::{Farewell, Session, Speaks},
+    SocketSettings,
+    dialect::{Dialect, Goodbye, Hold, Identity, Means, Moment, Recipient, Speaker, offer::Offer},
+    feed::facts::Facts,
+    login::Login,
+    session::{drafts::Settled, outbox::Ended},
     socket::wire,
 };
 
 /// The most bytes of a client's id that an answer repeats; none that is accepted has more.
 const MAX_ID_BYTES: usize = 64;
 
+/// Protocol 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parlor1;
+
 /// A client of protocol 1.
 #[derive(Debug)]
-pub(crate) struct Parlor1 {
-    entrance: Entrance,
+struct Client {
+    login: Login,
     state: State,
     /// Frames that meant nothing.
-    nonsense: u32,
+    bad_frames: u32,
 }
 
 #[derive(Debug)]
@@ -46,140 +47,157 @@ enum State {
     Waiting { hello_by: Instant },
     /// It is known.
     Greeted {
-        /// Who writes and where; `None` for those who only listen.
-        writer: Option<(ConversationSet, Author)>,
+        /// Whether it may write here.
+        writes: bool,
         /// When its token ends.
         ends: Option<Instant>,
     },
 }
 
-// === impl Parlor1 ===
+impl Dialect for Parlor1 {
+    fn name(&self) -> &'static str {
+        SUBPROTOCOL
+    }
 
-impl Parlor1 {
-    /// A client that has come in by `entrance` and is about to say hello.
-    pub(crate) fn new(entrance: Entrance, hello_within: Duration) -> Self {
-        Self {
-            entrance,
-            state: State::Waiting { hello_by: Instant::now() + hello_within },
-            nonsense: 0,
+    fn slot(&self) -> usize {
+        0
+    }
+
+    /// A visitor's client asks for it by the subprotocol; for an agent's it is enough to ask for no
+    /// other.
+    fn claims(&self, offer: &Offer<'_>) -> bool {
+        offer.at_endpoint()
+            && (offer.asks_for(SUBPROTOCOL)
+                || offer.audience == Audience::Agents && offer.asks_for_none())
+    }
+
+    fn subprotocol(&self) -> Option<&'static str> {
+        Some(SUBPROTOCOL)
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::Frame(|login, settings| {
+            let hello_by = Instant::now() + settings.hello_within;
+            Box::new(Client { login, state: State::Waiting { hello_by }, bad_frames: 0 })
+        })
+    }
+
+    fn event(&self, event: &Event, cursors: &Cursors) -> Option<Bytes> {
+        let message = Message::of(event, cursors)?;
+        let conversation_id = message.conversation_id;
+        let frame = ServerFrame::Message { conversation_id, message: Cow::Owned(message) };
+        Some(encoded(&frame))
+    }
+
+    /// Everything, the client's own messages as well: they tell it where the stream is.
+    fn shows(&self, _: &Facts, _: &Recipient) -> bool {
+        true
+    }
+
+    fn subscribed(&self, recovered: bool, cursor: String, replayed: u64) -> Option<Bytes> {
+        Some(encoded(&ServerFrame::Subscribed { recovered, cursor, replayed }))
+    }
+
+    fn acknowledges_by_pong(&self) -> bool {
+        false
+    }
+
+    fn hold(&self, _: &SocketSettings) -> Option<Hold> {
+        None
+    }
+
+    fn binary(&self) -> Result<(), CloseCode> {
+        Err(CloseCode::Unsupported)
+    }
+
+    fn come_back(&self, why: Ended) -> CloseCode {
+        match why {
+            Ended::Slow => CloseCode::Slow,
+            Ended::Again => CloseCode::Again,
         }
     }
 
-    fn hello(
-        &mut self,
-        session: &mut Session,
-        protocol: u32,
-        token: Option<&str>,
-    ) -> Result<(), CloseCode> {
-        if protocol != PROTOCOL {
-            return Err(CloseCode::ProtocolNotSpoken);
-        }
-        let now = session.node.clock.now();
-        let Known { scope, writer, ends } = self.entrance.identify(token)?;
-        let ends = ends.map(|ends| Instant::now() + ends.since(now));
-        session.following = Some(Box::new(Following::of(&session.node, scope)));
-        self.state = State::Greeted { writer, ends };
-        let interval = session.node.settings.ping_every.as_millis();
-        let hello = ServerFrame::Hello {
-            protocol: PROTOCOL,
-            session: session.viewer.session(),
-            ping_interval_ms: u64::try_from(interval).unwrap_or(u64::MAX),
-            max_message_bytes: MAX_MESSAGE_BYTES,
-            server_time: now.to_string(),
-        };
-        say(session, &hello);
-        Ok(())
-    }
-
-    fn subscribe(&self, session: &mut Session, since: Option<&str>) -> Result<(), CloseCode> {
-        let tenant = session.following.as_ref().map(|following| following.tenant().clone());
-        let since = match (since, tenant) {
-            (None, _) => Since::Now,
-            (Some(cursor), Some(tenant)) => {
-                session.node.cursors.read(&tenant, cursor).map_or(Since::Unknown, Since::Cursor)
-            }
-            (Some(_), None) => Since::Unknown,
-        };
-        session.subscribe(since).map_err(|_| self.ended(Ended::Again))
-    }
-
-    /// Puts a draft in line, or what is wrong with it: each is answered when its turn comes.
-    fn message(&self, session: &mut Session, id: Option<&str>, text: String, arrived: Timestamp) {
-        let State::Greeted { writer, .. } = &self.state else { return };
-        let bytes = text.len();
-        let known_by = id.filter(|id| id.len() <= MAX_ID_BYTES).map(ToOwned::to_owned);
-        let waiting = match (draft(id, text), writer) {
-            (_, None) => {
-                Waiting::Refused(known_by, Problem::new(Code::Forbidden, "agents write by REST"))
-            }
-            (Err(problem), _) => Waiting::Refused(known_by, problem),
-            (Ok(draft), Some((conversations, author))) => Waiting::Draft(Box::new(Submission {
-                conversations: conversations.clone(),
-                author: author.clone(),
-                session: Some(session.viewer.session()),
-                transport: Transport::Socket,
-                arrived,
-                action: Action::Send(draft),
-            })),
-        };
-        session.drafts.push(waiting, bytes, Instant::now());
-    }
-
-    /// Answers a frame that means nothing; one too many ends the socket.
-    fn nonsense(
-        &mut self,
-        session: &mut Session,
-        text: &str,
-        problem: Problem,
-    ) -> Result<(), CloseCode> {
-        self.nonsense += 1;
-        let id = id_within(text);
-        session.drafts.push(Waiting::Refused(id, problem), 0, Instant::now());
-        if self.nonsense > session.node.settings.nonsense {
-            Err(CloseCode::BadRequest)
-        } else {
-            Ok(())
-        }
+    fn goodbye(&self, back_after: Duration) -> Goodbye {
+        let after_ms = u64::try_from(back_after.as_millis()).unwrap_or(u64::MAX);
+        let code = CloseCode::Draining;
+        let reconnect = ServerFrame::Reconnect { after_ms, code: code.number() };
+        Goodbye::Finished(encoded(&reconnect), code)
     }
 }
 
-impl Speaks for Parlor1 {
-    fn text(
-        &mut self,
-        session: &mut Session,
-        text: &str,
-        arrived: Timestamp,
-    ) -> Result<(), CloseCode> {
-        let frame = serde_json::from_str::<ClientFrame>(text);
-        if let State::Waiting { .. } = self.state {
-            let Ok(ClientFrame::Hello { protocol, token, client }) = frame else {
-                return Err(CloseCode::BadRequest);
-            };
-            debug!(client = client.as_deref().map(printable), "a client says hello");
-            return self.hello(session, protocol, token.as_deref());
+// === impl Client ===
+
+impl Client {
+    fn hello(&mut self, protocol: u32, token: Option<&str>, moment: &Moment<'_>) -> Vec<Means> {
+        if protocol != PROTOCOL {
+            return vec![Means::Close(CloseCode::ProtocolNotSpoken)];
         }
-        match frame {
-            Ok(ClientFrame::Subscribe { since }) => self.subscribe(session, since.as_deref()),
-            Ok(ClientFrame::Message { client_message_id, text }) => {
-                self.message(session, client_message_id.as_deref(), text, arrived);
-                Ok(())
-            }
-            Ok(ClientFrame::Hello { .. }) => self.nonsense(
-                session,
-                text,
-                Problem::new(Code::BadRequest, "hello was said before"),
-            ),
-            Err(error) if error.is_data() => self.nonsense(
-                session,
-                text,
-                Problem::new(Code::BadRequest, "not a frame of protocol 1"),
-            ),
-            Err(_) => self.nonsense(session, text, Problem::new(Code::BadJson, "not JSON")),
+        let known = match self.login.identify(token) {
+            Ok(known) => known,
+            Err(code) => return vec![Means::Close(code)],
+        };
+        self.state = State::Greeted {
+            writes: known.writer.is_some(),
+            ends: known.ends.map(|ends| Instant::now() + ends.since(moment.now)),
+        };
+        let interval = moment.settings.ping_every.as_millis();
+        let hello = ServerFrame::Hello {
+            protocol: PROTOCOL,
+            session: moment.session,
+            ping_interval_ms: u64::try_from(interval).unwrap_or(u64::MAX),
+            max_message_bytes: MAX_MESSAGE_BYTES,
+            server_time: moment.now.to_string(),
+        };
+        vec![Means::Enter(known), Means::Say(encoded(&hello))]
+    }
+
+    /// A draft, or what is wrong with it: each is answered when its turn comes.
+    fn message(id: Option<&str>, text: String, writes: bool) -> Means {
+        let known_by = id.filter(|id| id.len() <= MAX_ID_BYTES).map(ToOwned::to_owned);
+        if !writes {
+            let problem = Problem::new(Code::Forbidden, "agents write by REST");
+            return Means::Refuse(known_by, problem);
+        }
+        match draft(id, text) {
+            Ok(draft) => Means::Act(Action::Send(draft)),
+            Err(problem) => Means::Refuse(known_by, problem),
         }
     }
 
-    fn settled(&mut self, session: &mut Session, settled: Settled) -> Result<(), CloseCode> {
-        session.drafts.done();
+    /// Answers a frame that means nothing; one too many ends the socket.
+    fn bad_frame(&mut self, text: &str, problem: Problem, settings: &SocketSettings) -> Vec<Means> {
+        self.bad_frames += 1;
+        let mut means = vec![Means::Refuse(id_within(text), problem)];
+        if self.bad_frames > settings.bad_frames {
+            means.push(Means::Close(CloseCode::BadRequest));
+        }
+        means
+    }
+}
+
+impl Speaker for Client {
+    fn text(&mut self, text: &str, moment: &Moment<'_>) -> Vec<Means> {
+        let frame = serde_json::from_str::<ClientFrame>(text);
+        let State::Greeted { writes, .. } = self.state else {
+            let Ok(ClientFrame::Hello { protocol, token, client }) = frame else {
+                return vec![Means::Close(CloseCode::BadRequest)];
+            };
+            debug!(client = client.as_deref().map(printable), "a client says hello");
+            return self.hello(protocol, token.as_deref(), moment);
+        };
+        let (code, sentence) = match frame {
+            Ok(ClientFrame::Subscribe { since }) => return vec![Means::Subscribe(since)],
+            Ok(ClientFrame::Message { client_message_id, text }) => {
+                return vec![Self::message(client_message_id.as_deref(), text, writes)];
+            }
+            Ok(ClientFrame::Hello { .. }) => (Code::BadRequest, "hello was said before"),
+            Err(error) if error.is_data() => (Code::BadRequest, "not a frame of protocol 1"),
+            Err(_) => (Code::BadJson, "not JSON"),
+        };
+        self.bad_frame(text, Problem::new(code, sentence), moment.settings)
+    }
+
+    fn answer(&mut self, settled: Settled, session: SessionId) -> Option<Bytes> {
         let frame = match &settled.outcome {
             Ok(receipt) => ServerFrame::Accepted {
                 client_message_id: receipt
@@ -195,55 +213,22 @@ impl Speaks for Parlor1 {
                 duplicate: receipt.duplicate,
             },
             Err(problem) => {
-                let request_id = session.viewer.session().to_string();
-                ServerFrame::error(settled.client_message_id, problem.body(&request_id))
+                ServerFrame::error(settled.client_message_id, problem.body(&session.to_string()))
             }
         };
-        say(session, &frame);
-        Ok(())
+        Some(encoded(&frame))
     }
 
-    fn shows(&mut self, _: &mut Session) {}
-
-    fn deadline(&self, _: &Session) -> Option<Instant> {
+    fn ends(&self) -> Option<(Instant, CloseCode)> {
         match self.state {
-            State::Waiting { hello_by } => Some(hello_by),
-            State::Greeted { ends, .. } => ends,
+            State::Waiting { hello_by } => Some((hello_by, CloseCode::NoHello)),
+            State::Greeted { ends, .. } => ends.map(|ends| (ends, CloseCode::TokenEnded)),
         }
-    }
-
-    fn tick(&mut self, session: &mut Session, now: Instant) -> Result<(), CloseCode> {
-        match self.deadline(session) {
-            Some(deadline) if now >= deadline => Err(match self.state {
-                State::Waiting { .. } => CloseCode::NoHello,
-                State::Greeted { .. } => CloseCode::TokenEnded,
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    fn ended(&self, why: Ended) -> CloseCode {
-        match why {
-            Ended::Slow => CloseCode::Slow,
-            Ended::Again => CloseCode::Again,
-        }
-    }
-
-    fn leave(&self, session: &Session) -> Farewell {
-        let after_ms = u64::try_from(session.node.back_after().as_millis()).unwrap_or(u64::MAX);
-        let code = CloseCode::Draining;
-        let reconnect = ServerFrame::Reconnect { after_ms, code: code.number() };
-        Farewell::Finished(wire::text(&reconnect.encode()), code)
     }
 }
 
-/// The frame that says that a subscription is live from a cursor.
-pub(crate) fn subscribed(recovered: bool, cursor: String, replayed: u64) -> Bytes {
-    wire::text(&ServerFrame::Subscribed { recovered, cursor, replayed }.encode())
-}
-
-fn say(session: &Session, frame: &ServerFrame<'_>) {
-    session.say(wire::text(&frame.encode()));
+fn encoded(frame: &ServerFrame<'_>) -> Bytes {
+    wire::text(&frame.encode())
 }
 
 fn draft(id: Option<&str>, text: String) -> Result<Draft, Problem> {

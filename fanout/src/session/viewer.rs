@@ -5,10 +5,11 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use parlor_common::{clock::Timestamp, id::SessionId};
+use parlor_common::{clock::Timestamp, event::Audience, id::SessionId};
 
 use crate::{
-    feed::item::{Dialect, Facts},
+    dialect::{Dialect, Recipient},
+    feed::facts::Facts,
     session::outbox::Outbox,
 };
 
@@ -16,24 +17,34 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Viewer {
     session: SessionId,
-    dialect: Dialect,
+    dialect: &'static dyn Dialect,
+    audience: Audience,
     outbox: Outbox,
-    /// When the first ping was answered; [`i64::MAX`] before.
+    /// When the first ping was answered; [`UNANSWERED`] before.
     answered: AtomicI64,
 }
+
+/// No time at which a ping can be answered.
+const UNANSWERED: i64 = i64::MAX;
 
 // === impl Viewer ===
 
 impl Viewer {
-    pub(crate) fn new(session: SessionId, dialect: Dialect, outbox: Outbox) -> Arc<Self> {
-        Arc::new(Self { session, dialect, outbox, answered: AtomicI64::new(i64::MAX) })
+    pub(crate) fn new(
+        session: SessionId,
+        dialect: &'static dyn Dialect,
+        audience: Audience,
+        outbox: Outbox,
+    ) -> Arc<Self> {
+        let answered = AtomicI64::new(UNANSWERED);
+        Arc::new(Self { session, dialect, audience, outbox, answered })
     }
 
     pub(crate) const fn session(&self) -> SessionId {
         self.session
     }
 
-    pub(crate) const fn dialect(&self) -> Dialect {
+    pub(crate) const fn dialect(&self) -> &'static dyn Dialect {
         self.dialect
     }
 
@@ -46,17 +57,14 @@ impl Viewer {
         self.answered.fetch_min(now.as_millis(), Ordering::Relaxed);
     }
 
-    /// The seed's widget shows by itself what it sent, and drops nothing twice: neither what came
-    /// through this socket, nor a POST that its own page may have sent before the socket was open.
-    /// Protocol 1 is shown everything.
+    /// Whether an event is shown here: its kind is for this audience, and the dialect shows it to
+    /// this recipient.
     pub(crate) fn is_shown(&self, facts: &Facts) -> bool {
-        match self.dialect {
-            Dialect::Parlor1 => true,
-            Dialect::Contract if facts.session == Some(self.session) => false,
-            Dialect::Contract => {
-                !facts.posted_by_visitor
-                    || self.answered.load(Ordering::Relaxed) < facts.arrived.as_millis()
-            }
-        }
+        let answered = self.answered.load(Ordering::Relaxed);
+        let recipient = Recipient {
+            session: self.session,
+            answered: (answered != UNANSWERED).then(|| Timestamp::from_millis(answered)),
+        };
+        facts.is_for(self.audience) && self.dialect.shows(facts, &recipient)
     }
 }

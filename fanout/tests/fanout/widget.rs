@@ -1,4 +1,4 @@
-//! The seed's widget.
+//! The widget.
 
 use std::time::Duration;
 
@@ -210,7 +210,7 @@ async fn a_mute_socket_lives_on_its_pongs_and_is_ended_without_them() {
     let world = World::new().await;
     let mut plan = world.plan();
     plan.sockets.ping_every = Duration::from_millis(50);
-    plan.sockets.mute_for = Duration::from_millis(400);
+    plan.sockets.silence_limit = Duration::from_millis(400);
     plan.sockets.close_within = Duration::from_millis(100);
     let node = world.node_with(plan).await;
     let dead = Raw::open_with(&node, "/ws/chat?tenantId=shop", None, |_| {}).await;
