@@ -20,7 +20,7 @@ use parlor_auth::{Agents, VisitorTokens};
 use parlor_common::door::Door;
 
 pub use self::{
-    feed::{FeedNotWell, Feeds, hub::Hub},
+    feed::{FeedNotWell, FeedParts, Feeds, hub::Hub},
     metrics::Metrics,
     node::Parts,
     settings::{DrainSettings, FeedSettings, ResumeSettings, SocketSettings},

@@ -48,7 +48,7 @@ pub(crate) struct Dialogue {
 /// What a dialogue has waited for.
 pub(crate) enum Next {
     /// The first draft in line was accepted or refused.
-    Settled(Settled),
+    Settled(Box<Settled>),
     /// The replay can go on.
     Replay(Awaited),
 }
@@ -193,7 +193,7 @@ impl Dialogue {
             }
         };
         tokio::select! {
-            settled = self.drafts.settled() => Next::Settled(settled),
+            settled = self.drafts.settled() => Next::Settled(Box::new(settled)),
             awaited = awaited => Next::Replay(awaited),
         }
     }
@@ -201,7 +201,7 @@ impl Dialogue {
     /// Goes on with what [`next`](Self::next) has waited for.
     pub(crate) fn advance(&mut self, next: Next) -> Result<(), ComeBack> {
         match (next, &mut self.following) {
-            (Next::Settled(settled), _) => self.settled(settled),
+            (Next::Settled(settled), _) => self.settled(*settled),
             (Next::Replay(awaited), Some(following)) => {
                 following.advance(&self.node, &self.viewer, awaited)?;
             }
