@@ -40,9 +40,9 @@ pub struct SocketSettings {
     /// `sockets.ping_every`: how often the server pings. Default 25 s.
     #[serde(with = "duration")]
     pub ping_every: Duration,
-    /// `sockets.mute_for`: how long a socket may be silent before it is ended. Default 60 s.
+    /// `sockets.silence_limit`: how long a socket may be silent before it is ended. Default 60 s.
     #[serde(with = "duration")]
-    pub mute_for: Duration,
+    pub silence_limit: Duration,
     /// `sockets.write_within`: how long one write may take before the socket is closed as slow.
     /// Default 10 s.
     #[serde(with = "duration")]
@@ -55,13 +55,13 @@ pub struct SocketSettings {
     /// accepted. Default 15 s.
     #[serde(with = "duration")]
     pub finish_within: Duration,
-    /// `sockets.controls_per_second`: the most pings, and pongs that answer none of ours, a second
-    /// from one peer; above it 1008. Default 50.
+    /// `sockets.controls_per_second`: the most pings, and pongs that answer none of ours, that one
+    /// peer may send in a second; above it 1008. Default 50.
     pub controls_per_second: u32,
-    /// `sockets.nonsense`: how many frames that mean nothing a client of protocol 1 may send; above
+    /// `sockets.bad_frames`: how many frames that mean nothing a client of protocol 1 may send; above
     /// it 4501. Default 10.
-    pub nonsense: u32,
-    /// `sockets.hold_for`: how long a frame of the seed's widget is tried again before the socket
+    pub bad_frames: u32,
+    /// `sockets.hold_for`: how long a frame of the widget is tried again before the socket
     /// is closed. Default 15 s.
     #[serde(with = "duration")]
     pub hold_for: Duration,

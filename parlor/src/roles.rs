@@ -8,7 +8,7 @@ use parlor_common::{
     clock::Clock, cursor::Cursors, door::Door, keys::InstallationKeys, metrics::Registry,
     problem::Problem, random::Random,
 };
-use parlor_fanout::{Feeds, Hub, Sockets};
+use parlor_fanout::{FeedParts, Feeds, Hub, Sockets};
 use parlor_history::History;
 use parlor_http::{self as http, Readiness, RequestId, problem_response};
 use parlor_ingress::{DoorParts, LogDoor};
@@ -183,14 +183,14 @@ impl<'a> Shared<'a> {
         let cursors = Cursors::new(&self.keys);
         let settings = self.settings;
         let hub = Hub::new(log.shards(), &settings.feed, cursors.clone(), metrics.clone());
-        let feeds = Feeds::new(
-            log.clone(),
-            hub.clone(),
-            settings.feed.clone(),
-            self.random.clone(),
-            metrics.clone(),
-            self.stages.middle.clone(),
-        );
+        let feeds = Feeds::new(FeedParts {
+            log: log.clone(),
+            hub: hub.clone(),
+            settings: settings.feed.clone(),
+            random: self.random.clone(),
+            metrics: metrics.clone(),
+            drain: self.stages.middle.clone(),
+        });
         let asked = feeds.clone();
         checks
             .push(("feed", Box::new(move || asked.check().map_err(|trouble| trouble.to_string()))));

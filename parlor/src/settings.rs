@@ -162,8 +162,9 @@ fn check(settings: &Settings) -> Result<(), Exit> {
             feed.ring_events > 0 && feed.ring_bytes > 0,
         ),
         ("sockets.max must be 1 or more", sockets.max > 0),
-        ("sockets.ping_every must be 1s or more, and shorter than sockets.mute_for", {
-            sockets.ping_every >= Duration::from_secs(1) && sockets.ping_every < sockets.mute_for
+        ("sockets.ping_every must be 1s or more, and shorter than sockets.silence_limit", {
+            sockets.ping_every >= Duration::from_secs(1)
+                && sockets.ping_every < sockets.silence_limit
         }),
         (
             "sockets.drafts and sockets.draft_bytes must be 1 or more",

@@ -13,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::stream::Stream;
+use crate::socket::stream::Stream;
 
 /// The writing side: frames that wait their turn behind the one that is being written.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! The seed's widget.
+//! The widget.
 
 use std::time::Duration;
 
@@ -148,6 +148,26 @@ async fn what_can_be_no_message_is_ignored() {
 }
 
 #[tokio::test]
+async fn a_binary_message_is_ignored_like_other_garbage() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let (token, _) = world.visitor("shop");
+    let mut dashboard = agent(&world, &node, "shop").await;
+    dashboard.subscribe(None).await;
+    let cookie = world.tokens.set_cookie(&token);
+    let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+    let mut raw = Raw::open_as(&node, "/ws/chat?tenantId=shop", &cookie).await;
+    let said = says("fine").to_string();
+    raw.write(&frame(0x82, said.as_bytes())).await;
+    let in_fragments = [frame(0x02, b"\xff"), frame(0x00, b"\xfe"), frame(0x80, b"x")].concat();
+    raw.write(&in_fragments).await;
+    raw.write(&frame(0x81, said.as_bytes())).await;
+    assert_eq!(dashboard.texts(1).await, ["fine"]);
+    assert!(dashboard.frames_until_pong().await.is_empty(), "what was binary is no message");
+    assert_eq!(node.metric("parlor_socket_ignored_frames_total"), 2.0);
+}
+
+#[tokio::test]
 async fn a_frame_that_cannot_be_accepted_now_is_held_and_tried_again_in_order() {
     let world = World::new().await;
     let door = TestDoor::open(world.log.clone());
@@ -210,7 +230,7 @@ async fn a_mute_socket_lives_on_its_pongs_and_is_ended_without_them() {
     let world = World::new().await;
     let mut plan = world.plan();
     plan.sockets.ping_every = Duration::from_millis(50);
-    plan.sockets.mute_for = Duration::from_millis(400);
+    plan.sockets.silence_limit = Duration::from_millis(400);
     plan.sockets.close_within = Duration::from_millis(100);
     let node = world.node_with(plan).await;
     let dead = Raw::open_with(&node, "/ws/chat?tenantId=shop", None, |_| {}).await;

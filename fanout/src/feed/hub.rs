@@ -23,11 +23,12 @@ use tokio::sync::watch;
 
 use crate::{
     FeedSettings, Metrics,
-    item::Item,
-    outbox::Ended,
-    resume::Coverage,
-    ring::{Ring, RingBound},
-    viewer::Viewer,
+    feed::{
+        item::Item,
+        ring::{Ring, RingBound},
+        span::{Begin, Coverage},
+    },
+    session::{outbox::Ended, viewer::Viewer},
 };
 
 /// Decides who is shown what. One for each node.
@@ -37,12 +38,12 @@ pub struct Hub {
     bound: RingBound,
     cursors: Cursors,
     metrics: Metrics,
-    rooms: Vec<Room>,
+    shard_hubs: Vec<ShardHub>,
 }
 
 /// One shard's part of the hub.
 #[derive(Debug)]
-struct Room {
+struct ShardHub {
     state: Mutex<State>,
     live: watch::Sender<bool>,
 }
@@ -63,17 +64,6 @@ struct Subscriber {
     after: Position,
     /// What an earlier subscription of the same connection has shown is not shown again.
     shown: Option<Coverage>,
-}
-
-/// Where a subscription begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Begin {
-    /// With what comes from now on.
-    Now,
-    /// After a position that a client named: it must lie within the ring.
-    Claimed(Position),
-    /// After a position that the log is known to have reached: a ring that lags skips up to it.
-    Proven(Position),
 }
 
 /// A subscription has begun.
@@ -119,9 +109,15 @@ impl Hub {
         cursors: Cursors,
         metrics: Metrics,
     ) -> Arc<Self> {
-        let room = |_| Room { state: Mutex::default(), live: watch::Sender::new(false) };
+        let hub = |_| ShardHub { state: Mutex::default(), live: watch::Sender::new(false) };
         let bound = RingBound { events: settings.ring_events, bytes: settings.ring_bytes };
-        Arc::new(Self { shards, bound, cursors, metrics, rooms: shards.all().map(room).collect() })
+        Arc::new(Self {
+            shards,
+            bound,
+            cursors,
+            metrics,
+            shard_hubs: shards.all().map(hub).collect(),
+        })
     }
 
     /// The shard of a tenant.
@@ -134,34 +130,34 @@ impl Hub {
     /// A ring that ends there goes on. Where it ends elsewhere there is a hole: it begins anew, and
     /// the sessions of the shard are told to come back.
     pub(crate) fn begin(&self, shard: Shard, after: Position) {
-        let room = self.room(shard);
-        let mut state = room.lock();
+        let hub = self.shard_hub(shard);
+        let mut state = hub.lock();
         if state.ring.as_ref().is_none_or(|ring| ring.end() != after) {
             state.ring = Some(Ring::new(self.bound, after));
             self.send_back(&mut state);
         }
         drop(state);
-        room.live.send_replace(true);
+        hub.live.send_replace(true);
     }
 
     /// Events may be missing after the ring's end: what it holds is let go of, and the shard's
     /// sessions come back.
     pub(crate) fn lost(&self, shard: Shard) {
-        let room = self.room(shard);
-        room.live.send_replace(false);
-        let mut state = room.lock();
+        let hub = self.shard_hub(shard);
+        hub.live.send_replace(false);
+        let mut state = hub.lock();
         state.ring = None;
         self.send_back(&mut state);
     }
 
     /// The last position that was published, while the shard is followed.
     pub(crate) fn end(&self, shard: Shard) -> Option<Position> {
-        self.room(shard).lock().ring.as_ref().map(Ring::end)
+        self.shard_hub(shard).lock().ring.as_ref().map(Ring::end)
     }
 
     /// Waits until the shard is followed. Cancel safe.
     pub(crate) async fn live(&self, shard: Shard) {
-        let mut live = self.room(shard).live.subscribe();
+        let mut live = self.shard_hub(shard).live.subscribe();
         // The sender lives as long as the hub, which is borrowed.
         drop(live.wait_for(|live| *live).await);
     }
@@ -169,7 +165,7 @@ impl Hub {
     /// Shows an entry of the log to everyone whose scope it belongs to.
     pub(crate) fn publish(&self, shard: Shard, entry: Entry) {
         let item = Item::new(entry);
-        let mut state = self.room(shard).lock();
+        let mut state = self.shard_hub(shard).lock();
         let State { ring, conversations, tenants } = &mut *state;
         let Some(ring) = ring else { return };
         let position = item.position();
@@ -202,7 +198,7 @@ impl Hub {
         announce: impl FnOnce(Attached) -> Option<Bytes>,
     ) -> Result<Subscription, Apart> {
         let shard = self.shards.of(scope.tenant());
-        let mut state = self.room(shard).lock();
+        let mut state = self.shard_hub(shard).lock();
         let ring = state.ring.as_ref().ok_or(Apart::NotLive)?;
         let after = match begin {
             Begin::Now => ring.end(),
@@ -213,14 +209,14 @@ impl Hub {
             Begin::Claimed(position) | Begin::Proven(position) => position,
         };
         let fresh = |position| !shown.is_some_and(|shown: Coverage| shown.contains(position));
-        let mut room = viewer.outbox().room();
+        let mut capacity = viewer.outbox().capacity();
         let mut frames = VecDeque::new();
         let mut through = after;
         for (position, item) in ring.after(after).filter(|(position, _)| fresh(*position)) {
             let shown =
                 scope.contains(item.conversation()).then(|| self.frame(item, viewer)).flatten();
             if let Some(frame) = shown {
-                if !room.take(frame.len()) && !frames.is_empty() {
+                if !capacity.take(frame.len()) && !frames.is_empty() {
                     return Err(Apart::Far(frames, through));
                 }
                 frames.push_back(frame);
@@ -261,14 +257,14 @@ impl Hub {
         }
     }
 
-    fn room(&self, shard: Shard) -> &Room {
-        &self.rooms[usize::from(shard.number())]
+    fn shard_hub(&self, shard: Shard) -> &ShardHub {
+        &self.shard_hubs[usize::from(shard.number())]
     }
 }
 
-// === impl Room ===
+// === impl ShardHub ===
 
-impl Room {
+impl ShardHub {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -343,7 +339,7 @@ impl Subscription {
         begin: Begin,
         announce: impl FnOnce(Attached) -> Option<Bytes>,
     ) -> bool {
-        let state = self.hub.room(self.shard).lock();
+        let state = self.hub.shard_hub(self.shard).lock();
         let Some(ring) = &state.ring else { return false };
         let end = ring.end().max(self.subscriber.after);
         let within = match begin {
@@ -361,7 +357,7 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.hub.room(self.shard).lock().remove(&self.subscriber);
+        self.hub.shard_hub(self.shard).lock().remove(&self.subscriber);
     }
 }
 

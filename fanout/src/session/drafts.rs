@@ -5,10 +5,11 @@ use std::{collections::VecDeque, fmt, future::Future, pin::Pin, sync::Arc, time:
 
 use parlor_common::{
     action::Action,
+    deadline::in_time,
     door::{Door, Receipt, Submission},
     problem::Problem,
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// How long the door may take: what it promises, and some more.
 const DOOR_WITHIN: Duration = Duration::from_secs(20);
@@ -106,10 +107,7 @@ impl Drafts {
             }
             Waiting::Draft(submission) => submission,
         };
-        let client_message_id = match &submission.action {
-            Action::Send(draft) => draft.client_message_id.as_ref().map(ToString::to_string),
-            Action::Mark(_) => None,
-        };
+        let client_message_id = client_message_id(&submission.action);
         if self.with_door.is_none() {
             if self.retry.is_some_and(|retry| retry.at > Instant::now()) {
                 return std::future::pending().await;
@@ -120,10 +118,8 @@ impl Drafts {
             };
             let submission = Submission::clone(submission);
             self.with_door = Some(Box::pin(async move {
-                let answer = timeout(DOOR_WITHIN, door.accept(submission)).await;
-                answer.unwrap_or_else(|_| {
-                    Err(Problem::unavailable("the message was not accepted in time"))
-                })
+                let late = |_| Problem::unavailable("the message was not accepted in time");
+                in_time(DOOR_WITHIN, late, door.accept(submission)).await
             }));
         }
         let Some(with_door) = &mut self.with_door else { return std::future::pending().await };
@@ -156,6 +152,14 @@ impl Drafts {
     pub(crate) fn hold(&mut self, after: Option<Duration>, now: Instant) {
         let pause = self.retry.map_or(BACKOFF.0, |retry| (retry.pause * 2).min(BACKOFF.1));
         self.retry = Some(Retry { at: now + pause.max(after.unwrap_or_default()), pause });
+    }
+}
+
+/// The client's id of what it asks for, where it gave one.
+pub(crate) fn client_message_id(action: &Action) -> Option<String> {
+    match action {
+        Action::Send(draft) => draft.client_message_id.as_ref().map(ToString::to_string),
+        Action::Mark(_) => None,
     }
 }
 

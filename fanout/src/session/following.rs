@@ -11,19 +11,21 @@
 use std::{collections::VecDeque, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use parlor_common::{position::Position, tenant::TenantId};
+use parlor_common::{deadline::in_time, position::Position, tenant::TenantId};
 use parlor_history::{HistoryError, HistoryPage, Scope};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tracing::debug;
 
 use crate::{
-    feed::FeedGuard,
-    hub::{Apart, Attached, Begin, Subscription},
-    item::{self, Dialect, Facts},
+    feed::{
+        FeedGuard,
+        facts::Facts,
+        hub::{Apart, Attached, Subscription},
+        resume::{GiveUp, Resume},
+        span::Begin,
+    },
     node::Node,
-    resume::{GiveUp, Resume},
-    session::parlor1,
-    viewer::Viewer,
+    session::viewer::Viewer,
 };
 
 /// How long to wait before a page that cannot be read just now is asked for again.
@@ -80,7 +82,7 @@ enum Target {
 type Wait<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What was waited for.
-pub(crate) enum Step {
+pub(crate) enum Awaited {
     Live(bool),
     Page(Result<HistoryPage, HistoryError>),
 }
@@ -149,38 +151,38 @@ impl Following {
     }
 
     /// Waits for what is needed next; for ever where that is nothing. Cancel safe.
-    pub(crate) async fn step(&mut self) -> Step {
+    pub(crate) async fn awaited(&mut self) -> Awaited {
         match &mut self.state {
-            State::Starting { live, .. } => Step::Live(live.await),
-            State::Reading { page, .. } => Step::Page(page.await),
+            State::Starting { live, .. } => Awaited::Live(live.await),
+            State::Reading { page, .. } => Awaited::Page(page.await),
             State::Idle | State::Writing { .. } | State::Live(_) => std::future::pending().await,
         }
     }
 
-    /// Goes on with what [`step`](Self::step) waited for.
+    /// Goes on with what [`awaited`](Self::awaited) waited for.
     pub(crate) fn advance(
         &mut self,
         node: &Arc<Node>,
         viewer: &Arc<Viewer>,
-        step: Step,
+        awaited: Awaited,
     ) -> Result<(), ComeBack> {
-        match (std::mem::replace(&mut self.state, State::Idle), step) {
-            (State::Starting { target, .. }, Step::Live(true)) => self.go(node, viewer, target),
+        match (std::mem::replace(&mut self.state, State::Idle), awaited) {
+            (State::Starting { target, .. }, Awaited::Live(true)) => self.go(node, viewer, target),
             (State::Starting { .. }, _) => {
                 debug!("the shard could not be followed in time");
                 Err(ComeBack)
             }
-            (State::Reading { mut resume, .. }, Step::Page(Ok(page))) => {
+            (State::Reading { mut resume, .. }, Awaited::Page(Ok(page))) => {
                 let events = resume.page(page.events, page.through);
                 node.metrics.replayed.inc_by(events.len() as u64);
                 let shown = events.iter().filter(|event| viewer.is_shown(&Facts::of(event)));
                 let rest = shown
-                    .filter_map(|event| item::frame(event, viewer.dialect(), &node.cursors))
+                    .filter_map(|event| viewer.dialect().event(event, &node.cursors))
                     .collect();
                 self.state = State::Writing { resume, rest };
                 self.refill(node, viewer)
             }
-            (State::Reading { resume, .. }, Step::Page(Err(error))) => {
+            (State::Reading { resume, .. }, Awaited::Page(Err(error))) => {
                 debug!(%error, "a replay cannot go on");
                 self.give_up(node, viewer, resume.give_up())
             }
@@ -291,7 +293,7 @@ impl Following {
 async fn page(node: Arc<Node>, scope: Scope, after: Position) -> Result<HistoryPage, HistoryError> {
     let settings = &node.settings.resume;
     let read = async {
-        let _turn = node.pages.acquire().await;
+        let _permit = node.pages.acquire().await;
         loop {
             match node.history.forward(&scope, after, settings.page).await {
                 Err(HistoryError::Unavailable(reason)) => {
@@ -302,11 +304,10 @@ async fn page(node: Arc<Node>, scope: Scope, after: Position) -> Result<HistoryP
             }
         }
     };
-    let late = |_| Err(HistoryError::Unavailable("no page in time".to_owned()));
-    timeout(settings.page_within, read).await.unwrap_or_else(late)
+    in_time(settings.page_within, HistoryError::Unavailable, read).await
 }
 
-/// The frame that says that a subscription has begun; the seed's widget is told nothing.
+/// The frame that says that a subscription has begun, where the dialect has one.
 fn announce(
     node: &Node,
     scope: &Scope,
@@ -314,13 +315,8 @@ fn announce(
     recovered: bool,
     attached: Attached,
 ) -> Option<Bytes> {
-    match viewer.dialect() {
-        Dialect::Parlor1 => {
-            let cursor = node.cursors.write(scope.tenant(), attached.position);
-            Some(parlor1::subscribed(recovered, cursor, attached.replayed))
-        }
-        Dialect::Contract => None,
-    }
+    let cursor = node.cursors.write(scope.tenant(), attached.position);
+    viewer.dialect().subscribed(recovered, cursor, attached.replayed)
 }
 
 impl fmt::Debug for State {

@@ -14,7 +14,7 @@ use parlor_common::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::ring::{Ring, RingBound};
+use crate::feed::ring::{Ring, RingBound};
 
 fn at(sequence: u64) -> Position {
     Position::new(Epoch::FIRST, sequence).unwrap()

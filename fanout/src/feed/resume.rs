@@ -2,15 +2,7 @@
 
 use parlor_common::{event::Event, position::Position};
 
-use crate::hub::Begin;
-
-/// A stretch of positions within which everything of a scope has been shown: after `from`, up to
-/// `through`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Coverage {
-    from: Position,
-    through: Position,
-}
+use crate::feed::span::{Begin, Coverage};
 
 /// A replay on its way from where a client says it is to the ring.
 #[derive(Clone, Debug)]
@@ -34,23 +26,6 @@ pub(crate) enum GiveUp {
     /// Something was shown, and there is never a partial replay: the client comes back and goes on
     /// from what it got.
     Again,
-}
-
-// === impl Coverage ===
-
-impl Coverage {
-    pub(crate) const fn new(from: Position, through: Position) -> Self {
-        Self { from, through }
-    }
-
-    /// Everything after it has been shown.
-    pub(crate) const fn from(self) -> Position {
-        self.from
-    }
-
-    pub(crate) fn contains(self, position: Position) -> bool {
-        self.from < position && position <= self.through
-    }
 }
 
 // === impl Resume ===
@@ -114,12 +89,8 @@ impl Resume {
     /// What has been shown, when the replay ends or is broken off: with what was shown before it
     /// where the two touch.
     pub(crate) fn coverage(&self) -> Coverage {
-        match self.shown {
-            Some(shown) if shown.from <= self.at && self.since <= shown.through => {
-                Coverage::new(self.since.min(shown.from), shown.through.max(self.at))
-            }
-            _ => Coverage::new(self.since, self.at),
-        }
+        let replayed = Coverage::new(self.since, self.at);
+        self.shown.and_then(|shown| shown.joined(replayed)).unwrap_or(replayed)
     }
 }
 

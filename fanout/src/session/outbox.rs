@@ -46,7 +46,7 @@ pub(crate) enum Ended {
 /// What a replay may put into an outbox at once: up to half of its bound, so that the reader can
 /// keep up with what comes live.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
+pub(crate) struct Capacity {
     frames: usize,
     bytes: usize,
 }
@@ -77,10 +77,10 @@ impl Outbox {
         self.push(frame, 0);
     }
 
-    /// How much room a replay has just now.
-    pub(crate) fn room(&self) -> Room {
+    /// How much a replay may put in just now.
+    pub(crate) fn capacity(&self) -> Capacity {
         let state = self.lock();
-        Room {
+        Capacity {
             frames: (self.bound.frames / 2).saturating_sub(state.frames.len()),
             bytes: (self.bound.bytes / 2).saturating_sub(state.bytes),
         }
@@ -89,11 +89,11 @@ impl Outbox {
     /// Puts in what there is room for of a replay's frames, in order; an empty outbox takes one
     /// frame of any length.
     pub(crate) fn fill(&self, frames: &mut VecDeque<Bytes>) {
-        let mut room = self.room();
+        let mut capacity = self.capacity();
         let mut state = self.lock();
         while state.ended.is_none()
             && let Some(frame) = frames.front()
-            && (room.take(frame.len()) || state.frames.is_empty())
+            && (capacity.take(frame.len()) || state.frames.is_empty())
         {
             state.bytes += frame.len();
             state.events += 1;
@@ -148,10 +148,10 @@ impl Outbox {
     }
 }
 
-// === impl Room ===
+// === impl Capacity ===
 
-impl Room {
-    /// Takes the room of one frame; tells whether there was any.
+impl Capacity {
+    /// Takes one frame's part of it; tells whether there was enough.
     pub(crate) const fn take(&mut self, bytes: usize) -> bool {
         if self.frames == 0 || self.bytes < bytes {
             (self.frames, self.bytes) = (0, 0);

@@ -4,7 +4,7 @@ use parlor_common::{
     author::{Author, AuthorKind},
     clock::Timestamp,
     conversation::ConversationSet,
-    event::{Body, MessageBody, Record, Transport},
+    event::{Audience, Body, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId, EventId, SessionId},
     keys::{InstallationKeys, Secret},
     metrics::Registry,
@@ -13,8 +13,8 @@ use parlor_common::{
 
 use super::*;
 use crate::{
-    item::Dialect,
-    outbox::{Outbox, OutboxBound},
+    dialect::{Dialect, parlor1::Parlor1, widget::Widget},
+    session::outbox::{Outbox, OutboxBound},
 };
 
 const SHARD: Shard = Shard::ONLY;
@@ -54,8 +54,9 @@ fn session(byte: u8) -> SessionId {
     SessionId::from_bytes([byte; 16])
 }
 
-fn viewer(dialect: Dialect, frames: usize) -> Arc<Viewer> {
-    Viewer::new(session(9), dialect, Outbox::new(OutboxBound { frames, bytes: 1 << 20 }))
+fn viewer(dialect: &'static dyn Dialect, frames: usize) -> Arc<Viewer> {
+    let outbox = Outbox::new(OutboxBound { frames, bytes: 1 << 20 });
+    Viewer::new(session(9), dialect, Audience::Visitor, outbox)
 }
 
 /// An entry whose text is its sequence.
@@ -112,7 +113,7 @@ fn attach(
 fn what_the_ring_holds_is_replayed_then_announced_then_all_that_follows() {
     let hub = hub(8);
     (1..=3).for_each(|sequence| publish(&hub, sequence));
-    let viewer = viewer(Dialect::Parlor1, 100);
+    let viewer = viewer(&Parlor1, 100);
     let subscription = attach(&hub, &viewer, &own(), Begin::Claimed(at(1))).unwrap();
     publish(&hub, 4);
     assert_eq!(shown(&viewer), [2, 3, 0, 4]);
@@ -125,7 +126,7 @@ fn what_the_ring_holds_is_replayed_then_announced_then_all_that_follows() {
 fn a_position_below_the_floor_or_unproven_ahead_is_refused() {
     let hub = hub(2);
     (1..=4).for_each(|sequence| publish(&hub, sequence));
-    let viewer = viewer(Dialect::Parlor1, 100);
+    let viewer = viewer(&Parlor1, 100);
     assert_eq!(attach(&hub, &viewer, &own(), Begin::Claimed(at(1))).unwrap_err(), Apart::Below);
     assert_eq!(attach(&hub, &viewer, &own(), Begin::Proven(at(1))).unwrap_err(), Apart::Below);
     assert_eq!(attach(&hub, &viewer, &own(), Begin::Claimed(at(5))).unwrap_err(), Apart::Ahead);
@@ -137,7 +138,7 @@ fn a_position_below_the_floor_or_unproven_ahead_is_refused() {
 fn a_proven_position_ahead_of_a_ring_that_lags_skips_up_to_it() {
     let hub = hub(8);
     publish(&hub, 1);
-    let viewer = viewer(Dialect::Parlor1, 100);
+    let viewer = viewer(&Parlor1, 100);
     let _subscription = attach(&hub, &viewer, &own(), Begin::Proven(at(3))).unwrap();
     (2..=5).for_each(|sequence| publish(&hub, sequence));
     assert_eq!(shown(&viewer), [0, 4, 5]);
@@ -147,7 +148,7 @@ fn a_proven_position_ahead_of_a_ring_that_lags_skips_up_to_it() {
 fn more_than_an_outbox_has_room_for_comes_in_parts() {
     let hub = hub(64);
     (1..=10).for_each(|sequence| publish(&hub, sequence));
-    let viewer = viewer(Dialect::Parlor1, 8);
+    let viewer = viewer(&Parlor1, 8);
     let Err(Apart::Far(frames, through)) = attach(&hub, &viewer, &own(), Begin::Claimed(at(0)))
     else {
         panic!("ten do not fit into half of eight");
@@ -164,7 +165,7 @@ fn more_than_an_outbox_has_room_for_comes_in_parts() {
 #[test]
 fn a_visitor_is_shown_the_own_conversation_and_an_agent_all_of_the_tenants() {
     let hub = hub(8);
-    let (visitor, agent) = (viewer(Dialect::Parlor1, 100), viewer(Dialect::Parlor1, 100));
+    let (visitor, agent) = (viewer(&Parlor1, 100), viewer(&Parlor1, 100));
     let _visitor = attach(&hub, &visitor, &own(), Begin::Now).unwrap();
     let _agent = attach(&hub, &agent, &Scope::Tenant(tenant()), Begin::Now).unwrap();
     hub.publish(SHARD, entry(1, 1, |_| {}));
@@ -174,21 +175,21 @@ fn a_visitor_is_shown_the_own_conversation_and_an_agent_all_of_the_tenants() {
 }
 
 #[test]
-fn the_seeds_widget_is_never_shown_what_it_sent() {
+fn the_widget_is_never_shown_what_it_sent() {
     let hub = hub(8);
-    let (contract, parlor1) = (viewer(Dialect::Contract, 100), viewer(Dialect::Parlor1, 100));
-    let _contract = hub.attach(&contract, &own(), Begin::Now, None, |_| None).unwrap();
+    let (widget, parlor1) = (viewer(&Widget, 100), viewer(&Parlor1, 100));
+    let _widget = hub.attach(&widget, &own(), Begin::Now, None, |_| None).unwrap();
     let _parlor1 = hub.attach(&parlor1, &own(), Begin::Now, None, |_| None).unwrap();
     hub.publish(SHARD, entry(1, 1, |record| record.session = Some(session(9))));
     hub.publish(SHARD, entry(2, 1, |record| record.session = Some(session(8))));
-    assert_eq!(shown(&contract), [2]);
+    assert_eq!(shown(&widget), [2]);
     assert_eq!(shown(&parlor1), [1, 2], "protocol 1 is shown everything");
 }
 
 #[test]
-fn a_post_is_shown_to_the_seeds_widget_only_if_it_had_answered_a_ping_before() {
+fn a_post_is_shown_to_the_widget_only_if_it_had_answered_a_ping_before() {
     let hub = hub(8);
-    let viewer = viewer(Dialect::Contract, 100);
+    let viewer = viewer(&Widget, 100);
     let _subscription = hub.attach(&viewer, &own(), Begin::Now, None, |_| None).unwrap();
     let posted = |sequence, arrived| {
         entry(sequence, 1, |record| {
@@ -214,7 +215,7 @@ fn a_post_is_shown_to_the_seeds_widget_only_if_it_had_answered_a_ping_before() {
 #[test]
 fn a_slow_outbox_does_not_hold_up_the_others() {
     let hub = hub(8);
-    let (slow, fast) = (viewer(Dialect::Parlor1, 1), viewer(Dialect::Parlor1, 100));
+    let (slow, fast) = (viewer(&Parlor1, 1), viewer(&Parlor1, 100));
     let _slow = hub.attach(&slow, &own(), Begin::Now, None, |_| None).unwrap();
     let _fast = hub.attach(&fast, &own(), Begin::Now, None, |_| None).unwrap();
     (1..=3).for_each(|sequence| publish(&hub, sequence));
@@ -225,7 +226,7 @@ fn a_slow_outbox_does_not_hold_up_the_others() {
 #[test]
 fn a_hole_sends_the_sessions_back_and_a_tail_that_goes_on_does_not() {
     let hub = hub(8);
-    let viewer = viewer(Dialect::Parlor1, 100);
+    let viewer = viewer(&Parlor1, 100);
     let subscription = hub.attach(&viewer, &own(), Begin::Now, None, |_| None).unwrap();
     publish(&hub, 1);
     hub.begin(SHARD, at(1));
@@ -242,7 +243,7 @@ fn a_hole_sends_the_sessions_back_and_a_tail_that_goes_on_does_not() {
 fn what_an_earlier_subscription_has_shown_is_not_shown_again() {
     let hub = hub(8);
     (1..=2).for_each(|sequence| publish(&hub, sequence));
-    let viewer = viewer(Dialect::Parlor1, 100);
+    let viewer = viewer(&Parlor1, 100);
     let first = attach(&hub, &viewer, &own(), Begin::Now).unwrap();
     publish(&hub, 3);
     let mut told = None;
@@ -264,7 +265,7 @@ fn what_an_earlier_subscription_has_shown_is_not_shown_again() {
 #[test]
 fn what_is_no_record_is_shown_to_nobody() {
     let hub = hub(8);
-    let viewer = viewer(Dialect::Parlor1, 100);
+    let viewer = viewer(&Parlor1, 100);
     let _subscription = hub.attach(&viewer, &own(), Begin::Now, None, |_| None).unwrap();
     hub.publish(SHARD, Entry { record: Bytes::from_static(b"junk"), ..entry(1, 1, |_| {}) });
     publish(&hub, 2);

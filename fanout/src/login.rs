@@ -1,4 +1,4 @@
-//! The entrance: by what the clients of a kind are known once they have said hello.
+//! The login: by what a client is known once it says who it is.
 
 use http::HeaderMap;
 use parlor_auth::{Agents, Refused, Tenants, VisitorToken, VisitorTokens, visit};
@@ -8,25 +8,25 @@ use parlor_common::{
 };
 use parlor_history::Scope;
 
-/// By what a client of protocol 1 is known.
+/// By what a client is known that says who it is in a frame.
 #[derive(Debug)]
-pub(crate) enum Entrance {
-    /// A visitor's token, in the hello or a cookie.
+pub(crate) enum Login {
+    /// A visitor's token, in the frame or a cookie.
     Visitor {
-        /// Reads the one in the hello.
+        /// Reads the one in the frame.
         tokens: VisitorTokens,
         /// Whose visitor.
         tenant: TenantId,
         /// Who the cookie says it is; `None` where no page's Origin vouches for cookies.
         cookie: Option<VisitorToken>,
     },
-    /// An agent's token, in the hello.
-    Agent(Box<AgentEntrance>),
+    /// An agent's token, in the frame.
+    Agent(Box<AgentLogin>),
 }
 
 /// By what an agent is known, and what the upgrade claimed.
 #[derive(Debug)]
-pub(crate) struct AgentEntrance {
+pub(crate) struct AgentLogin {
     pub(crate) agents: Agents,
     pub(crate) tenants: Tenants,
     /// The tenant that the upgrade named, for the balancer: the token must agree.
@@ -46,10 +46,10 @@ pub(crate) struct Known {
     pub(crate) ends: Option<Timestamp>,
 }
 
-// === impl Entrance ===
+// === impl Login ===
 
-impl Entrance {
-    /// Who a client with this token in its hello is.
+impl Login {
+    /// Who a client with this token in its frame is.
     ///
     /// # Errors
     /// The code to close with: the token is bad, or not allowed here.
@@ -61,21 +61,30 @@ impl Entrance {
                     (None, Some(cookie)) => cookie,
                     (None, None) => return Err(CloseCode::BadToken),
                 };
-                let conversations = visitor.conversations(tenant);
-                Ok(Known {
-                    scope: Scope::Conversations(conversations.clone()),
-                    writer: Some((conversations, visitor.author())),
-                    ends: None,
-                })
+                Ok(Known::visitor(visitor, tenant))
             }
-            Self::Agent(entrance) => entrance.identify(token.ok_or(CloseCode::BadToken)?),
+            Self::Agent(login) => login.identify(token.ok_or(CloseCode::BadToken)?),
         }
     }
 }
 
-// === impl AgentEntrance ===
+// === impl Known ===
 
-impl AgentEntrance {
+impl Known {
+    /// A visitor of a tenant, who follows and writes what is its own.
+    pub(crate) fn visitor(visitor: &VisitorToken, tenant: &TenantId) -> Self {
+        let conversations = visitor.conversations(tenant);
+        Self {
+            scope: Scope::Conversations(conversations.clone()),
+            writer: Some((conversations, visitor.author())),
+            ends: None,
+        }
+    }
+}
+
+// === impl AgentLogin ===
+
+impl AgentLogin {
     fn identify(&self, token: &str) -> Result<Known, CloseCode> {
         let agent = self.agents.verify(token).map_err(|refused| match refused {
             Refused::Suspended => CloseCode::TenantSuspended,
