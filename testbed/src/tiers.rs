@@ -70,7 +70,9 @@ impl Tiers {
         let mut variables = Vec::new();
         for user in USERS {
             let name = format!("NATS_{}_PASSWORD", user.to_uppercase());
-            variables.push((name, secrets::kept(&self.secret(&format!("nats-{user}")))?));
+            let password = secrets::kept(&self.secret(&format!("nats-{user}")))?;
+            // What is in quotes is a text to NATS, whatever it looks like.
+            variables.push((name, format!("\"{password}\"")));
         }
         let settings = crate::servers::Settings {
             folder: self.settings.folder.clone(),
