@@ -29,7 +29,7 @@ impl LogPart {
     }
 }
 
-/// The message an entry holds. What is no record was set aside by the persister and is shown to
+/// The message an entry holds. What is no record became a dead letter at the persister and is shown to
 /// nobody.
 pub(crate) fn decode(entry: Entry) -> Option<Event> {
     let position = entry.position;

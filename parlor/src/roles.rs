@@ -12,7 +12,12 @@ use parlor_fanout::{Feeds, Hub, Sockets};
 use parlor_history::History;
 use parlor_http::{self as http, Readiness, RequestId, problem_response};
 use parlor_ingress::LogDoor;
-use parlor_log::monitor::{Monitor, MonitorMetrics};
+use parlor_log::{
+    PERSISTER,
+    consumer::{Consumer, ConsumerMetrics},
+    monitor::{Monitor, MonitorMetrics},
+};
+use parlor_persister::StoreSink;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
@@ -158,15 +163,17 @@ impl<'a> Shared<'a> {
 
     fn persister(&self) -> Result<NamedCheck, Exit> {
         let Backends { log, store, .. } = &self.backends;
-        let metrics = metrics(parlor_persister::Metrics::new(&self.registry))?;
-        let health = parlor_persister::run(
-            log,
-            store,
-            &self.settings.persister,
-            &metrics,
-            &self.stages.middle,
-        );
-        Ok(("persister", Box::new(move || health.check().map_err(str::to_owned))))
+        let sink =
+            StoreSink::new(store.clone(), metrics(parlor_persister::Metrics::new(&self.registry))?);
+        let consumer = Consumer {
+            log: log.clone(),
+            group: PERSISTER,
+            sink: Arc::new(sink),
+            settings: self.settings.persister.clone(),
+            metrics: metrics(ConsumerMetrics::new(&self.registry))?,
+        };
+        let health = consumer.start(&self.stages.middle);
+        Ok((PERSISTER, Box::new(move || health.check().map_err(|trouble| trouble.to_string()))))
     }
 
     /// What the sockets of a node share: one hub and its feeds, whoever looks.

@@ -11,8 +11,9 @@ use parlor_common::settings::duration;
 use parlor_fanout::{FeedSettings, SocketSettings};
 use parlor_http::HttpSettings;
 use parlor_ingress::{DoorSettings, RestSettings};
-use parlor_log::{jetstream::JetStreamSettings, sqlite::SqliteLogSettings};
-use parlor_persister::PersisterSettings;
+use parlor_log::{
+    consumer::ConsumerSettings, jetstream::JetStreamSettings, sqlite::SqliteLogSettings,
+};
 use parlor_store::CqlSettings;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,7 @@ pub(crate) struct Settings {
     pub(crate) feed: FeedSettings,
     pub(crate) sockets: SocketSettings,
     pub(crate) history: HistorySettings,
-    pub(crate) persister: PersisterSettings,
+    pub(crate) persister: ConsumerSettings,
     pub(crate) monitor: MonitorSettings,
     pub(crate) drain: DrainSettings,
     pub(crate) embedded: EmbeddedSettings,

@@ -139,6 +139,7 @@ impl Default for Setup {
                 max_bytes: 1 << 30,
                 max_age: Duration::from_secs(7 * 86_400),
                 ack_wait: Duration::from_secs(5),
+                groups: Vec::new(),
             },
             door: DoorSettings {
                 in_flight: 2048,

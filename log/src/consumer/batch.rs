@@ -1,31 +1,29 @@
-//! A batch: deliveries, sorted by what becomes of them.
+//! A batch: deliveries, decoded.
 
 use parlor_common::event::Event;
-use parlor_log::Delivery;
+
+use crate::Delivery;
 
 /// Deliveries that were taken together.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
-    /// What the store keeps, and each one's delivery at the same index.
-    pub(crate) events: Vec<Event>,
-    pub(crate) deliveries: Vec<Delivery>,
-    /// Kinds that this version does not store.
-    pub(crate) skipped: Vec<Delivery>,
+pub(super) struct Batch {
+    /// The events, and each one's delivery at the same index.
+    pub(super) events: Vec<Event>,
+    pub(super) deliveries: Vec<Delivery>,
     /// What is no record, and why.
-    pub(crate) unreadable: Vec<(Delivery, String)>,
+    pub(super) unreadable: Vec<(Delivery, String)>,
 }
 
 impl Batch {
-    pub(crate) fn sort(taken: Vec<Delivery>) -> Self {
+    pub(super) fn decode(taken: Vec<Delivery>) -> Self {
         let mut batch = Self::default();
         for delivery in taken {
             let entry = &delivery.entry;
             match Event::decode(entry.conversation.clone(), entry.position, entry.record.clone()) {
-                Ok(event) if event.record.body.message().is_some() => {
+                Ok(event) => {
                     batch.events.push(event);
                     batch.deliveries.push(delivery);
                 }
-                Ok(_) => batch.skipped.push(delivery),
                 Err(error) => batch.unreadable.push((delivery, error.to_string())),
             }
         }
