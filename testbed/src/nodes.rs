@@ -1,4 +1,6 @@
-//! The real binary as a process of the test's own, on free ports of loopback.
+//! Nodes of Parlor as processes of a test's own, on free ports of loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where its nodes cannot be started or stopped")]
 
 use std::{
     ffi::OsStr,
@@ -6,53 +8,76 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use crate::http;
+use tokio::time::{Instant, sleep};
+
+use crate::{client::http, process};
 
 /// A running `parlor`; killed when dropped.
 #[derive(Debug)]
-pub(crate) struct Parlor {
+pub struct Parlor {
     child: Child,
     /// How it was started, to be started again.
     command: Command,
-    pub(crate) listen: SocketAddr,
-    pub(crate) admin: SocketAddr,
-    pub(crate) log: PathBuf,
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// The operators' port.
+    pub admin: SocketAddr,
+    /// The file that it logs to.
+    pub log: PathBuf,
 }
 
 /// What a process that ended by itself said.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) status: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+pub struct Ended {
+    /// Its exit status, unless a signal ended it.
+    pub status: Option<i32>,
+    /// Everything it printed.
+    pub stdout: String,
+    /// Everything it logged.
+    pub stderr: String,
 }
 
+/// Variables of a node's environment, which has no others.
+pub type Variables = Vec<(&'static str, String)>;
+
 /// An address of loopback that is free now.
-pub(crate) fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
+/// The binary that `PARLOR_TEST_BIN` names, or the one that cargo built beside the running test.
+#[expect(clippy::disallowed_methods, reason = "a test is told by the environment what to test")]
+fn binary() -> PathBuf {
+    let beside = || {
+        let test = std::env::current_exe().unwrap();
+        test.ancestors().nth(2).expect("cargo puts tests into a folder").join("parlor")
+    };
+    let binary = std::env::var("PARLOR_TEST_BIN").map_or_else(|_| beside(), PathBuf::from);
+    let place = binary.display();
+    assert!(
+        binary.is_file(),
+        "there is no {place}: build it with `cargo build -p parlor`, or set PARLOR_TEST_BIN"
+    );
+    binary
+}
+
 /// `parlor` with nothing of this process's environment, in `folder`.
-pub(crate) fn command<S: AsRef<OsStr>>(
+pub fn command<S: AsRef<OsStr>>(
     folder: &Path,
     arguments: &[S],
     variables: &[(&str, String)],
 ) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_parlor"));
+    let mut command = Command::new(binary());
     command.args(arguments).env_clear().envs(variables.iter().map(|(name, value)| (*name, value)));
     command.current_dir(folder).stdin(Stdio::null());
     command
 }
 
-/// Runs `parlor` until it ends by itself, for 30 s at most.
-pub(crate) fn run<S: AsRef<OsStr>>(
-    folder: &Path,
-    arguments: &[S],
-    variables: &[(&str, String)],
-) -> Ended {
+/// Runs `parlor` until it ends by itself.
+pub fn run<S: AsRef<OsStr>>(folder: &Path, arguments: &[S], variables: &[(&str, String)]) -> Ended {
     let mut command = command(folder, arguments, variables);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let output = child.wait_with_output().unwrap();
@@ -60,13 +85,20 @@ pub(crate) fn run<S: AsRef<OsStr>>(
     Ended { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
+/// Waits until a condition holds; fails after 30 s.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+// === impl Parlor ===
+
 impl Parlor {
     /// Starts a role (none is the all-in-one) on free ports and waits until it is ready.
-    pub(crate) async fn start(
-        folder: &Path,
-        role: Option<&str>,
-        variables: &[(&str, String)],
-    ) -> Self {
+    pub async fn start(folder: &Path, role: Option<&str>, variables: &[(&str, String)]) -> Self {
         let (listen, admin) = (free_address(), free_address());
         let log = folder.join(format!("{}-{}.log", role.unwrap_or("parlor"), listen.port()));
         let mut all =
@@ -83,7 +115,7 @@ impl Parlor {
 
     /// Waits until the admin port says that it is ready; fails after 30 s, or when the process
     /// ends.
-    pub(crate) async fn ready(&mut self) {
+    pub async fn ready(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if self.is_ready().await {
@@ -93,19 +125,19 @@ impl Parlor {
                 panic!("it ended with {status}:\n{}", self.said());
             }
             assert!(Instant::now() < deadline, "it is not ready after 30 s:\n{}", self.said());
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
         }
     }
 
     /// Whether the admin port says so now.
-    pub(crate) async fn is_ready(&self) -> bool {
+    pub async fn is_ready(&self) -> bool {
         http::request(self.admin, "GET", "/ready", &[], "")
             .await
             .is_ok_and(|answer| answer.status == 200)
     }
 
     /// `kill -9`, and the same again on the same ports.
-    pub(crate) async fn kill_and_start_again(&mut self) {
+    pub async fn kill_and_start_again(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.child = self.command.spawn().unwrap();
@@ -113,7 +145,7 @@ impl Parlor {
     }
 
     /// SIGTERM, its orderly end, and the same again on the same ports.
-    pub(crate) async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.terminate();
         assert!(self.ended().await.success(), "{}", self.said());
         self.child = self.command.spawn().unwrap();
@@ -121,7 +153,7 @@ impl Parlor {
     }
 
     /// SIGTERM, and its exit status; fails after 30 s.
-    pub(crate) async fn stop(mut self) -> ExitStatus {
+    pub async fn stop(mut self) -> ExitStatus {
         self.terminate();
         self.ended().await
     }
@@ -133,18 +165,17 @@ impl Parlor {
                 return status;
             }
             assert!(Instant::now() < deadline, "it does not end:\n{}", self.said());
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
         }
     }
 
     /// SIGTERM alone.
-    pub(crate) fn terminate(&self) {
-        let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(told.success());
+    pub fn terminate(&self) {
+        assert!(process::send("-TERM", self.child.id()), "it does not run");
     }
 
     /// Everything it has logged.
-    pub(crate) fn said(&self) -> String {
+    pub fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 }

@@ -1,4 +1,6 @@
-//! Sockets of the tests: the seed's widget and protocol 1.
+//! Sockets: the widget's and protocol 1.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where a socket does what it did not expect")]
 
 use std::{
     net::SocketAddr,
@@ -15,15 +17,15 @@ use tokio_tungstenite::{
 
 /// An open socket.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// The cookie of the 101, if it set one.
-    pub(crate) cookie: Option<String>,
+    pub cookie: Option<String>,
 }
 
 impl Socket {
     /// Opens `path` with these further headers.
-    pub(crate) async fn open(to: SocketAddr, path: &str, headers: &[(&'static str, &str)]) -> Self {
+    pub async fn open(to: SocketAddr, path: &str, headers: &[(&'static str, &str)]) -> Self {
         let mut request = format!("ws://{to}{path}").into_client_request().unwrap();
         request.headers_mut().insert("origin", HeaderValue::from_static("http://localhost:3000"));
         for (name, value) in headers {
@@ -40,18 +42,13 @@ impl Socket {
         Self { stream, cookie }
     }
 
-    /// The seed's widget's.
-    pub(crate) async fn widget(to: SocketAddr, tenant: &str, cookie: &str) -> Self {
+    /// The widget's.
+    pub async fn widget(to: SocketAddr, tenant: &str, cookie: &str) -> Self {
         Self::open(to, &format!("/ws/chat?tenantId={tenant}"), &[("cookie", cookie)]).await
     }
 
     /// An agent's, subscribed from `since`.
-    pub(crate) async fn agent(
-        to: SocketAddr,
-        tenant: &str,
-        token: &str,
-        since: Option<&str>,
-    ) -> Self {
+    pub async fn agent(to: SocketAddr, tenant: &str, token: &str, since: Option<&str>) -> Self {
         let protocol = [("sec-websocket-protocol", "parlor.1")];
         let mut socket = Self::open(to, &format!("/ws/agent?tenantId={tenant}"), &protocol).await;
         socket
@@ -64,7 +61,7 @@ impl Socket {
 
     /// Waits for the server's first ping, which is answered by itself; what is sent by POST from
     /// then on is shown.
-    pub(crate) async fn answers_its_first_ping(&mut self) {
+    pub async fn answers_its_first_ping(&mut self) {
         let frame =
             timeout(Duration::from_secs(10), self.stream.next()).await.expect("a ping in 10 s");
         assert!(matches!(frame, Some(Ok(Message::Ping(_)))), "{frame:?}");
@@ -72,8 +69,10 @@ impl Socket {
         self.stream.flush().await.unwrap();
         // It has arrived when the server has answered something that came after it.
         self.stream.send(Message::Ping("arrived".into())).await.unwrap();
-        while !matches!(self.stream.next().await, Some(Ok(Message::Pong(answer))) if *answer == *b"arrived")
-        {
+        let mut arrived = false;
+        while !arrived {
+            let frame = self.stream.next().await.expect("the socket is open").unwrap();
+            arrived = matches!(frame, Message::Pong(answer) if *answer == *b"arrived");
         }
         // The pong and a POST's arrival are compared in whole milliseconds of the clock: let this
         // one end.
@@ -84,12 +83,13 @@ impl Socket {
         }
     }
 
-    pub(crate) async fn say(&mut self, frame: &Value) {
+    /// Sends a text frame.
+    pub async fn say(&mut self, frame: &Value) {
         self.stream.send(Message::text(frame.to_string())).await.unwrap();
     }
 
     /// The next text frame; fails after 20 s.
-    pub(crate) async fn next(&mut self) -> Value {
+    pub async fn next(&mut self) -> Value {
         loop {
             let frame = timeout(Duration::from_secs(20), self.stream.next())
                 .await
@@ -103,7 +103,7 @@ impl Socket {
     }
 
     /// The text of the next message.
-    pub(crate) async fn next_text(&mut self) -> String {
+    pub async fn next_text(&mut self) -> String {
         loop {
             let frame = self.next().await;
             if frame["type"] == "message" {
@@ -113,7 +113,7 @@ impl Socket {
     }
 
     /// Waits for the close, and gives its code.
-    pub(crate) async fn closed(&mut self) -> Option<u16> {
+    pub async fn closed(&mut self) -> Option<u16> {
         loop {
             match timeout(Duration::from_secs(20), self.stream.next())
                 .await

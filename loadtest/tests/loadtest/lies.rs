@@ -6,11 +6,11 @@ use std::sync::{
 };
 
 use futures_util::{SinkExt, StreamExt};
-use parlor_common::drain::Drain;
+use parlor_testbed::network::Proxy;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -36,14 +36,6 @@ pub(crate) enum Lie {
     Cut,
 }
 
-/// It is ended when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Proxy {
-    /// `host:port`.
-    pub(crate) address: String,
-    task: tokio::task::JoinHandle<()>,
-}
-
 #[derive(Debug)]
 struct Liar {
     lie: Lie,
@@ -56,35 +48,20 @@ struct Liar {
 const TRUTHS: u32 = 20;
 const MOST_HEAD: usize = 16 << 10;
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+/// A proxy before the server at `host:port`.
+pub(crate) async fn proxy(server: &str, lie: Lie) -> Proxy {
+    let liar = Arc::new(Liar { lie, frames: AtomicU32::new(0), first: Mutex::default() });
+    Proxy::with(server, move |client, server| {
+        let liar = liar.clone();
+        async move {
+            // A connection that breaks is what a proxy's clients see, too.
+            pass(client, server, &liar).await.ok();
+        }
+    })
+    .await
 }
 
-impl Proxy {
-    pub(crate) async fn start(server: &str, lie: Lie) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let liar = Arc::new(Liar { lie, frames: AtomicU32::new(0), first: Mutex::default() });
-        let (server, drain) = (server.to_owned(), Drain::new());
-        let task = drain.clone().spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let (server, liar) = (server.clone(), liar.clone());
-                drain.spawn(async move {
-                    // A connection that breaks is what a proxy's clients see, too.
-                    pass(client, &server, &liar).await.ok();
-                });
-            }
-        });
-        Self { address, task }
-    }
-}
-
-async fn pass(mut client: TcpStream, server: &str, liar: &Liar) -> std::io::Result<()> {
-    let mut server = TcpStream::connect(server).await?;
-    client.set_nodelay(true)?;
-    server.set_nodelay(true)?;
+async fn pass(mut client: TcpStream, mut server: TcpStream, liar: &Liar) -> std::io::Result<()> {
     let (request, _) = read_head(&mut client).await?;
     server.write_all(&request).await?;
     let target = String::from_utf8_lossy(&request).split(' ').nth(1).unwrap_or_default().to_owned();
