@@ -1,6 +1,6 @@
 //! A batch: deliveries, sorted by what becomes of them.
 
-use parlor_common::event::Event;
+use parlor_common::{event::Event, state::StateChange};
 use parlor_log::Delivery;
 
 /// Deliveries that were taken together.
@@ -21,7 +21,7 @@ impl Batch {
         for delivery in taken {
             let entry = &delivery.entry;
             match Event::decode(entry.conversation.clone(), entry.position, entry.record.clone()) {
-                Ok(event) if event.record.body.message().is_some() => {
+                Ok(event) if is_kept(&event) => {
                     batch.events.push(event);
                     batch.deliveries.push(delivery);
                 }
@@ -31,4 +31,10 @@ impl Batch {
         }
         batch
     }
+}
+
+/// Whether the store keeps something of it: a row or a last value.
+fn is_kept(event: &Event) -> bool {
+    let body = &event.record.body;
+    body.is_row() || body.changes() != StateChange::Nothing
 }

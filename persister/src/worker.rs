@@ -115,7 +115,7 @@ impl Worker {
     async fn attempt(&self, events: &[Event]) -> Result<(), StoreError> {
         self.store.insert(events).await?;
         match events.iter().map(|event| event.position).max() {
-            Some(highest) => self.store.note(self.shard, highest).await,
+            Some(highest) => self.store.raise_watermark(self.shard, highest).await,
             None => Ok(()),
         }
     }

@@ -5,6 +5,7 @@ use http::StatusCode;
 use parlor_auth::{Agent, Bearer, Credential, Kind, visit};
 use parlor_common::{
     conversation::{ConversationKey, ConversationSet},
+    event::Audience,
     id::{ConversationId, VisitorId},
     message::Sender,
     problem::{Code, Problem},
@@ -88,7 +89,7 @@ pub(super) async fn page(rest: &Deps, call: &mut Call) -> Result<Response, Probl
     let agent = check(rest, call, Kind::Read)?;
     let wanted = wanted(rest, call, &agent.tenant)?;
     let key = named(call, &agent)?;
-    let page = read_page(rest, &ConversationSet::only(&key), wanted).await?;
+    let page = read_page(rest, &ConversationSet::only(&key), Audience::Agents, wanted).await?;
     if page.events.is_empty() {
         must_exist(rest, &key).await?;
     }
@@ -127,7 +128,7 @@ fn named(call: &Call, agent: &Agent) -> Result<ConversationKey, Problem> {
 /// The same answer for what is another tenant's and for what never was: under this tenant neither
 /// is there.
 async fn must_exist(rest: &Deps, key: &ConversationKey) -> Result<(), Problem> {
-    match within(rest.settings.read_within, rest.history.exists(key)).await? {
+    match within(rest.settings.read_within, rest.history.exists(key, Audience::Agents)).await? {
         true => Ok(()),
         false => Err(Problem::not_found()),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{body::Body, response::Response};
 use parlor_auth::{Bearer, Credential, Kind, Tenant, VisitorToken, visit};
-use parlor_common::problem::Problem;
+use parlor_common::{event::Audience, problem::Problem};
 
 use super::{
     Deps,
@@ -19,7 +19,8 @@ pub(super) async fn page(rest: &Deps, call: &mut Call) -> Result<Response, Probl
     let wanted = wanted(rest, call, &tenant.id)?;
     match known(rest, call)? {
         Some(token) => {
-            let page = read_page(rest, &token.conversations(&tenant.id), wanted).await?;
+            let page = read_page(rest, &token.conversations(&tenant.id), Audience::Visitor, wanted)
+                .await?;
             page_answer(rest, &tenant.id, &page)
         }
         None => empty_page(rest, &tenant.id),
