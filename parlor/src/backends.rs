@@ -59,7 +59,7 @@ impl Backends {
         registry: &Registry,
         drain: &Drain,
     ) -> Result<Self, Exit> {
-        let nats = secrets::with_nats_password(settings)?;
+        let nats = secrets::with_nats_password(&settings.secrets, &settings.nats)?;
         let nats_metrics = metrics(JetStreamMetrics::new(registry))?;
         let log_metrics = metrics(parlor_log::Metrics::new(registry))?;
         let log = JetStreamLog::connect(nats, random.clone(), drain, nats_metrics, log_metrics);
@@ -103,7 +103,7 @@ pub(crate) async fn connect_cql(
     settings: &Settings,
     registry: &Registry,
 ) -> Result<CqlStore, Exit> {
-    let cql = secrets::with_cql_password(settings)?;
+    let cql = secrets::with_cql_password(&settings.secrets, &settings.cql)?;
     let store = CqlStore::connect(&cql, store_metrics(registry)?).await;
     store.map_err(|error| Exit::unavailable(format_args!("cql.nodes = {:?}: {error}", cql.nodes)))
 }

@@ -21,8 +21,8 @@ const STREAMS: &str = include_str!("../../nats/streams.json");
 /// Makes what is missing. The database first: it knows the highest epoch of each shard.
 pub(crate) async fn run(settings: &Settings, renew: bool) -> Result<(), Exit> {
     let registry = metrics(parlor_common::metrics::registry())?;
-    let cql = secrets::with_cql_password(settings)?;
-    let nats = secrets::with_nats_password(settings)?;
+    let cql = secrets::with_cql_password(&settings.secrets, &settings.cql)?;
+    let nats = secrets::with_nats_password(&settings.secrets, &settings.nats)?;
     let plan = match &settings.provision.streams_file {
         None => STREAMS.to_owned(),
         Some(file) => std::fs::read_to_string(file)
