@@ -22,11 +22,12 @@ use parlor_common::{
     clock::{Clock, Timestamp},
     conversation::ConversationKey,
     drain::Drain,
-    event::{Body, Event, MessageBody, Record, Transport},
+    event::{Audience, Body, DeliveredBody, Event, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId, EventId},
     metrics::Registry,
     position::Position,
     shard::Shard,
+    state::{ConversationState, Reader},
     tenant::TenantId,
 };
 use parlor_log::{
@@ -56,7 +57,7 @@ impl HistoryStore for Switched {
     async fn insert(&self, events: &[Event]) -> Result<(), StoreError> {
         self.attempts.fetch_add(1, Ordering::SeqCst);
         self.largest.fetch_max(events.len(), Ordering::SeqCst);
-        let watermark = self.store.highest(Shard::ONLY).await?;
+        let watermark = self.store.watermark(Shard::ONLY).await?;
         if events.iter().any(|event| watermark.is_none_or(|seen| event.position > seen)) {
             self.uncovered.store(true, Ordering::SeqCst);
         }
@@ -73,10 +74,11 @@ impl HistoryStore for Switched {
     async fn page(
         &self,
         conversation: &ConversationKey,
+        audience: Audience,
         range: PageRange,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        self.store.page(conversation, range, limit).await
+        self.store.page(conversation, audience, range, limit).await
     }
 
     async fn find(
@@ -85,6 +87,10 @@ impl HistoryStore for Switched {
         id: &EventId,
     ) -> Result<Option<Event>, StoreError> {
         self.store.find(conversation, id).await
+    }
+
+    async fn state(&self, conversation: &ConversationKey) -> Result<ConversationState, StoreError> {
+        self.store.state(conversation).await
     }
 
     async fn inbox(
@@ -96,12 +102,12 @@ impl HistoryStore for Switched {
         self.store.inbox(tenant, before, limit).await
     }
 
-    async fn note(&self, shard: Shard, position: Position) -> Result<(), StoreError> {
-        self.store.note(shard, position).await
+    async fn raise_watermark(&self, shard: Shard, position: Position) -> Result<(), StoreError> {
+        self.store.raise_watermark(shard, position).await
     }
 
-    async fn highest(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
-        self.store.highest(shard).await
+    async fn watermark(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
+        self.store.watermark(shard).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -186,7 +192,11 @@ impl Bench {
 
     /// The ids that the store has, in order.
     async fn stored(&self) -> Vec<u128> {
-        let page = self.store.page(&key(), PageRange::Before(Position::MAX), 10_000).await.unwrap();
+        let page = self
+            .store
+            .page(&key(), Audience::Agents, PageRange::Before(Position::MAX), 10_000)
+            .await
+            .unwrap();
         page.events.iter().map(|event| u128::from_be_bytes(*event.record.id.as_bytes())).collect()
     }
 
@@ -262,7 +272,7 @@ async fn what_is_stored_is_acknowledged_and_every_event_is_stored_once() {
     assert_eq!(bench.stored().await, numbers(0..95));
     assert_eq!(health.check(), Ok(()));
     assert!(bench.store.largest.load(Ordering::SeqCst) <= 10, "a batch is bounded");
-    let noted = bench.store.highest(Shard::ONLY).await.unwrap().unwrap();
+    let noted = bench.store.watermark(Shard::ONLY).await.unwrap().unwrap();
     assert_eq!(noted.sequence(), 95);
     bench.drain.begin();
     assert!(bench.drain.finished(Duration::from_secs(5)).await);
@@ -323,6 +333,20 @@ async fn a_row_is_never_above_the_watermark() {
     until("all are persisted", async || bench.persisted().await == 45).await;
     assert!(bench.store.attempts.load(Ordering::SeqCst) >= 5, "there were several batches");
     assert!(!bench.store.uncovered.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn a_mark_is_stored_as_a_last_value_and_is_no_row() {
+    let bench = Bench::new().await;
+    let up_to = bench.append(0, record(0).encode().unwrap()).await;
+    let body = Body::Delivered(DeliveredBody { reader: Reader::Agent, up_to });
+    bench.append(1, Record { body, ..record(1) }.encode().unwrap()).await;
+    bench.persist(&bench.drain);
+    until("both are persisted", async || bench.persisted().await == 2).await;
+    assert_eq!(bench.stored().await, numbers(0..1));
+    assert_eq!(bench.store.state(&key()).await.unwrap().delivered_to_agent, up_to);
+    assert_eq!(bench.events("kept"), 2.0);
+    assert_eq!(bench.counted("parlor_persister_skipped_total", None), 0.0);
 }
 
 #[tokio::test]
