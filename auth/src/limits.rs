@@ -23,7 +23,7 @@ use parlor_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{rate::Rate, tenants::Tenants};
+use crate::{rate::Rate, tenant::TenantLimits, tenants::Tenants};
 
 /// The limits of one node. [`Default`] has the defaults named here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,12 @@ pub struct LimitSettings {
     /// `limits.tenant_messages`: messages of a tenant's visitors and agents. Default 500/s, 2000 at
     /// once.
     pub tenant_messages: Rate,
+    /// `limits.visitor_bytes`: bytes of the texts of a visitor of a tenant. Default 2 KiB/s, 256
+    /// KiB at once.
+    pub visitor_bytes: Rate,
+    /// `limits.tenant_bytes`: bytes of the texts of a tenant's visitors and agents. Default 128
+    /// KiB/s, 8 MiB at once.
+    pub tenant_bytes: Rate,
     /// `limits.address_requests`: REST requests of an IPv4 address or IPv6 /64. Default 200/s, 1000
     /// at once.
     pub address_requests: Rate,
@@ -76,18 +82,18 @@ struct Shared {
     settings: LimitSettings,
     tenants: Tenants,
     clock: Clock,
-    visitors: Buckets<(TenantId, VisitorId)>,
-    of_tenants: Buckets<TenantId>,
-    requests: Buckets<IpAddr>,
-    upgrades: Buckets<IpAddr>,
+    visitors: Buckets<(TenantId, VisitorId), 2>,
+    of_tenants: Buckets<TenantId, 2>,
+    requests: Buckets<IpAddr, 1>,
+    upgrades: Buckets<IpAddr, 1>,
 }
 
-/// For each key the instant, in microseconds, at which its rate will have paid for everything that
-/// was let through.
+/// For each key and each of its `N` rates the instant, in microseconds, at which the rate will have
+/// paid for everything that was let through.
 #[derive(Debug)]
-struct Buckets<K: Hash + Eq> {
+struct Buckets<K: Hash + Eq, const N: usize> {
     cap: usize,
-    used: Mutex<LruCache<K, i64>>,
+    used: Mutex<LruCache<K, [i64; N]>>,
 }
 
 // === impl LimitSettings ===
@@ -97,6 +103,8 @@ impl Default for LimitSettings {
         Self {
             visitor_messages: Rate::new(20, 200),
             tenant_messages: Rate::new(500, 2000),
+            visitor_bytes: Rate::new(2048, 262_144),
+            tenant_bytes: Rate::new(131_072, 8_388_608),
             address_requests: Rate::new(200, 1000),
             address_upgrades: Rate::new(200, 2000),
             keys: 100_000,
@@ -121,29 +129,40 @@ impl Limits {
         }))
     }
 
-    /// One message of a visitor to a tenant.
+    /// One message of a visitor to a tenant, whose text has so many bytes.
     ///
     /// # Errors
-    /// [`Limited`] over the visitor's rate.
-    pub fn check_visitor(&self, tenant: &TenantId, visitor: VisitorId) -> Result<(), Limited> {
-        let own = self.0.tenants.get(tenant).and_then(|tenant| tenant.limits.visitor_messages);
-        let rate = own.unwrap_or(self.0.settings.visitor_messages);
+    /// [`Limited`] over one of the visitor's rates.
+    pub fn check_visitor(
+        &self,
+        tenant: &TenantId,
+        visitor: VisitorId,
+        bytes: usize,
+    ) -> Result<(), Limited> {
+        let own = self.own(tenant);
+        let rates = [
+            (own.visitor_messages.unwrap_or(self.0.settings.visitor_messages), 1),
+            (own.visitor_bytes.unwrap_or(self.0.settings.visitor_bytes), amount(bytes)),
+        ];
         self.0
             .visitors
-            .check((tenant.clone(), visitor), rate, self.now())
+            .check((tenant.clone(), visitor), rates, self.now())
             .map_err(|wait| Whose::Visitor.limited(wait))
     }
 
-    /// One message to a tenant's conversations, whoever it is by.
+    /// One message to a tenant's conversations, whoever it is by, whose text has so many bytes.
     ///
     /// # Errors
-    /// [`Limited`] over the tenant's rate.
-    pub fn check_tenant(&self, tenant: &TenantId) -> Result<(), Limited> {
-        let own = self.0.tenants.get(tenant).and_then(|tenant| tenant.limits.messages);
-        let rate = own.unwrap_or(self.0.settings.tenant_messages);
+    /// [`Limited`] over one of the tenant's rates.
+    pub fn check_tenant(&self, tenant: &TenantId, bytes: usize) -> Result<(), Limited> {
+        let own = self.own(tenant);
+        let rates = [
+            (own.messages.unwrap_or(self.0.settings.tenant_messages), 1),
+            (own.bytes.unwrap_or(self.0.settings.tenant_bytes), amount(bytes)),
+        ];
         self.0
             .of_tenants
-            .check(tenant.clone(), rate, self.now())
+            .check(tenant.clone(), rates, self.now())
             .map_err(|wait| Whose::Tenant.limited(wait))
     }
 
@@ -153,7 +172,10 @@ impl Limits {
     /// [`Limited`] over the address's rate.
     pub fn check_request(&self, address: IpAddr) -> Result<(), Limited> {
         let (rate, key) = (self.0.settings.address_requests, address_group(address));
-        self.0.requests.check(key, rate, self.now()).map_err(|wait| Whose::Address.limited(wait))
+        self.0
+            .requests
+            .check(key, [(rate, 1)], self.now())
+            .map_err(|wait| Whose::Address.limited(wait))
     }
 
     /// One upgrade from an address; IPv6 addresses of one /64 count together.
@@ -162,7 +184,15 @@ impl Limits {
     /// [`Limited`] over the address's rate.
     pub fn check_upgrade(&self, address: IpAddr) -> Result<(), Limited> {
         let (rate, key) = (self.0.settings.address_upgrades, address_group(address));
-        self.0.upgrades.check(key, rate, self.now()).map_err(|wait| Whose::Address.limited(wait))
+        self.0
+            .upgrades
+            .check(key, [(rate, 1)], self.now())
+            .map_err(|wait| Whose::Address.limited(wait))
+    }
+
+    /// What differs for `tenant` from the settings.
+    fn own(&self, tenant: &TenantId) -> TenantLimits {
+        self.0.tenants.get(tenant).map(|tenant| tenant.limits).unwrap_or_default()
     }
 
     fn now(&self) -> i64 {
@@ -172,22 +202,37 @@ impl Limits {
 
 // === impl Buckets ===
 
-impl<K: Hash + Eq> Buckets<K> {
+impl<K: Hash + Eq, const N: usize> Buckets<K, N> {
     fn new(cap: usize) -> Self {
         // Bounded by `check`: a cache made with a capacity takes its memory at once.
         Self { cap: cap.max(1), used: Mutex::new(LruCache::unbounded()) }
     }
 
-    fn check(&self, key: K, rate: Rate, now: i64) -> Result<(), Duration> {
+    /// Takes each amount from its rate, or none of them and says how long to wait.
+    fn check(&self, key: K, rates: [(Rate, u32); N], now: i64) -> Result<(), Duration> {
         let mut all = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = all.get_or_insert_mut(key, || now);
-        let outcome = rate.let_through(used, now);
+        let used = all.get_or_insert_mut(key, || [now; N]);
+        let (mut after, mut longest) = ([now; N], None);
+        for (((rate, amount), used), after) in rates.into_iter().zip(&mut *used).zip(&mut after) {
+            match rate.let_through(amount, used, now) {
+                Ok(then) => *after = then,
+                Err(wait) => longest = longest.max(Some(wait)),
+            }
+        }
+        if longest.is_none() {
+            *used = after;
+        }
         if all.len() > self.cap {
             all.pop_lru();
         }
         drop(all);
-        outcome.map_err(|wait| Duration::from_micros(u64::try_from(wait).unwrap_or(0)))
+        let longest = longest.map(|wait| Duration::from_micros(u64::try_from(wait).unwrap_or(0)));
+        longest.map_or(Ok(()), Err)
     }
+}
+
+fn amount(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 // === impl Whose ===

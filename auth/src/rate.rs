@@ -4,13 +4,14 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-/// How many are let through in a second on average, and how many at once after a pause.
+/// How much is let through in a second on average, and how much at once after a pause: messages,
+/// bytes or requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
-    /// How many in a second.
+    /// How much in a second.
     pub per_second: NonZeroU32,
-    /// How many at once.
+    /// How much at once.
     pub burst: NonZeroU32,
 }
 
@@ -28,19 +29,21 @@ impl Rate {
         Self { per_second: at_least_one(per_second), burst: at_least_one(burst) }
     }
 
-    /// Lets one more through at `now` and adds it to `used`, or says how long to wait.
+    /// What is used up once `amount` more is let through at `now`, or how long to wait for it.
     /// Microseconds.
-    pub(crate) fn let_through(self, used: &mut i64, now: i64) -> Result<(), i64> {
-        let each = (1_000_000 / i64::from(self.per_second.get())).max(1);
-        let most = now + each * i64::from(self.burst.get());
+    ///
+    /// An amount over the burst counts as the burst, since it could never be let through otherwise.
+    pub(crate) fn let_through(self, amount: u32, used: &mut i64, now: i64) -> Result<i64, i64> {
+        let most = now + self.span_of(self.burst.get());
         // After the clock was set back, this instant may lie far ahead; no more than a whole burst
         // is ever owed.
         *used = (*used).clamp(now, most);
-        let after = *used + each;
-        if after > most {
-            return Err(after - most);
-        }
-        *used = after;
-        Ok(())
+        let after = *used + self.span_of(amount.min(self.burst.get()));
+        if after > most { Err(after - most) } else { Ok(after) }
+    }
+
+    /// How long the rate takes to let `amount` through.
+    fn span_of(self, amount: u32) -> i64 {
+        (i64::from(amount) * 1_000_000 / i64::from(self.per_second.get())).max(1)
     }
 }

@@ -33,6 +33,10 @@ pub struct TenantLimits {
     pub messages: Option<Rate>,
     /// Messages of each of its visitors.
     pub visitor_messages: Option<Rate>,
+    /// Bytes of the texts of all its visitors and agents.
+    pub bytes: Option<Rate>,
+    /// Bytes of the texts of each of its visitors.
+    pub visitor_bytes: Option<Rate>,
 }
 
 // === impl Tenant ===

@@ -106,6 +106,11 @@ impl Text {
         }
     }
 
+    /// How many bytes it has: 1 to 16,384.
+    pub const fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     /// The text as it came.
     pub fn into_string(self) -> String {
         self.0

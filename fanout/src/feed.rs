@@ -3,13 +3,13 @@
 pub(crate) mod facts;
 pub(crate) mod hub;
 pub(crate) mod item;
+mod life;
 pub(crate) mod resume;
 pub(crate) mod ring;
 pub(crate) mod span;
 
 use std::{
     fmt,
-    num::NonZeroUsize,
     ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -25,7 +25,10 @@ use tokio::{
 };
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
-use self::hub::Hub;
+use self::{
+    hub::Hub,
+    life::{Followers, Life},
+};
 use crate::{FeedSettings, Metrics};
 
 /// The first and the longest pause before a tail is asked for again.
@@ -54,39 +57,6 @@ struct Slot {
 struct State {
     followers: Followers,
     life: Life,
-}
-
-/// Who needs a shard.
-#[derive(Clone, Copy, Debug, Default)]
-enum Followers {
-    /// Nobody has needed it yet.
-    #[default]
-    Never,
-    /// So many sessions.
-    Some(NonZeroUsize),
-    /// Nobody any more, since then.
-    Gone(Instant),
-}
-
-/// The life of a shard's feed.
-///
-/// ```text
-/// Off ──a follower comes──► Down ◄──tail ends, tail begins──► Up
-///  ▲                         │                                 │
-///  └──nobody needs the shard for a while, or the node stops────┤
-///                                      its task panics ──► Broken
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-enum Life {
-    /// There is no task.
-    #[default]
-    Off,
-    /// The task has had no tail since then.
-    Down(Instant),
-    /// The task has a tail.
-    Up,
-    /// The task has panicked. It is not begun again: the node is not ready until it is restarted.
-    Broken,
 }
 
 /// Keeps a shard followed. Dropping the last one of a shard ends its feed a while later.
@@ -218,43 +188,6 @@ impl Deref for Shared {
 
     fn deref(&self) -> &FeedParts {
         &self.parts
-    }
-}
-
-// === impl Followers ===
-
-impl Followers {
-    fn one_more(self) -> Self {
-        let count = if let Self::Some(count) = self { count.get() } else { 0 };
-        Self::Some(NonZeroUsize::MIN.saturating_add(count))
-    }
-
-    fn one_less(self) -> Self {
-        match self {
-            Self::Some(count) => NonZeroUsize::new(count.get() - 1)
-                .map_or_else(|| Self::Gone(Instant::now()), Self::Some),
-            Self::Never | Self::Gone(_) => self,
-        }
-    }
-
-    /// Since when nobody has needed the shard any more.
-    const fn gone_since(self) -> Option<Instant> {
-        match self {
-            Self::Gone(since) => Some(since),
-            Self::Never | Self::Some(_) => None,
-        }
-    }
-}
-
-// === impl Life ===
-
-impl Life {
-    /// Since when a running feed has had no tail.
-    const fn down_since(self) -> Option<Instant> {
-        match self {
-            Self::Down(since) => Some(since),
-            Self::Off | Self::Up | Self::Broken => None,
-        }
     }
 }
 

@@ -108,7 +108,7 @@ impl LogDoor {
         let Submission { conversations, author, session, transport, arrived, action } = submission;
         let key = conversations.primary();
         match &action {
-            Action::Send(_) => self.check_limits(&key, &author)?,
+            Action::Send(draft) => self.check_limits(&key, &author, draft.text.bytes())?,
             // A mark follows from what was sent to the client, whose messages had a rate.
             Action::Mark(_) => {}
         }
@@ -170,14 +170,19 @@ impl LogDoor {
         Ok(Prepared::New(id, Body::Message(MessageBody { text, client_message_id })))
     }
 
-    fn check_limits(&self, key: &ConversationKey, author: &Author) -> Result<(), Problem> {
+    fn check_limits(
+        &self,
+        key: &ConversationKey,
+        author: &Author,
+        bytes: usize,
+    ) -> Result<(), Problem> {
         // The visitor is checked first, so that one over its own rate does not use up the tenant's.
         if author.kind == AuthorKind::Visitor
             && let Ok(visitor) = VisitorId::parse(&author.id)
         {
-            self.limits.check_visitor(&key.tenant, visitor)?;
+            self.limits.check_visitor(&key.tenant, visitor, bytes)?;
         }
-        self.limits.check_tenant(&key.tenant)?;
+        self.limits.check_tenant(&key.tenant, bytes)?;
         Ok(())
     }
 

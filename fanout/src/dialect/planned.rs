@@ -140,3 +140,6 @@ impl Speaker for Client {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,6 +136,7 @@ impl Folders {
 impl Default for Setup {
     fn default() -> Self {
         let plenty = Rate::new(100_000, 100_000);
+        let plenty_of_bytes = Rate::new(1_000_000_000, 1_000_000_000);
         Self {
             log: SqliteLogSettings {
                 max_bytes: 1 << 30,
@@ -159,6 +160,8 @@ impl Default for Setup {
             limits: LimitSettings {
                 visitor_messages: plenty,
                 tenant_messages: plenty,
+                visitor_bytes: plenty_of_bytes,
+                tenant_bytes: plenty_of_bytes,
                 address_requests: plenty,
                 address_upgrades: plenty,
                 keys: 1000,

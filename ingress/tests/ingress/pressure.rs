@@ -25,7 +25,7 @@ use parlor_log::{
 use serde_json::json;
 
 use crate::{
-    client::Ask,
+    client::{Answer, Ask},
     node::{Node, tenant},
 };
 
@@ -244,6 +244,29 @@ async fn a_tenant_over_the_rate_leaves_others_alone() {
     );
     assert_eq!(answer.json()["error"]["retryable"], true);
     Ask::say("1").tenant("b").send(&node).await.expect(201);
+}
+
+#[tokio::test]
+async fn texts_over_the_rate_of_bytes_are_refused_and_short_ones_are_not() {
+    let node = Node::with(|setup| {
+        setup.limits.visitor_bytes = Rate::new(1000, 20_000);
+        setup.limits.tenant_bytes = Rate::new(1000, 40_000);
+    })
+    .await;
+    let text = "x".repeat(15_000);
+    let cookie = Ask::say(&text).send(&node).await.expect(201).cookie().unwrap();
+    let of = |answer: &Answer| answer.json()["error"]["details"][0]["field"].clone();
+    let answer = Ask::say(&text).cookie(&cookie).send(&node).await.expect(429);
+    assert_eq!((answer.problem().as_str(), of(&answer)), ("rate_limited", json!("visitor")));
+    assert_eq!(answer.header("retry-after"), Some("10"));
+    Ask::say("short").cookie(&cookie).send(&node).await.expect(201);
+    // Another visitor has a share of its own, and the tenant's is for all of them.
+    Ask::say(&text).send(&node).await.expect(201);
+    let answer = Ask::say(&text).send(&node).await.expect(429);
+    assert_eq!((answer.problem().as_str(), of(&answer)), ("rate_limited", json!("tenant")));
+    Ask::say(&text).tenant("b").cookie(&cookie).send(&node).await.expect(201);
+    node.clock.advance(Duration::from_secs(11));
+    Ask::say(&text).cookie(&cookie).send(&node).await.expect(201);
 }
 
 #[tokio::test]
