@@ -247,16 +247,20 @@ fn what_an_earlier_subscription_has_shown_is_not_shown_again() {
     let first = attach(&hub, &viewer, &own(), Begin::Now).unwrap();
     publish(&hub, 3);
     let mut told = None;
-    let within = first.covers(Begin::Claimed(at(2)), |attached| {
-        told = Some(attached);
-        None
-    });
-    assert!(within);
+    let first = first
+        .replace(Begin::Claimed(at(2)), |attached| {
+            told = Some(attached);
+            None
+        })
+        .expect("it begins within the first one");
     assert_eq!(told, Some(Attached { position: at(3), replayed: 0 }));
-    assert!(!first.covers(Begin::Claimed(at(1)), |_| None), "it begins before the first one did");
-    assert!(!first.covers(Begin::Claimed(at(4)), |_| None), "it is ahead");
-    let shown_before = first.coverage();
-    drop(first);
+    let ahead = attach(&hub, &self::viewer(&Parlor1, 100), &own(), Begin::Now).unwrap();
+    assert_eq!(
+        ahead.replace(Begin::Claimed(at(4)), |_| None).unwrap_err(),
+        Coverage::new(at(3), at(3))
+    );
+    let shown_before = first.replace(Begin::Claimed(at(1)), |_| None).unwrap_err();
+    assert_eq!(shown_before, Coverage::new(at(2), at(3)));
     let _second =
         hub.attach(&viewer, &own(), Begin::Claimed(at(0)), Some(shown_before), |_| None).unwrap();
     assert_eq!(shown(&viewer), [0, 3, 1, 2]);
@@ -270,4 +274,31 @@ fn what_is_no_record_is_shown_to_nobody() {
     hub.publish(SHARD, Entry { record: Bytes::from_static(b"junk"), ..entry(1, 1, |_| {}) });
     publish(&hub, 2);
     assert_eq!(shown(&viewer), [2]);
+}
+
+/// The feed brings events at the very moment at which a second subscription replaces the first.
+#[test]
+fn a_replaced_subscription_shows_nothing_twice_or_out_of_order() {
+    for round in 0..2_000 {
+        let hub = hub(64);
+        (1..=2).for_each(|sequence| publish(&hub, sequence));
+        let viewer = viewer(&Parlor1, 1_000);
+        let first = hub.attach(&viewer, &own(), Begin::Now, None, |_| None).unwrap();
+        let start = std::sync::Barrier::new(2);
+        let second = std::thread::scope(|threads| {
+            threads.spawn(|| {
+                start.wait();
+                (3..=40).for_each(|sequence| publish(&hub, sequence));
+            });
+            start.wait();
+            let begin = Begin::Claimed(at(0));
+            let before = first.replace(begin, |_| None).unwrap_err();
+            hub.attach(&viewer, &own(), begin, Some(before), |_| None).unwrap()
+        });
+        let shown = shown(&viewer);
+        let by_first = shown.iter().position(|&sequence| sequence == 1).unwrap() as u64;
+        let expected = (3..3 + by_first).chain(1..=2).chain(3 + by_first..=40);
+        assert_eq!(shown, expected.collect::<Vec<_>>(), "round {round}");
+        drop(second);
+    }
 }
