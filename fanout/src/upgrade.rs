@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{body::Body, response::Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
-use parlor_auth::{Agents, Tenant, VisitorTokens, visit};
+use parlor_auth::{Agents, CookieVisitor, Tenant, VisitorTokens, visit};
 use parlor_common::{
     frame::SUBPROTOCOL,
     problem::{Code, Problem},
@@ -129,18 +129,16 @@ impl Doorway {
         let credential =
             if known.is_some() { visit::Credential::Cookie } else { visit::Credential::Bearer };
         let origin = visit::check_origin(tenant, headers, visit::Kind::Upgrade, credential)?;
-        let fresh = (origin.is_some() && known.is_none()).then(|| tokens.issue());
-        let cookie = fresh.as_ref().map(|fresh| tokens.set_cookie(fresh));
-        let entrance = Entrance::Visitor {
-            tokens: tokens.clone(),
-            tenant: tenant.id.clone(),
-            cookie: known.or(fresh),
-        };
+        let visitor = known.or_else(|| origin.is_some().then(|| tokens.introduce()));
+        let (cookie, set) =
+            visitor.map_or((None, Vec::new()), |visitor| (Some(visitor.token), visitor.set));
+        let entrance =
+            Entrance::Visitor { tokens: tokens.clone(), tenant: tenant.id.clone(), cookie };
         let session = Session::new(node.clone(), Dialect::Parlor1, seat);
         let speaks = Parlor1::new(entrance, node.settings.hello_within);
         let mut response = start(node, request, session, speaks, &tenant.id.to_string())?;
         speak_parlor1(&mut response);
-        set_cookie(&mut response, cookie);
+        set_cookies(&mut response, set);
         Ok(response)
     }
 
@@ -158,10 +156,7 @@ impl Doorway {
             visit::Credential::Cookie,
         )?;
         let known = tokens.from_cookies(request.headers());
-        let fresh = known.is_none().then(|| tokens.issue());
-        let cookie = fresh.as_ref().map(|fresh| tokens.set_cookie(fresh));
-        let visitor =
-            known.or(fresh).ok_or_else(|| Problem::unavailable("no visitor could be made"))?;
+        let CookieVisitor { token: visitor, set } = known.unwrap_or_else(|| tokens.introduce());
         let conversations = visitor.conversations(&tenant.id);
 
         // The page asks for nothing that it missed: it must be attached before it is told that it
@@ -175,7 +170,7 @@ impl Doorway {
         session.following = Some(Box::new(following));
         let speaks = Contract::new(conversations, visitor.author());
         let mut response = start(node, request, session, speaks, &tenant.id.to_string())?;
-        set_cookie(&mut response, cookie);
+        set_cookies(&mut response, set);
         Ok(response)
     }
 
@@ -299,8 +294,8 @@ fn speak_parlor1(response: &mut Response) {
         .insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
 }
 
-fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
-    if let Some(cookie) = cookie {
+fn set_cookies(response: &mut Response, set: Vec<HeaderValue>) {
+    for cookie in set {
         response.headers_mut().append(header::SET_COOKIE, cookie);
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
