@@ -4,7 +4,7 @@
 
 import { ParlorError } from "./errors.js";
 
-/** The subprotocol; without it the server would take us for the seed's widget. */
+/** The subprotocol; without it the server would take this client for the widget. */
 const SUBPROTOCOL = "parlor.1";
 
 /**
