@@ -19,6 +19,8 @@ mod installation;
 mod operating;
 #[path = "parlor/outages.rs"]
 mod outages;
+#[path = "parlor/passwords.rs"]
+mod passwords;
 #[path = "parlor/process.rs"]
 mod process;
 #[path = "parlor/proxy.rs"]
