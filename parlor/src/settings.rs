@@ -7,7 +7,7 @@ use figment::{
     providers::{Env, Format, Toml},
 };
 use parlor_auth::{CookieSettings, LimitSettings};
-use parlor_common::settings::duration;
+use parlor_common::settings::{DEFAULTS, duration};
 use parlor_fanout::{FeedSettings, SocketSettings};
 use parlor_http::HttpSettings;
 use parlor_ingress::{DoorSettings, RestSettings};
@@ -17,9 +17,6 @@ use parlor_store::CqlSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::{exit::Exit, secrets::SecretSettings, service_links, telemetry::TelemetrySettings};
-
-/// The defaults, each with what it means: the documentation of the settings.
-const DEFAULTS: &str = include_str!("../defaults.toml");
 
 /// How the variables that are settings begin.
 const PREFIX: &str = "PARLOR_";
@@ -219,9 +216,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_file_is_whole_and_agrees_with_the_parts_own_defaults() {
+    fn the_defaults_file_is_whole_and_can_be_used() {
         let settings: Settings = Figment::from(Toml::string(DEFAULTS)).extract().unwrap();
-        assert!(settings.listen.ip().is_loopback());
+        assert_eq!(check(&settings), Ok(()));
+        assert_eq!(stays_on_loopback(&settings), Ok(()));
+        // What the parts' tests take is the same file.
         assert_eq!(settings.http, HttpSettings::default());
         assert_eq!(settings.limits, LimitSettings::default());
         assert_eq!(settings.cql, CqlSettings::default());

@@ -9,19 +9,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PersisterSettings {
-    /// `persister.batch_count`: the most events of a batch. Default 500.
+    /// `persister.batch_count`: the most events of a batch.
     pub batch_count: usize,
-    /// `persister.batch_bytes`: the most bytes of a batch. Default 1 MiB.
+    /// `persister.batch_bytes`: the most bytes of a batch.
     pub batch_bytes: usize,
-    /// `persister.batch_age`: how long a batch waits for company. Default 20 ms.
+    /// `persister.batch_age`: how long a batch waits for company.
     #[serde(with = "duration")]
     pub batch_age: Duration,
     /// `persister.progress_every`: how often a batch that takes long asks for more time; well below
-    /// the log's acknowledgement wait of 5 s. Default 2 s.
+    /// the log's acknowledgement wait of 5 s.
     #[serde(with = "duration")]
     pub progress_every: Duration,
     /// `persister.retry_every`: how long to wait after a store or a log that did not answer.
-    /// Default 1 s.
     #[serde(with = "duration")]
     pub retry_every: Duration,
 }
