@@ -6,8 +6,8 @@ use crate::visitor::{VisitorToken, VisitorTokens};
 
 /// The most cookies of a request that are looked at, of any name; browsers keep fewer for one host.
 const MAX_COOKIES: usize = 256;
-/// The most of them that are verified: more than a page could fill a jar with by racing itself, so
-/// that junk which a neighbouring host has set does not crowd out the visitor's own.
+/// The most of them that are verified. The tabs of a page make fewer by racing each other, and junk
+/// that a neighbouring host has set does not crowd out the visitor's own.
 const MAX_TOKENS: usize = 64;
 
 /// A visitor's cookies. A request that carries several belongs to one visitor: two tabs opened at
@@ -43,7 +43,7 @@ impl Jar {
 }
 
 impl VisitorTokens {
-    /// Reads the request's cookies. Junk is passed over, and so is what does not verify.
+    /// Reads the request's cookies. Cookies that do not verify count as none.
     pub fn jar(&self, headers: &HeaderMap) -> Jar {
         let mut jar = Jar::default();
         let lines = headers.get_all(header::COOKIE).iter();
@@ -65,7 +65,7 @@ impl VisitorTokens {
             jar.tokens.extend(self.read(value.trim()));
         }
         jar.tokens.sort_by_cached_key(VisitorToken::seniority);
-        // One visitor twice: the token that has absorbed more stands for both.
+        // Where one visitor is there twice, one token stands for what both have absorbed.
         jar.tokens.dedup_by(|later, earlier| {
             let same = later.visitor() == earlier.visitor();
             if same {

@@ -36,9 +36,9 @@ pub struct SocketSettings {
     /// `sockets.ping_every`: how often the server pings.
     #[serde(with = "duration")]
     pub ping_every: Duration,
-    /// `sockets.mute_for`: how long a socket may be silent before it is ended.
+    /// `sockets.silence_limit`: how long a socket may be silent before it is ended.
     #[serde(with = "duration")]
-    pub mute_for: Duration,
+    pub silence_limit: Duration,
     /// `sockets.write_within`: how long one write may take before the socket is closed as slow.
     #[serde(with = "duration")]
     pub write_within: Duration,
@@ -50,14 +50,14 @@ pub struct SocketSettings {
     /// accepted.
     #[serde(with = "duration")]
     pub finish_within: Duration,
-    /// `sockets.controls_per_second`: the most pings, and pongs that answer none of ours, a second
-    /// from one peer; above it 1008.
+    /// `sockets.controls_per_second`: the most pings, and pongs that answer none of ours, that one
+    /// peer may send in a second; above it 1008.
     pub controls_per_second: u32,
-    /// `sockets.nonsense`: how many frames that mean nothing a client of protocol 1 may send; above
-    /// it 4501.
-    pub nonsense: u32,
-    /// `sockets.hold_for`: how long a frame of the seed's widget is tried again before the socket
-    /// is closed.
+    /// `sockets.bad_frames`: how many frames that mean nothing a client of protocol 1 may send;
+    /// above it 4501.
+    pub bad_frames: u32,
+    /// `sockets.hold_for`: how long a frame of the widget is tried again before the socket is
+    /// closed.
     #[serde(with = "duration")]
     pub hold_for: Duration,
     /// `sockets.outbox_frames`: the most frames that wait for one socket; above it 4002.

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DoorSettings {
-    /// `door.in_flight`: the most drafts of this node between arrival and receipt; above it `busy`.
+    /// `door.in_flight`: the most actions of this node between arrival and receipt; above it
+    /// `busy`. Of several shards one may have no more than are left for all others.
     pub in_flight: usize,
     /// `door.in_flight_per_tenant`: the most of one tenant; above it `busy`.
     pub in_flight_per_tenant: usize,

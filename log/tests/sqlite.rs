@@ -13,14 +13,14 @@ use std::{
 
 use parlor_common::clock::{Clock, Timestamp};
 use parlor_log::{
-    EventLog, Metrics,
+    EventLog, Metrics, PERSISTER,
     sqlite::{OpenError, SqliteLog, SqliteLogSettings},
 };
 use tempfile::TempDir;
 
 use crate::suite::{
     Bounds, Harness,
-    tools::{eventually, shard},
+    tools::{SECOND_GROUP, eventually, shard},
     whole_suite,
 };
 
@@ -57,6 +57,7 @@ impl Sqlite {
             max_bytes: bounds.max_bytes,
             max_age: MAX_AGE,
             ack_wait: bounds.ack_wait,
+            groups: vec![PERSISTER.to_owned(), SECOND_GROUP.to_owned()],
         };
         SqliteLog::open(folder, settings, clock, None, Metrics::unregistered())
     }

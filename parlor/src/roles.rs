@@ -8,11 +8,16 @@ use parlor_common::{
     clock::Clock, cursor::Cursors, door::Door, keys::InstallationKeys, metrics::Registry,
     problem::Problem, random::Random,
 };
-use parlor_fanout::{Feeds, Hub, Sockets};
+use parlor_fanout::{FeedParts, Feeds, Hub, Sockets};
 use parlor_history::History;
 use parlor_http::{self as http, Readiness, RequestId, problem_response};
-use parlor_ingress::LogDoor;
-use parlor_log::monitor::{Monitor, MonitorMetrics};
+use parlor_ingress::{DoorParts, LogDoor};
+use parlor_log::{
+    PERSISTER,
+    consumer::{Consumer, ConsumerMetrics},
+    monitor::{Monitor, MonitorMetrics},
+};
+use parlor_persister::StoreSink;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
@@ -128,15 +133,17 @@ impl<'a> Shared<'a> {
 
     fn persister(&self) -> Result<NamedCheck, Exit> {
         let Backends { log, store, .. } = &self.backends;
-        let metrics = metrics(parlor_persister::Metrics::new(&self.registry))?;
-        let health = parlor_persister::run(
-            log,
-            store,
-            &self.settings.persister,
-            &metrics,
-            &self.stages.middle,
-        );
-        Ok(("persister", Box::new(move || health.check().map_err(str::to_owned))))
+        let sink =
+            StoreSink::new(store.clone(), metrics(parlor_persister::Metrics::new(&self.registry))?);
+        let consumer = Consumer {
+            log: log.clone(),
+            group: PERSISTER,
+            sink: Arc::new(sink),
+            settings: self.settings.persister.clone(),
+            metrics: metrics(ConsumerMetrics::new(&self.registry))?,
+        };
+        let health = consumer.start(&self.stages.middle);
+        Ok((PERSISTER, Box::new(move || health.check().map_err(|trouble| trouble.to_string()))))
     }
 
     /// What clients reach.
@@ -168,14 +175,14 @@ impl<'a> Shared<'a> {
         let cursors = Cursors::new(&self.keys);
         let settings = self.settings;
         let hub = Hub::new(log.shards(), &settings.feed, cursors.clone(), metrics.clone());
-        let feeds = Feeds::new(
-            log.clone(),
-            hub.clone(),
-            settings.feed.clone(),
-            self.random.clone(),
-            metrics.clone(),
-            self.stages.middle.clone(),
-        );
+        let feeds = Feeds::new(FeedParts {
+            log: log.clone(),
+            hub: hub.clone(),
+            settings: settings.feed.clone(),
+            random: self.random.clone(),
+            metrics: metrics.clone(),
+            drain: self.stages.middle.clone(),
+        });
         let asked = feeds.clone();
         checks
             .push(("feed", Box::new(move || asked.check().map_err(|trouble| trouble.to_string()))));
@@ -197,16 +204,16 @@ impl<'a> Shared<'a> {
     /// The door, and REST with it; in development mode the pages too.
     fn ingress(&self) -> Result<(Arc<dyn Door>, Router), Exit> {
         let metrics = metrics(parlor_ingress::Metrics::new(&self.registry))?;
-        let door: Arc<dyn Door> = Arc::new(LogDoor::new(
-            self.backends.log.clone(),
-            self.history.clone(),
-            self.monitor.clone(),
-            self.limits.clone(),
-            self.clock.clone(),
-            self.random.clone(),
-            &self.settings.door,
-            metrics.clone(),
-        ));
+        let door: Arc<dyn Door> = Arc::new(LogDoor::new(DoorParts {
+            log: self.backends.log.clone(),
+            history: self.history.clone(),
+            monitor: self.monitor.clone(),
+            limits: self.limits.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            settings: self.settings.door.clone(),
+            metrics: metrics.clone(),
+        }));
         let rest = parlor_ingress::router(parlor_ingress::Deps {
             door: door.clone(),
             log: self.backends.log.clone(),

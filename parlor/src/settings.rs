@@ -11,8 +11,9 @@ use parlor_common::settings::{DEFAULTS, duration};
 use parlor_fanout::{FeedSettings, SocketSettings};
 use parlor_http::HttpSettings;
 use parlor_ingress::{DoorSettings, RestSettings};
-use parlor_log::{jetstream::JetStreamSettings, sqlite::SqliteLogSettings};
-use parlor_persister::PersisterSettings;
+use parlor_log::{
+    consumer::ConsumerSettings, jetstream::JetStreamSettings, sqlite::SqliteLogSettings,
+};
 use parlor_store::CqlSettings;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,7 @@ pub(crate) struct Settings {
     pub(crate) feed: FeedSettings,
     pub(crate) sockets: SocketSettings,
     pub(crate) history: HistorySettings,
-    pub(crate) persister: PersisterSettings,
+    pub(crate) persister: ConsumerSettings,
     pub(crate) monitor: MonitorSettings,
     pub(crate) drain: DrainSettings,
     pub(crate) embedded: EmbeddedSettings,
@@ -165,8 +166,9 @@ fn check(settings: &Settings) -> Result<(), Exit> {
             feed.ring_events > 0 && feed.ring_bytes > 0,
         ),
         ("sockets.max must be 1 or more", sockets.max > 0),
-        ("sockets.ping_every must be 1s or more, and shorter than sockets.mute_for", {
-            sockets.ping_every >= Duration::from_secs(1) && sockets.ping_every < sockets.mute_for
+        ("sockets.ping_every must be 1s or more, and shorter than sockets.silence_limit", {
+            sockets.ping_every >= Duration::from_secs(1)
+                && sockets.ping_every < sockets.silence_limit
         }),
         (
             "sockets.drafts and sockets.draft_bytes must be 1 or more",

@@ -45,8 +45,8 @@ export class Client extends EventTarget {
   #timelines;
   /** Where in the stream we are; moves with what the stream brings and with nothing else. @type {string | undefined} */
   #cursor;
-  /** The server said that it does not know our cursor. */
-  #lostPlace = false;
+  /** The inbox was read before there was a position. */
+  #readEarly = false;
   /** @type {ClientState} */
   #state = "idle";
   /** @type {Link | undefined} */
@@ -152,6 +152,7 @@ export class Client extends EventTarget {
    * @returns {Promise<InboxPage>}
    */
   inbox(query = {}) {
+    this.#readEarly ||= this.#cursor === undefined;
     return this.#rest.inbox(query);
   }
 
@@ -203,6 +204,7 @@ export class Client extends EventTarget {
       this.#clock.hear(serverTime);
       this.#link = link;
       await this.#subscribe(link);
+      this.#tellExpired();
       this.#enter("online");
       this.#sender.start(this.#identity.agent ? (draft) => this.#post(draft) : (draft) => link.deliver(draft));
       await link.ended;
@@ -232,12 +234,13 @@ export class Client extends EventTarget {
    * @param {number} [timeoutMs]
    */
   async #subscribe(link, timeoutMs) {
-    const { recovered } = await link.subscribe(this.#cursor, timeoutMs);
-    if (!recovered || this.#lostPlace) {
-      this.#lostPlace = false;
-      this.#timelines.doubt();
-      this.#emit("gap", { conversationId: this.conversationId });
-    }
+    const since = this.#cursor;
+    const { recovered } = await link.subscribe(since, timeoutMs);
+    // Without a position the subscription begins now: what was read earlier lacks what was said in between.
+    const begins = since === undefined;
+    if (begins || !recovered) this.#timelines.doubt();
+    if ((begins && this.#readEarly) || !recovered) this.#emit("gap", { conversationId: this.conversationId });
+    this.#readEarly = false;
     this.#timelines.mend(() => this.#link === link);
   }
 
@@ -251,10 +254,6 @@ export class Client extends EventTarget {
     const final = code >= 4500 && code <= 4999;
     const message = `The connection ended: ${code} ${reason}`.trim();
     const error = new ParlorError(message, { code: `closed_${code}`, retryable: !final, retryAfterMs: afterMs });
-    if (code === 4005) {
-      this.#cursor = undefined;
-      this.#lostPlace = true;
-    }
     // A link that lived for a while ends a row of failures; one that dies young is one more of them.
     const stable = livedMs > CEILING_MS;
     if (stable) this.#backoff.reset();
@@ -291,11 +290,12 @@ export class Client extends EventTarget {
     const link = this.#link;
     if (this.#nudge && reason !== "offline") {
       this.#nudge();
-    } else if (link && this.#state === "online") {
+    } else if (link && this.#state === "online" && !link.subscribing) {
       const silence = performance.now() - link.heardAt;
       if (reason === "visible" && silence < (link.hello?.pingIntervalMs ?? 0)) return;
-      // Without an answer the link drops itself, and `#run` sees its end.
-      this.#subscribe(link, PROBE_MS).catch(() => {});
+      // Without an answer the link drops itself, and `#run` sees its end. One that refuses to go on is dropped as well:
+      // nobody knows what it would still tell.
+      this.#subscribe(link, PROBE_MS).catch(() => link.drop("the subscription was refused"));
     }
   }
 
@@ -326,7 +326,10 @@ export class Client extends EventTarget {
 
   #attachDrafts() {
     this.#drafts.attach(this.#storage, [this.#base.href, this.#options.tenantId, this.#identity.scope]);
-    if (!this.#running) return;
+  }
+
+  /** Only after the first page of history: a draft that is found there was accepted, and only its answer was lost. */
+  #tellExpired() {
     for (const draft of this.#drafts.takeExpired()) {
       const error = new ParlorError("The message waited for more than a day and was not sent.", { code: "expired" });
       this.#emit("failed", { draft: plain(draft), error });

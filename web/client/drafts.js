@@ -94,16 +94,24 @@ export class Drafts {
    * @param {string} clientMessageId
    */
   remove(clientMessageId) {
-    const at = this.#queue.findIndex((draft) => draft.clientMessageId === clientMessageId);
-    if (at < 0) return false;
-    this.#queue.splice(at, 1);
-    this.#forget(clientMessageId);
-    return true;
+    for (const drafts of [this.#queue, this.#expired]) {
+      const at = drafts.findIndex((draft) => draft.clientMessageId === clientMessageId);
+      if (at < 0) continue;
+      drafts.splice(at, 1);
+      this.#forget(clientMessageId);
+      return true;
+    }
+    return false;
   }
 
-  /** The drafts found too old to be sent without being asked for again; each is handed out once. */
+  /**
+   * The drafts found too old to be sent without being asked for again. Each is handed out once and is kept until then:
+   * a page may be closed before it can tell anybody.
+   */
   takeExpired() {
-    return this.#expired.splice(0);
+    const expired = this.#expired.splice(0);
+    for (const { clientMessageId } of expired) this.#forget(clientMessageId);
+    return expired;
   }
 
   #load() {
@@ -117,14 +125,7 @@ export class Drafts {
     // Two tabs may have counted to the same number; the id then settles it the same way in both.
     found.sort((a, b) => a.order - b.order || (a.clientMessageId < b.clientMessageId ? -1 : 1));
     const oldest = this.#now() - this.#limits.maxAgeMs;
-    for (const draft of found) {
-      if (draft.madeAt >= oldest) {
-        this.#queue.push(draft);
-      } else {
-        this.#expired.push(draft);
-        this.#forget(draft.clientMessageId);
-      }
-    }
+    for (const draft of found) (draft.madeAt >= oldest ? this.#queue : this.#expired).push(draft);
   }
 
   #keys() {

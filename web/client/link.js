@@ -44,6 +44,8 @@ export class Link {
   #greeting;
   /** @type {Waiter<Subscribed> | undefined} */
   #subscribing;
+  /** The answer that `#subscribing` waits for. @type {Promise<Subscribed> | undefined} */
+  #subscribed;
   /** The one draft in flight. @type {(Waiter<Receipt> & {id: string}) | undefined} */
   #delivering;
   /** @type {(end: LinkEnd) => void} */
@@ -83,19 +85,25 @@ export class Link {
     return this.#hello;
   }
 
+  /** Whether the answer to a subscription is awaited. */
+  get subscribing() {
+    return this.#subscribing !== undefined;
+  }
+
   /**
    * Subscribes, or subscribes anew: the server replaces the subscription and sends nothing twice. So this also finds
-   * out whether a link that was silent for long is still one, which the browser does not tell.
+   * out whether a link that was silent for long is still one, which the browser does not tell. While an answer is
+   * awaited, nothing more is sent: that answer tells as much, and its deadline stands.
    *
    * @param {string | undefined} since
    * @param {number} [timeoutMs] for the answer or the next replayed message
    * @returns {Promise<Subscribed>}
    */
   subscribe(since, timeoutMs = this.#timeoutMs) {
-    this.#subscribing?.reject(disconnected());
-    const subscribed = this.#wait((waiter) => (this.#subscribing = waiter), { timeoutMs, anyFrame: true });
+    if (this.#subscribing && this.#subscribed) return this.#subscribed;
+    this.#subscribed = this.#wait((waiter) => (this.#subscribing = waiter), { timeoutMs, anyFrame: true });
     this.#send({ type: "subscribe", since });
-    return subscribed;
+    return this.#subscribed;
   }
 
   /**

@@ -79,7 +79,8 @@ export interface StateDetail {
 }
 
 export interface ParlorEventMap {
-  /** A message, each once, in order: from a page of history or from the stream. */
+  /** A message, each once, in order: from a page of history or from the stream. Only what could not be loaded in time
+   * comes late, from history, after what was said meanwhile. */
   message: { readonly message: Message; readonly source: "history" | "stream" };
   /** A draft is a message now. It is shown by `message`, which may come before or after this. */
   accepted: Receipt;

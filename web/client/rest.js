@@ -38,12 +38,14 @@ export class Rest {
   /**
    * Makes this visitor known, or finds out who it is.
    *
-   * @param {boolean} token whether to ask for a visitor token instead of a cookie
+   * @param {{bearer: string | undefined}} [byToken] asks for a visitor token instead of a cookie, and shows this
    * @returns {Promise<Session>}
    */
-  async session(token) {
-    const body = token ? { tenantId: this.#tenantId, credential: "token" } : { tenantId: this.#tenantId };
-    const session = await this.#call("POST", "/api/chat/session", { body });
+  async session(byToken) {
+    const body = { tenantId: this.#tenantId, ...(byToken && { credential: "token" }) };
+    const bearer = byToken ? byToken.bearer : this.#identity.bearer;
+    // Not renewed after a 401: this is what decides about a visitor's credential.
+    const session = await this.#once("POST", "/api/chat/session", { body }, bearer);
     return /** @type {Session} */ (session);
   }
 
@@ -88,11 +90,11 @@ export class Rest {
    */
   async #call(method, path, content = {}) {
     try {
-      return await this.#once(method, path, content);
+      return await this.#once(method, path, content, this.#identity.bearer);
     } catch (thrown) {
       const error = ParlorError.wrap(thrown);
-      if (error.status !== 401 || !(await this.#identity.renew())) throw error;
-      return this.#once(method, path, content);
+      if (error.status !== 401 || !(await this.#identity.renew(error, this))) throw error;
+      return this.#once(method, path, content, this.#identity.bearer);
     }
   }
 
@@ -100,14 +102,14 @@ export class Rest {
    * @param {string} method
    * @param {string} path
    * @param {{query?: object, body?: object}} content
+   * @param {string | undefined} bearer
    */
-  async #once(method, path, { query = {}, body }) {
+  async #once(method, path, { query = {}, body }, bearer) {
     const url = new URL(path.slice(1), this.#base);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
     const headers = new Headers({ "X-Tenant-ID": this.#tenantId });
-    const bearer = this.#identity.bearer;
     if (bearer !== undefined) headers.set("Authorization", `Bearer ${bearer}`);
     if (body) headers.set("Content-Type", "application/json");
     try {

@@ -44,7 +44,10 @@ export class Timelines {
 
   /** @param {string} conversationId */
   leave(conversationId) {
+    const timeline = this.#byConversation.get(conversationId);
     this.#byConversation.delete(conversationId);
+    // Its page may be on the way still. What waits for it is shown without.
+    if (timeline) this.#events.show(timeline.giveUp(), "stream");
   }
 
   /** @param {Message} message of the stream */
@@ -68,8 +71,7 @@ export class Timelines {
   doubt() {
     for (const [conversationId, timeline] of this.#byConversation) {
       if (this.#agent && conversationId === undefined) continue;
-      timeline.stale = true;
-      timeline.hold();
+      timeline.doubt();
     }
   }
 
@@ -96,7 +98,8 @@ export class Timelines {
   async older(conversationId) {
     const timeline = this.#byConversation.get(conversationId);
     const page = await this.#rest.page(conversationId, { before: timeline?.first });
-    return timeline ? { ...page, messages: timeline.prepend(page.messages, page.hasMore) } : page;
+    const hasMore = page.hasMore || page.incomplete === true;
+    return timeline ? { ...page, messages: timeline.prepend(page.messages, hasMore) } : page;
   }
 
   /** @param {string | undefined} conversationId one that is there */
@@ -121,19 +124,22 @@ export class Timelines {
    * @param {string | undefined} conversationId
    */
   async #loadOnce(timeline, conversationId) {
-    timeline.hold();
-    timeline.stale = false;
     try {
-      const { messages, hasMore, cursor } = await this.#pages(timeline, conversationId);
-      // A gap came while this was on its way: the page may be older than the gap, and is loaded once more.
-      if (timeline.stale) return cursor;
-      for (const message of messages) this.#events.found(message);
-      this.#events.show(timeline.release(messages, hasMore), "history");
-      return cursor;
+      for (;;) {
+        timeline.hold();
+        timeline.stale = false;
+        const { messages, hasMore, cursor } = await this.#pages(timeline, conversationId);
+        // Nothing is shown of a conversation that was left meanwhile: whoever opens it again asks again.
+        if (this.#byConversation.get(conversationId) !== timeline) return cursor;
+        // A gap came while this was on its way: the page may be older than the gap, and is loaded once more.
+        if (timeline.stale) continue;
+        for (const message of messages) this.#events.found(message);
+        this.#events.show(timeline.release(messages, hasMore), "history");
+        return cursor;
+      }
     } catch (thrown) {
-      timeline.stale = true;
       // What is said now is shown now, also while history cannot be had.
-      this.#events.show(timeline.release([], true), "stream");
+      this.#events.show(timeline.giveUp(), "stream");
       throw thrown;
     }
   }
@@ -150,6 +156,10 @@ export class Timelines {
     let { messages, hasMore } = newest;
     const reached = () => timeline.empty || !hasMore || messages.some(({ id }) => timeline.has(id));
     for (let pages = 1; pages < MAX_PAGES && !reached(); pages += 1) {
+      if (messages.length === 0) {
+        const problem = "What was missed cannot be reached just now.";
+        throw new ParlorError(problem, { code: "incomplete", retryable: true });
+      }
       const page = await this.#rest.page(conversationId, { before: messages[0]?.cursor, limit: 100 });
       messages = [...page.messages, ...messages];
       hasMore = page.hasMore;

@@ -72,11 +72,11 @@ export class MessageLog {
     this.#live.setAttribute("aria-busy", String(busy));
   }
 
-  /** @param {Message} message */
-  add(message) {
+  /** @param {Message} message @param {"history" | "stream"} source */
+  add(message, source) {
     this.#following(() => {
       this.#shown.add(message.id);
-      this.#messages.append(this.#item(message));
+      this.#messages.insertBefore(this.#item(message), source === "history" ? this.#laterThan(message) : null);
       if (message.clientMessageId) this.#forget(message.clientMessageId);
     });
   }
@@ -120,6 +120,16 @@ export class MessageLog {
       again(draft.text);
     };
     item.append(button);
+  }
+
+  /** The first of those that were shown before a message which history brought late. @param {Message} message */
+  #laterThan({ timestamp }) {
+    let later = null;
+    for (let item = this.#messages.lastElementChild; item; item = item.previousElementSibling) {
+      if ((item.querySelector("time")?.dateTime ?? "") <= timestamp) break;
+      later = item;
+    }
+    return later;
   }
 
   /** @param {Message[]} messages oldest first */

@@ -22,7 +22,7 @@ export class VisitorPanel {
     listenToComposer(panel, send);
     for (const draft of client.drafts) log.sending(draft);
     log.quiet(true);
-    client.addEventListener("message", ({ detail }) => log.add(detail.message));
+    client.addEventListener("message", ({ detail }) => log.add(detail.message, detail.source));
     client.addEventListener("accepted", ({ detail }) => log.accepted(detail));
     client.addEventListener("failed", ({ detail }) => log.failed(detail.draft, detail.error, send));
     client.addEventListener("state", ({ detail }) => {

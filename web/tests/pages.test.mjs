@@ -213,6 +213,38 @@ test("older messages can be asked for, and come before the rest", () =>
     await untilEqual("nothing more is offered", () => demo.page.locator("#visitor .older").isVisible(), false);
   }));
 
+test("what history brings late after a gap stands where it was said", () =>
+  withVisitor(async (context) => {
+    let forged = false;
+    let down = false;
+    /** @type {import("playwright-core").WebSocketRoute | undefined} */
+    let visitor;
+    const demo = await open(context, newTenant(), async (page) => {
+      await page.routeWebSocket(/\/ws\/chat/, (socket) => {
+        const server = socket.connectToServer();
+        visitor = socket;
+        const forge = (/** @type {string} */ data) => data.replace(/"since":"[^"]*"/, '"since":"forged"');
+        socket.onMessage((data) => server.send(forged ? forge(String(data)) : data));
+      });
+      const error = { code: "unavailable", message: "down", retryable: true, retryAfterMs: 200, requestId: "r" };
+      await page.route("**/api/chat/messages*", (route) =>
+        down ? route.fulfill({ status: 503, json: { error } }) : route.fallback(),
+      );
+    });
+    await demo.write("visitor", "one");
+    await demo.bothShow(["one"]);
+    [forged, down] = [true, true];
+    visitor?.send('{"type":"reconnect","afterMs":2000,"code":4001}');
+    await visitor?.close({ code: 4001 });
+    await demo.write("agent", "missed");
+    await demo.shows("agent", ["one", "missed"]);
+    await demo.both("online");
+    await demo.write("agent", "live");
+    await demo.shows("visitor", ["one", "live"]);
+    down = false;
+    await demo.bothShow(["one", "missed", "live"]);
+  }));
+
 test("without development mode the agent's panel says so, and the visitor's works", () =>
   withVisitor(async (context) => {
     const demo = new Demo(

@@ -205,8 +205,12 @@ fn open_log(
 ) -> SqliteLog {
     let clock = clock.clone();
     let clock = Clock::new(move || Timestamp::from_millis(clock.load(Ordering::Relaxed)));
-    let settings =
-        SqliteLogSettings { max_bytes, max_age: MAX_AGE, ack_wait: Duration::from_secs(5) };
+    let settings = SqliteLogSettings {
+        max_bytes,
+        max_age: MAX_AGE,
+        ack_wait: Duration::from_secs(5),
+        groups: Vec::new(),
+    };
     SqliteLog::open(folder.path(), settings, clock, seen, parlor_log::Metrics::unregistered())
         .unwrap()
 }

@@ -8,6 +8,7 @@ use parlor_common::{
     action::Action,
     author::Author,
     conversation::ConversationSet,
+    deadline::in_time,
     door::{Receipt, Submission},
     event::{Audience, Transport},
     message::{Draft, Message},
@@ -22,8 +23,9 @@ use serde::Serialize;
 use tracing::debug;
 
 use super::{
-    Deps, body,
+    body,
     call::{Call, json},
+    deps::Deps,
     query::{Place, Query},
 };
 
@@ -96,8 +98,8 @@ pub(super) async fn page(
     within(rest.settings.read_within, page).await
 }
 
-/// Reading backwards meets no end, so that the log is asked whether `before` is ahead of it; what
-/// the store has is not.
+/// Checks that `before` is not ahead of the log's end, which reading backwards would not notice.
+/// What the store has cannot be ahead, so that the log is not asked about it.
 async fn not_ahead(
     rest: &Deps,
     set: &ConversationSet,
@@ -111,8 +113,8 @@ async fn not_ahead(
     Ok(())
 }
 
-/// Everything of `tenant` up to here is in the store: a position that is never ahead, and costs
-/// nothing to know.
+/// Everything of `tenant` up to here is in the store. The position is never ahead of the log's end,
+/// and the monitor knows it without asking.
 pub(super) fn persisted(rest: &Deps, tenant: &TenantId) -> Position {
     rest.monitor.persisted(rest.log.shards().of(tenant))
 }
@@ -149,10 +151,7 @@ pub(super) async fn within<T>(
     deadline: Duration,
     read: impl Future<Output = Result<T, HistoryError>>,
 ) -> Result<T, Problem> {
-    let read = tokio::time::timeout(deadline, read).await;
-    let read =
-        read.unwrap_or_else(|_| Err(HistoryError::Unavailable("no answer in time".to_owned())));
-    read.map_err(|error| {
+    in_time(deadline, HistoryError::Unavailable, read).await.map_err(|error| {
         debug!(%error, "a page cannot be read");
         Problem::from(error)
     })

@@ -156,6 +156,6 @@ async fn while_the_log_is_down_a_draft_gets_a_retryable_503_and_the_visitor_keep
     assert_eq!(answer.problem(), "unavailable");
     assert_eq!(answer.json()["error"]["retryable"], true);
     assert!(answer.cookie().is_some(), "trying again must meet the same conversation");
-    assert_eq!(node.metric("parlor_door_drafts_total", Some("unavailable")), 1.0);
-    assert_eq!(node.metric("parlor_door_in_flight_drafts", None), 0.0);
+    assert_eq!(node.metric("parlor_door_actions_total", Some("unavailable")), 1.0);
+    assert_eq!(node.metric("parlor_door_in_flight_actions", None), 0.0);
 }

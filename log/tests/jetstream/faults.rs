@@ -1,4 +1,4 @@
-//! Servers that are killed, frozen and away, and what is set aside.
+//! Servers that are killed, frozen and away, and dead letters.
 
 use std::{
     sync::Arc,
@@ -7,10 +7,13 @@ use std::{
 
 use bytes::Bytes;
 use parlor_common::position::Position;
-use parlor_log::{BatchLimit, EventLog, Filter, LogError, PERSISTER, Start};
+use parlor_log::{
+    BatchLimit, EventLog, Filter, LogError, PERSISTER, Start, jetstream::JetStreamSettings,
+};
 
 use super::{
     connect, plan, provision_new,
+    proxy::Proxy,
     server::{Cluster, Server},
     settings,
     single::Single,
@@ -210,6 +213,29 @@ async fn a_page_is_whole_where_the_replica_that_is_asked_lags() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_whole_where_an_answer_in_its_middle_is_lost() {
+    let single = Single::fresh(Bounds::default()).await;
+    let proxy = Proxy::start(&single.server.url()).await;
+    let behind = JetStreamSettings { urls: vec![proxy.url()], ..single.settings.clone() };
+    let reader: Arc<dyn EventLog> = Arc::new(connect(&behind).await.unwrap());
+    let mut appended = Vec::new();
+    for number in 0..10 {
+        appended.push(append(&single.log(), number).await);
+    }
+    let (filter, start) = (Filter::Tenant(tenant()), appended[0].before());
+    for lost in [1, 3, 7, 10] {
+        // Its answer is the only one that holds this: the sequence is the position's.
+        let losing = format!("Nats-Sequence: {lost}\r\n");
+        proxy.lose(Some(&losing));
+        let before = proxy.lost();
+        let page = within("a page", reader.read(&filter, start, 100)).await.unwrap();
+        assert_eq!(positions(&page.entries), appended, "without the answer of {lost}");
+        assert_eq!(page.through, appended[9]);
+        assert!(proxy.lost() > before, "the answer of {lost} was lost");
+    }
+}
+
 /// Appends as a client does: again under the same id.
 async fn append_patiently(log: &Arc<dyn EventLog>, text: impl ToString) -> Position {
     let (id, record) = (id(), record(text));
@@ -278,23 +304,26 @@ async fn two_nodes_that_append_the_same_id_are_told_the_same_position() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_set_aside_is_kept_with_its_reason() {
+async fn a_dead_letter_is_kept_with_its_reason() {
     let single = Single::fresh(Bounds::default()).await;
     let log = single.log();
     append(&log, "no record").await;
     let mut reader = deliveries(&log).await;
     let taken = take(&mut reader, 1).await;
-    reader.set_aside(&taken[0], "it is no record:\r\nNats-Rollup: all").await.unwrap();
-    // A lost answer makes a reader set it aside again.
-    reader.set_aside(&taken[0], "it is no record").await.unwrap();
+    reader.dead_letter(&taken[0], "it is no record:\r\nNats-Rollup: all").await.unwrap();
+    // A lost answer makes a reader do it again.
+    reader.dead_letter(&taken[0], "it is no record").await.unwrap();
     eventually("it is persisted", || async { persisted(&log).await == taken[0].entry.position })
         .await;
 
     let mut raw = single.server.raw().await;
-    assert_eq!(raw.api("STREAM.INFO.DEAD", "").await["state"]["messages"], 1);
-    let subject = format!("dead.{}.shop~example.{}", shard(&log), conversation(1).id);
+    assert_eq!(raw.api("STREAM.INFO.DEAD_LETTERS", "").await["state"]["messages"], 1);
+    let subject = format!("dead_letters.{}.shop~example.{}", shard(&log), conversation(1).id);
     let kept = raw
-        .api("STREAM.MSG.GET.DEAD", &serde_json::json!({ "last_by_subj": subject }).to_string())
+        .api(
+            "STREAM.MSG.GET.DEAD_LETTERS",
+            &serde_json::json!({ "last_by_subj": subject }).to_string(),
+        )
         .await;
     let decode = |field: &str| {
         let text = kept["message"][field].as_str().unwrap();
@@ -311,7 +340,7 @@ async fn what_is_set_aside_is_kept_with_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_under_a_foreign_subject_is_set_aside_and_skipped_by_tails_and_reads() {
+async fn a_message_under_a_foreign_subject_is_a_dead_letter_and_skipped_by_tails_and_reads() {
     let single = Single::fresh(Bounds::default()).await;
     let log = single.log();
     let mut tail = tail(&log, Start::End).await;
@@ -332,7 +361,7 @@ async fn a_message_under_a_foreign_subject_is_set_aside_and_skipped_by_tails_and
     assert_eq!(taken[0].entry.position, ours);
     reader.ack(&taken).await.unwrap();
     eventually("all is persisted", || async { persisted(&log).await == ours }).await;
-    assert_eq!(raw.api("STREAM.INFO.DEAD", "").await["state"]["messages"], 3);
+    assert_eq!(raw.api("STREAM.INFO.DEAD_LETTERS", "").await["state"]["messages"], 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

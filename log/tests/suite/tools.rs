@@ -23,10 +23,13 @@ use parlor_log::{
 /// The longest any step of a test may take; longer than an election.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// A group beside the persister's.
+pub(crate) const SECOND_GROUP: &str = "second";
+
 /// A batch that takes whatever there is.
 pub(crate) const ANY: BatchLimit = BatchLimit { count: 1000, bytes: 1 << 20 };
 
-/// How long the tests let a batch wait for company.
+/// How long the tests let a batch wait to be filled.
 pub(crate) const LINGER: Duration = Duration::from_millis(20);
 
 pub(crate) fn tenant() -> TenantId {
@@ -134,7 +137,11 @@ pub(crate) async fn follow(tail: &mut Box<dyn Tail>, count: usize) -> Vec<Entry>
 }
 
 pub(crate) async fn deliveries(log: &Arc<dyn EventLog>) -> Box<dyn Deliveries> {
-    within("deliveries", log.deliveries(shard(log), PERSISTER)).await.unwrap()
+    deliveries_of(log, PERSISTER).await
+}
+
+pub(crate) async fn deliveries_of(log: &Arc<dyn EventLog>, group: &str) -> Box<dyn Deliveries> {
+    within("deliveries", log.deliveries(shard(log), group)).await.unwrap()
 }
 
 /// Takes batches until `count` deliveries are there; they are ordered by position.

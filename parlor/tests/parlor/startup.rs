@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 
 use tempfile::TempDir;
 
-use crate::process::{Ended, Parlor, free_address, run};
+use parlor_testbed::nodes::{Ended, Parlor, free_address, run};
 
 fn here() -> TempDir {
     tempfile::tempdir().unwrap()

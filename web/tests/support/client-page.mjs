@@ -46,6 +46,11 @@ class Wire {
     this.#ends?.page.send(JSON.stringify(frame));
   }
 
+  /** Sends the server a frame that was kept back. @param {Frame} frame */
+  forward(frame) {
+    this.#ends?.server.send(JSON.stringify(frame));
+  }
+
   /** Closes the socket with a code that the server did not send. @param {number} code */
   async close(code) {
     await Promise.all([this.#ends?.page.close({ code, reason: "test" }), this.#ends?.server.close({ code: 1000 })]);
