@@ -9,6 +9,7 @@ mod provision;
 mod role;
 mod roles;
 mod secrets;
+mod service_links;
 mod settings;
 mod telemetry;
 
