@@ -151,7 +151,8 @@ impl Report {
             (
                 "drafts",
                 format!(
-                    "{} offered, {} sent, {} accepted, {} refused, {} failed, {} unknown, {} not taken",
+                    "{} offered, {} sent, {} accepted, {} refused, {} failed, {} unknown, {} not \
+                     taken",
                     totals.offered,
                     counts.sent,
                     counts.accepted,

@@ -73,7 +73,10 @@ impl Stage {
         };
         timeout_at(end, arriving).await.unwrap_or_else(|_| {
             let connected = world.scores.sockets();
-            bail!("{connected} of {sockets} sockets were connected in time; --connect allows more of it")
+            bail!(
+                "{connected} of {sockets} sockets were connected in time; --connect allows more \
+                of it"
+            )
         })
     }
 }

@@ -163,7 +163,8 @@ async fn progress(world: &World) -> Infallible {
         let Point { at, sockets, counts, accept, deliver } = world.scores.tick();
         let faults = world.ledger.counts().faults;
         eprintln!(
-            "{at:6.0} s  sockets {sockets:6}  offered {:5}/s  answered {:5}/s  shown {:6}/s  failed {:4}  \
+            "{at:6.0} s  sockets {sockets:6}  offered {:5}/s  answered {:5}/s  shown {:6}/s  \
+             failed {:4}  \
              accept p50/p99 {:7.1}/{:8.1} ms  deliver p50/p99 {:7.1}/{:8.1} ms  faults {faults}",
             counts.offered,
             counts.accepted,

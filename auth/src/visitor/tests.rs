@@ -278,7 +278,9 @@ fn the_number_of_cookies_looked_at_and_expired_is_bounded() {
 
 proptest! {
     #[test]
-    fn no_cookie_header_panics(lines in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..80), 0..4)) {
+    fn no_cookie_header_panics(
+        lines in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..80), 0..4)
+    ) {
         let values = lines.iter().filter_map(|line| HeaderValue::from_bytes(line).ok());
         let headers = values.map(|value| (header::COOKIE, value)).collect();
         prop_assert_eq!(tokens(1, 0).from_cookies(&headers), None);

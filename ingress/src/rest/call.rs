@@ -145,7 +145,8 @@ impl Call {
 
     fn refuse(&self, problem: &Problem) -> Response {
         if problem.code.status().is_server_error() {
-            warn!(request.id = %self.id, route = self.route, code = problem.code.as_str(), %problem, "a request failed");
+            let code = problem.code.as_str();
+            warn!(request.id = %self.id, route = self.route, code, %problem, "a request failed");
         }
         let mut response = problem_response(problem, &self.id);
         if problem.code == Code::Unauthorized {

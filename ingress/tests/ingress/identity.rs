@@ -36,8 +36,8 @@ impl Jar {
     }
 }
 
-/// A browser of which two tabs have written at once, before it had a cookie; the conversation of the
-/// older one.
+/// A browser of which two tabs have written at once, before it had a cookie; the conversation of
+/// the older one.
 async fn two_cold_tabs(node: &Node) -> (Jar, Value) {
     let mut jar = Jar::default();
     let first = Ask::say("first tab").send(node).await.expect(201);

@@ -148,7 +148,9 @@ impl SocketClient {
                         Message::Text(text) => {
                             if self.said(&text)? {
                                 *tries = 0;
-                                connected.get_or_insert_with(|| world.connected(self.client, self.state.lost.take()));
+                                connected.get_or_insert_with(|| {
+                                    world.connected(self.client, self.state.lost.take())
+                                });
                             }
                         }
                         Message::Close(close) => return Ok(ended(close.as_ref())),
@@ -156,7 +158,7 @@ impl SocketClient {
                         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
                     }
                 }
-                Some(intent) = self.intents.recv(), if connected.is_some() && self.state.unanswered.len() < MOST_UNANSWERED => {
+                Some(intent) = self.intents.recv(), if connected.is_some() && self.has_room() => {
                     let draft = self.begin(&intent);
                     let said = say(&mut socket, &written(&world, &draft)).await;
                     self.state.unanswered.push_back(draft);
@@ -263,6 +265,11 @@ impl SocketClient {
         if let Person::Visitor(visitor) = &self.person {
             visitor.begun(None);
         }
+    }
+
+    /// Whether one more draft may wait for its answer.
+    fn has_room(&self) -> bool {
+        self.state.unanswered.len() < MOST_UNANSWERED
     }
 
     fn begin(&self, intent: &Intent) -> Unanswered {

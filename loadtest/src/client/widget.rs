@@ -1,5 +1,5 @@
-//! A browser tab with the widget: it writes frames without ids and gets no answers, it is known by a
-//! cookie, and it comes back by a schedule of its own.
+//! A browser tab with the widget: it writes frames without ids and gets no answers, it is known by
+//! a cookie, and it comes back by a schedule of its own.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -125,12 +125,16 @@ impl Widget {
                     match frame.context("silence")?.context("the connection ended")?? {
                         Message::Text(text) => self.said(&text)?,
                         Message::Close(_) => return Ok(End::Lost),
-                        Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                        Message::Binary(_)
+                        | Message::Ping(_)
+                        | Message::Pong(_)
+                        | Message::Frame(_) => {}
                     }
                 }
                 Some(intent) = self.intents.recv() => {
                     let frame = self.written(&intent, losses);
-                    timeout(DEADLINE, socket.send(Message::text(frame))).await.context("a frame could not be sent")??;
+                    timeout(DEADLINE, socket.send(Message::text(frame))).await.context("a frame \
+                        could not be sent")??;
                 }
             }
         }
@@ -156,6 +160,8 @@ impl Widget {
         };
         let text = self.world.ledger.texts().write(self.world.ledger.sends(sending));
         let timestamp = self.world.time.now().to_string();
-        json!({ "type": "message", "text": text, "tenantId": self.visitor.tenant, "timestamp": timestamp }).to_string()
+        let tenant = &self.visitor.tenant;
+        json!({ "type": "message", "text": text, "tenantId": tenant, "timestamp": timestamp })
+            .to_string()
     }
 }

@@ -77,8 +77,8 @@ impl Seen {
         let is_widget = matches!(self.expects, Expects::Widget(_));
         match last {
             None => self.order.push(tag),
-            // The widget cannot tell what it has, so that the new connection may be shown again what
-            // the lost one was shown, and nothing older.
+            // The widget cannot tell what it has, so that the new connection may be shown again
+            // what the lost one was shown, and nothing older.
             Some(connection) if is_widget && connection + 1 == self.losses => {
                 self.repeats += 1;
                 return None;
