@@ -114,10 +114,10 @@ mod tests {
                 all.push((at(sequence), cost));
                 ring.push(at(sequence), cost, sequence);
                 let kept: Vec<_> = ring.after(ring.floor()).map(|(position, _)| position).collect();
-                let kept = all.iter().filter(|(position, _)| *position > ring.floor());
-                let expected: Vec<_> = kept.clone().map(|(position, _)| *position).collect();
+                let above = all.iter().filter(|(position, _)| *position > ring.floor());
+                let expected: Vec<_> = above.clone().map(|(position, _)| *position).collect();
                 prop_assert_eq!(&kept, &expected);
-                let cost: usize = kept.map(|(_, cost)| cost).sum();
+                let cost: usize = above.map(|(_, cost)| cost).sum();
                 prop_assert!(kept.len() <= events && cost <= bytes);
                 prop_assert_eq!(ring.end(), at(sequence));
                 for (after, _) in all.iter().filter(|(position, _)| *position >= ring.floor()) {
