@@ -55,11 +55,11 @@ pub enum Role {
     Agent,
     /// A program.
     Bot,
-    /// A person who may do more, once there is more to do.
+    /// A person with the role of an administrator, which allows nothing more yet.
     Admin,
 }
 
-/// Why a token is refused. A client may know: nothing here helps to make a better one.
+/// Why a token is refused. The client may be told, since none of it helps to forge a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Not a JWT, too large, or with claims of other types than they should have.
@@ -83,7 +83,7 @@ pub enum Refused {
     /// `exp` is more than a day after `iat`, or after now.
     #[error("the token lives for more than a day")]
     TooLong,
-    /// `sub`, `name` or `role`.
+    /// `sub`, `name` or `role` is missing or malformed.
     #[error("the token's sub, name or role is not what it should be")]
     Claims,
     /// The tenant is served no more.
@@ -117,7 +117,7 @@ enum Audience {
     Several(Vec<String>),
 }
 
-/// What is believed of a token before it is verified: nothing but which key to try.
+/// The part of a token that is read before it is verified: it only chooses the key to verify with.
 #[derive(Deserialize)]
 struct Issuer {
     iss: String,

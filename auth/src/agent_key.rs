@@ -74,8 +74,8 @@ impl AgentKey {
         &self.key
     }
 
-    /// Verifies nothing once, so that a key on another curve is found when the file is read and not
-    /// by the first agent.
+    /// Tries the key once, so that a key on another curve is found when the file is read and not
+    /// when the first agent comes.
     fn usable(algorithm: Algorithm, key: DecodingKey, bad: BadKey) -> Result<Self, BadKey> {
         jsonwebtoken::crypto::verify("", b"", &key, algorithm).map_err(|_| bad)?;
         Ok(Self { algorithm, key })

@@ -9,6 +9,8 @@ mod agent_key;
 mod jar;
 pub mod limits;
 pub mod origin;
+mod rate;
+mod tenant;
 pub mod tenants;
 mod tenants_file;
 #[cfg(test)]
@@ -18,10 +20,12 @@ pub mod visitor;
 
 pub use self::{
     agent::{Agent, Agents, Refused, Role},
-    jar::Jar,
-    limits::{LimitSettings, Limited, Limits, Rate},
+    jar::CookieVisitor,
+    limits::{LimitSettings, Limited, Limits},
     origin::{AllowedOrigin, BadOrigin, Origin, OriginRule},
-    tenants::{Tenant, Tenants},
+    rate::Rate,
+    tenant::{Tenant, TenantLimits},
+    tenants::Tenants,
     tenants_file::BadTenants,
     visit::{Bearer, Credential, Kind},
     visitor::{BadToken, CookieSettings, VisitorToken, VisitorTokens},

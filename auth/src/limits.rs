@@ -1,15 +1,14 @@
 //! Rate limits: of a visitor, a tenant, an address; each by the generic cell rate algorithm, in
 //! bounded memory.
 //!
-//! The algorithm is written out, in a dozen lines, rather than taken from `governor`: what it keeps
-//! for a key is one number, which an LRU can hold and evict (governor's keyed stores have no
-//! bound), and the time is the process's [`Clock`], which a step back must not turn into a long
-//! refusal.
+//! The algorithm is written out in `rate.rs`, in a dozen lines, rather than taken from `governor`:
+//! its state for a key is one number, which an LRU can hold and evict (governor's keyed stores have
+//! no bound), and the time comes from our [`Clock`], so that a clock that is set back does not make
+//! a long refusal.
 
 use std::{
     hash::Hash,
     net::IpAddr,
-    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -24,36 +23,26 @@ use parlor_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::tenants::Tenants;
-
-/// So many in a second on average, and so many at once after a pause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rate {
-    /// How many in a second.
-    pub per_second: NonZeroU32,
-    /// How many at once.
-    pub burst: NonZeroU32,
-}
+use crate::{rate::Rate, tenant::TenantLimits, tenants::Tenants};
 
 /// The limits of one node. [`Default`] has the defaults named here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitSettings {
-    /// `limits.visitor_messages`: messages of a visitor of a tenant. Default 20/s, 200 at once.
+    /// `limits.visitor_messages`: messages of a visitor of a tenant.
     pub visitor_messages: Rate,
-    /// `limits.tenant_messages`: messages of a tenant's visitors and agents. Default 500/s, 2000 at
-    /// once.
+    /// `limits.tenant_messages`: messages of a tenant's visitors and agents.
     pub tenant_messages: Rate,
-    /// `limits.address_requests`: REST requests of an IPv4 address or IPv6 /64. Default 200/s, 1000
-    /// at once.
+    /// `limits.visitor_bytes`: bytes of the texts of a visitor of a tenant.
+    pub visitor_bytes: Rate,
+    /// `limits.tenant_bytes`: bytes of the texts of a tenant's visitors and agents.
+    pub tenant_bytes: Rate,
+    /// `limits.address_requests`: REST requests of an IPv4 address or IPv6 /64.
     pub address_requests: Rate,
-    /// `limits.address_upgrades`: upgrades of an IPv4 address or IPv6 /64. Default 200/s, 2000 at
-    /// once.
+    /// `limits.address_upgrades`: upgrades of an IPv4 address or IPv6 /64.
     pub address_upgrades: Rate,
     /// `limits.keys`: how many visitors, tenants and addresses, each, are remembered; the least
-    /// recently seen is forgotten first, and with it what it had used up. Default 100,000, of about
-    /// 100 bytes.
+    /// recently seen is forgotten first, and with it what it had used up.
     pub keys: usize,
 }
 
@@ -61,7 +50,7 @@ pub struct LimitSettings {
 #[derive(Clone, Debug)]
 pub struct Limits(Arc<Shared>);
 
-/// Over a limit.
+/// The sender is over a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {} sends more than it may", .whose.as_str())]
 pub struct Limited {
@@ -87,61 +76,25 @@ struct Shared {
     settings: LimitSettings,
     tenants: Tenants,
     clock: Clock,
-    visitors: Buckets<(TenantId, VisitorId)>,
-    of_tenants: Buckets<TenantId>,
-    requests: Buckets<IpAddr>,
-    upgrades: Buckets<IpAddr>,
+    visitors: Buckets<(TenantId, VisitorId), 2>,
+    of_tenants: Buckets<TenantId, 2>,
+    requests: Buckets<IpAddr, 1>,
+    upgrades: Buckets<IpAddr, 1>,
 }
 
-/// Of each key: when, in microseconds, all that was let through will have been made up for.
+/// For each key and each of its `N` rates the instant, in microseconds, at which the rate will have
+/// paid for everything that was let through.
 #[derive(Debug)]
-struct Buckets<K: Hash + Eq> {
+struct Buckets<K: Hash + Eq, const N: usize> {
     cap: usize,
-    used: Mutex<LruCache<K, i64>>,
-}
-
-// === impl Rate ===
-
-impl Rate {
-    /// So many in a second, and so many at once; each 1 at the least.
-    pub const fn new(per_second: u32, burst: u32) -> Self {
-        const fn at_least_one(number: u32) -> NonZeroU32 {
-            match NonZeroU32::new(number) {
-                Some(number) => number,
-                None => NonZeroU32::MIN,
-            }
-        }
-        Self { per_second: at_least_one(per_second), burst: at_least_one(burst) }
-    }
-
-    /// Lets one more through at `now` and adds it to `used`, or says how long to wait.
-    /// Microseconds.
-    fn let_through(self, used: &mut i64, now: i64) -> Result<(), i64> {
-        let each = (1_000_000 / i64::from(self.per_second.get())).max(1);
-        let most = now + each * i64::from(self.burst.get());
-        // A clock that was set back makes what was used look far away: more than everything is
-        // never owed.
-        *used = (*used).clamp(now, most);
-        let after = *used + each;
-        if after > most {
-            return Err(after - most);
-        }
-        *used = after;
-        Ok(())
-    }
+    used: Mutex<LruCache<K, [i64; N]>>,
 }
 
 // === impl LimitSettings ===
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        Self {
-            visitor_messages: Rate::new(20, 200),
-            tenant_messages: Rate::new(500, 2000),
-            address_requests: Rate::new(200, 1000),
-            address_upgrades: Rate::new(200, 2000),
-            keys: 100_000,
-        }
+        parlor_common::settings::defaults("limits")
     }
 }
 
@@ -162,29 +115,40 @@ impl Limits {
         }))
     }
 
-    /// One message of a visitor to a tenant.
+    /// One message of a visitor to a tenant, whose text has so many bytes.
     ///
     /// # Errors
-    /// [`Limited`] over the visitor's rate.
-    pub fn check_visitor(&self, tenant: &TenantId, visitor: VisitorId) -> Result<(), Limited> {
-        let own = self.0.tenants.get(tenant).and_then(|tenant| tenant.limits.visitor_messages);
-        let rate = own.unwrap_or(self.0.settings.visitor_messages);
+    /// [`Limited`] over one of the visitor's rates.
+    pub fn check_visitor(
+        &self,
+        tenant: &TenantId,
+        visitor: VisitorId,
+        bytes: usize,
+    ) -> Result<(), Limited> {
+        let own = self.own(tenant);
+        let rates = [
+            (own.visitor_messages.unwrap_or(self.0.settings.visitor_messages), 1),
+            (own.visitor_bytes.unwrap_or(self.0.settings.visitor_bytes), amount(bytes)),
+        ];
         self.0
             .visitors
-            .check((tenant.clone(), visitor), rate, self.now())
+            .check((tenant.clone(), visitor), rates, self.now())
             .map_err(|wait| Whose::Visitor.limited(wait))
     }
 
-    /// One message to a tenant's conversations, whoever it is by.
+    /// One message to a tenant's conversations, whoever it is by, whose text has so many bytes.
     ///
     /// # Errors
-    /// [`Limited`] over the tenant's rate.
-    pub fn check_tenant(&self, tenant: &TenantId) -> Result<(), Limited> {
-        let own = self.0.tenants.get(tenant).and_then(|tenant| tenant.limits.messages);
-        let rate = own.unwrap_or(self.0.settings.tenant_messages);
+    /// [`Limited`] over one of the tenant's rates.
+    pub fn check_tenant(&self, tenant: &TenantId, bytes: usize) -> Result<(), Limited> {
+        let own = self.own(tenant);
+        let rates = [
+            (own.messages.unwrap_or(self.0.settings.tenant_messages), 1),
+            (own.bytes.unwrap_or(self.0.settings.tenant_bytes), amount(bytes)),
+        ];
         self.0
             .of_tenants
-            .check(tenant.clone(), rate, self.now())
+            .check(tenant.clone(), rates, self.now())
             .map_err(|wait| Whose::Tenant.limited(wait))
     }
 
@@ -194,7 +158,10 @@ impl Limits {
     /// [`Limited`] over the address's rate.
     pub fn check_request(&self, address: IpAddr) -> Result<(), Limited> {
         let (rate, key) = (self.0.settings.address_requests, address_group(address));
-        self.0.requests.check(key, rate, self.now()).map_err(|wait| Whose::Address.limited(wait))
+        self.0
+            .requests
+            .check(key, [(rate, 1)], self.now())
+            .map_err(|wait| Whose::Address.limited(wait))
     }
 
     /// One upgrade from an address; IPv6 addresses of one /64 count together.
@@ -203,7 +170,15 @@ impl Limits {
     /// [`Limited`] over the address's rate.
     pub fn check_upgrade(&self, address: IpAddr) -> Result<(), Limited> {
         let (rate, key) = (self.0.settings.address_upgrades, address_group(address));
-        self.0.upgrades.check(key, rate, self.now()).map_err(|wait| Whose::Address.limited(wait))
+        self.0
+            .upgrades
+            .check(key, [(rate, 1)], self.now())
+            .map_err(|wait| Whose::Address.limited(wait))
+    }
+
+    /// What differs for `tenant` from the settings.
+    fn own(&self, tenant: &TenantId) -> TenantLimits {
+        self.0.tenants.get(tenant).map(|tenant| tenant.limits).unwrap_or_default()
     }
 
     fn now(&self) -> i64 {
@@ -213,22 +188,37 @@ impl Limits {
 
 // === impl Buckets ===
 
-impl<K: Hash + Eq> Buckets<K> {
+impl<K: Hash + Eq, const N: usize> Buckets<K, N> {
     fn new(cap: usize) -> Self {
         // Bounded by `check`: a cache made with a capacity takes its memory at once.
         Self { cap: cap.max(1), used: Mutex::new(LruCache::unbounded()) }
     }
 
-    fn check(&self, key: K, rate: Rate, now: i64) -> Result<(), Duration> {
+    /// Takes each amount from its rate, or none of them and says how long to wait.
+    fn check(&self, key: K, rates: [(Rate, u32); N], now: i64) -> Result<(), Duration> {
         let mut all = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let used = all.get_or_insert_mut(key, || now);
-        let outcome = rate.let_through(used, now);
+        let used = all.get_or_insert_mut(key, || [now; N]);
+        let (mut after, mut longest) = ([now; N], None);
+        for (((rate, amount), used), after) in rates.into_iter().zip(&mut *used).zip(&mut after) {
+            match rate.let_through(amount, used, now) {
+                Ok(then) => *after = then,
+                Err(wait) => longest = longest.max(Some(wait)),
+            }
+        }
+        if longest.is_none() {
+            *used = after;
+        }
         if all.len() > self.cap {
             all.pop_lru();
         }
         drop(all);
-        outcome.map_err(|wait| Duration::from_micros(u64::try_from(wait).unwrap_or(0)))
+        let longest = longest.map(|wait| Duration::from_micros(u64::try_from(wait).unwrap_or(0)));
+        longest.map_or(Ok(()), Err)
     }
+}
+
+fn amount(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 // === impl Whose ===

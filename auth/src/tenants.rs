@@ -13,13 +13,12 @@ use parlor_common::{
     keys::{DerivedKey, InstallationKeys},
     tenant::TenantId,
 };
-use subtle::ConstantTimeEq;
 use tracing::{info, warn};
 
 use crate::{
     agent_key::AgentKey,
-    limits::Rate,
     origin::{Origin, OriginRule},
+    tenant::Tenant,
     tenants_file::{BadTenants, Directory, TenantsFile},
 };
 
@@ -29,39 +28,12 @@ const DEVELOPMENT_ISSUER: &str = "parlor-dev:";
 #[derive(Clone)]
 pub struct Tenants(Arc<Source>);
 
-/// A customer of the installation.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Tenant {
-    /// Its name.
-    pub id: TenantId,
-    /// Where its pages may come from.
-    pub origins: Vec<OriginRule>,
-    /// The key its pages show, where it has one. It names the tenant to people, and is no secret.
-    pub publishable_key: Option<String>,
-    /// Whether a visitor's REST request must show it.
-    pub publishable_key_required: bool,
-    /// Whether it is served no more.
-    pub suspended: bool,
-    /// What differs from the installation's limits.
-    pub limits: TenantLimits,
-}
-
-/// A tenant's own limits; what is not here is the installation's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TenantLimits {
-    /// Messages of all its visitors and agents.
-    pub messages: Option<Rate>,
-    /// Messages of each of its visitors.
-    pub visitor_messages: Option<Rate>,
-}
-
 enum Source {
     Development(Vec<DevelopmentKey>),
     File { file: TenantsFile, directory: ArcSwap<Directory>, seen: Mutex<[u8; 32]> },
 }
 
-/// The signing one is the first.
+/// The first of them signs.
 struct DevelopmentKey {
     kid: String,
     key: DerivedKey,
@@ -71,7 +43,8 @@ struct DevelopmentKey {
 
 impl Tenants {
     /// Any name is a tenant, whose pages come from this machine and whose agents' key is an HMAC of
-    /// the installation's key and the name. Never for an installation that others reach.
+    /// the installation's key and the name. This must not be used where strangers can reach the
+    /// installation.
     pub fn development(keys: &InstallationKeys) -> Self {
         let keys = keys.derive("parlor 2026 development agent key").into_iter();
         let named = keys.map(|key| {
@@ -200,38 +173,6 @@ impl fmt::Debug for Tenants {
 impl DevelopmentKey {
     fn secret(&self, tenant: &TenantId) -> [u8; 32] {
         self.key.mac(&[b"agents of", tenant.as_str().as_bytes()])
-    }
-}
-
-// === impl Tenant ===
-
-impl Tenant {
-    fn development(id: TenantId) -> Self {
-        Self {
-            id,
-            origins: vec![OriginRule::Loopback],
-            publishable_key: None,
-            publishable_key_required: false,
-            suspended: false,
-            limits: TenantLimits::default(),
-        }
-    }
-
-    /// Whether `shown` is the tenant's publishable key. In constant time, though the key is public:
-    /// whoever has to ask does not know which page it is on.
-    pub fn has_publishable_key(&self, shown: &str) -> bool {
-        self.publishable_key
-            .as_ref()
-            .is_some_and(|key| bool::from(key.as_bytes().ct_eq(shown.as_bytes())))
-    }
-}
-
-impl fmt::Debug for Tenant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tenant")
-            .field("id", &self.id)
-            .field("suspended", &self.suspended)
-            .finish_non_exhaustive()
     }
 }
 

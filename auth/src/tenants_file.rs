@@ -17,7 +17,7 @@ use serde::Deserialize;
 use crate::{
     agent_key::{AgentKey, BadKey, KeyAlgorithm},
     origin::{Origin, OriginRule},
-    tenants::{Tenant, TenantLimits},
+    tenant::{Tenant, TenantLimits},
 };
 
 /// What is wrong with a tenants' file.

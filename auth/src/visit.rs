@@ -11,7 +11,8 @@ use percent_encoding::percent_decode;
 
 use crate::{
     origin::AllowedOrigin,
-    tenants::{Tenant, Tenants},
+    tenant::Tenant,
+    tenants::Tenants,
     visitor::{VisitorToken, VisitorTokens},
 };
 

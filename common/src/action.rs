@@ -11,3 +11,18 @@ pub enum Action {
     /// seen their acknowledgement.
     Mark(DeliveredBody),
 }
+
+// === impl Action ===
+
+impl Action {
+    /// The name of each, as metrics and logs spell it.
+    pub const NAMES: [&str; 2] = ["send", "mark"];
+
+    /// Its name, one of [`NAMES`](Self::NAMES).
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Send(_) => Self::NAMES[0],
+            Self::Mark(_) => Self::NAMES[1],
+        }
+    }
+}

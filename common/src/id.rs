@@ -86,7 +86,8 @@ hash_id! {
     EventId
 }
 hash_id! {
-    /// One session over one connection, so that no node echoes to the socket that sent.
+    /// A session over one connection. An event names the session it came through, so that no node
+    /// echoes it to the socket that sent it.
     SessionId
 }
 

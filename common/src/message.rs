@@ -38,7 +38,7 @@ pub enum BadText {
 pub struct Draft {
     /// What to say.
     pub text: Text,
-    /// By what the client knows it again.
+    /// The id by which the client recognises it.
     pub client_message_id: Option<ClientMessageId>,
 }
 
@@ -65,7 +65,7 @@ pub struct Message {
     pub client_message_id: Option<ClientMessageId>,
 }
 
-/// What the author of a message is, in the words of the seed's widget.
+/// What the author of a message is, in the widget's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sender {
@@ -104,6 +104,11 @@ impl Text {
         } else {
             Ok(Self(text))
         }
+    }
+
+    /// How many bytes it has: 1 to 16,384.
+    pub const fn bytes(&self) -> usize {
+        self.0.len()
     }
 
     /// The text as it came.

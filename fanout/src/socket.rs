@@ -19,7 +19,7 @@ use fastwebsockets::{
 };
 use http::{Request, Response};
 use parlor_common::{close::CloseCode, frame::MAX_MESSAGE_BYTES};
-use parlor_http::{Place, socket};
+use parlor_http::{ConnectionPermit, socket};
 use tokio_util::sync::ReusableBoxFuture;
 use tracing::error;
 
@@ -53,7 +53,7 @@ pub(crate) enum ReadEnd {
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: Stream,
-    place: Place,
+    place: ConnectionPermit,
 }
 
 /// The reading side. Keeps the future that reads across calls, for reading a frame is not cancel
@@ -97,7 +97,7 @@ impl Socket {
                 return None;
             };
             let stream = Stream::new(socket.stream, socket.read_ahead);
-            Some(Self { stream, place: socket.place })
+            Some(Self { stream, place: socket.permit })
         };
         Some((response.map(Body::new), socket))
     }

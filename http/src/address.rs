@@ -15,7 +15,7 @@ const MAX_HOPS: usize = 32;
 pub struct ClientAddr(pub IpAddr);
 
 /// The client behind `peer`: the rightmost hop that no trusted proxy has. What an untrusted hop
-/// says of others is hearsay, and so is what lies left of a hop that cannot be read.
+/// says of others is not believed, and neither is anything left of a hop that cannot be read.
 pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> ClientAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();

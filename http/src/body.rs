@@ -10,7 +10,8 @@ use tokio::time::{Instant, timeout_at};
 
 use parlor_common::problem::{Code, Problem};
 
-/// A body may take this many stalls' time in all: who sends a byte now and then is not a client.
+/// A whole body may take this many times the limit of a stall, so that a client cannot hold its
+/// request by sending a byte now and then.
 const STALLS_IN_ALL: u32 = 4;
 
 /// Reads a whole body of at most `limit` bytes, none of whose parts may take longer than `stall`.

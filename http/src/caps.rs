@@ -34,9 +34,9 @@ struct Taken {
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// A connection's place among the counted ones; freed on drop.
+/// Counts one open connection while it lives; dropping it makes room.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionPermit {
     caps: Caps,
     address: Option<IpAddr>,
     open: OpenGauge,
@@ -46,13 +46,13 @@ pub struct Place {
 #[derive(Debug)]
 pub(crate) struct Refusal(Caps);
 
-/// There is no place.
+/// A connection more would be over a cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Full {
-    /// For nobody.
+pub(crate) enum CapReached {
+    /// The listener's.
     #[error("the server has as many connections as it may")]
     All,
-    /// For this address.
+    /// The address's.
     #[error("the address has as many connections as it may")]
     Address,
 }
@@ -69,32 +69,36 @@ impl Caps {
         }))
     }
 
-    /// Takes a place for a connection, counted for `address` where one is given.
-    pub(crate) fn take(&self, address: Option<IpAddr>, metrics: &Metrics) -> Result<Place, Full> {
+    /// Counts one connection more, and counts it for `address` where one is given.
+    pub(crate) fn take(
+        &self,
+        address: Option<IpAddr>,
+        metrics: &Metrics,
+    ) -> Result<ConnectionPermit, CapReached> {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.0.max {
             metrics.refused_all.inc();
-            return Err(Full::All);
+            return Err(CapReached::All);
         }
         if let Some(address) = address {
             let of_address = taken.by_address.entry(address).or_default();
             if *of_address >= self.0.max_per_address {
-                // An entry at the cap is not new, unless the cap is 0.
+                // The entry is new only where the cap is 0; then it must not stay.
                 if *of_address == 0 {
                     taken.by_address.remove(&address);
                 }
                 metrics.refused_address.inc();
-                return Err(Full::Address);
+                return Err(CapReached::Address);
             }
             *of_address += 1;
         }
         taken.all += 1;
         metrics.connections.inc();
         metrics.accepted.inc();
-        Ok(Place { caps: self.clone(), address, open: metrics.connections.clone() })
+        Ok(ConnectionPermit { caps: self.clone(), address, open: metrics.connections.clone() })
     }
 
-    /// Leave to tell a refused connection why; `None` where too many are being told already.
+    /// A permit to tell a refused connection why; `None` where too many are being told already.
     pub(crate) fn refuse(&self) -> Option<Refusal> {
         let add_one = |count: usize| (count < MAX_REFUSALS).then_some(count + 1);
         self.0
@@ -105,7 +109,7 @@ impl Caps {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut taken = self.caps.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all = taken.all.saturating_sub(1);
@@ -134,16 +138,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_counted_for_its_address_and_given_back() {
+    fn a_connection_is_counted_for_its_address_and_given_back() {
         let metrics = Metrics::new(&Registry::new()).unwrap();
         let caps = Caps::new(3, 2);
         let a: Option<IpAddr> = "192.0.2.1".parse().ok();
         let b: Option<IpAddr> = "192.0.2.2".parse().ok();
         let first = caps.take(a, &metrics).unwrap();
         let _second = caps.take(a, &metrics).unwrap();
-        assert_eq!(caps.take(a, &metrics).unwrap_err(), Full::Address);
+        assert_eq!(caps.take(a, &metrics).unwrap_err(), CapReached::Address);
         let _third = caps.take(b, &metrics).unwrap();
-        assert_eq!(caps.take(b, &metrics).unwrap_err(), Full::All);
+        assert_eq!(caps.take(b, &metrics).unwrap_err(), CapReached::All);
         drop(first);
         let again = caps.take(None, &metrics).unwrap();
         drop(again);

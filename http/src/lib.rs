@@ -1,8 +1,8 @@
 //! The HTTP accept loop: hyper's HTTP/1.1 behind deadlines, caps and a drain.
 //!
-//! `axum::serve` sets no timer, so that a client who dribbles its head holds a connection for ever;
-//! and it neither counts connections nor ends them in order. This loop does, for REST and sockets
-//! alike.
+//! `axum::serve` sets no timer, so that a client that sends its head slowly holds a connection for
+//! ever; it also neither counts connections nor ends them in order. This loop does all three, for
+//! REST and sockets alike.
 
 use std::{convert::Infallible, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -21,8 +21,8 @@ mod admin;
 mod body;
 mod caps;
 mod framing;
+mod head_timer;
 mod metrics;
-mod patience;
 mod refusal;
 mod reply;
 mod request;
@@ -37,7 +37,7 @@ pub use self::{
     address::ClientAddr,
     admin::{Readiness, admin},
     body::read_body,
-    caps::Place,
+    caps::ConnectionPermit,
     metrics::Metrics,
     reply::problem_response,
     request_id::RequestId,
@@ -48,18 +48,18 @@ pub use self::{
 use self::{
     caps::Caps,
     framing::Verdict,
-    patience::{Activity, Patience},
+    head_timer::{Activity, HeadTimer},
     request::Preparation,
 };
 
 /// How long to wait after an accept that failed for want of something: files, memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How many headers hyper takes where it is told nothing.
+/// How many headers hyper accepts unless it is told otherwise.
 const HYPER_HEADERS: usize = 100;
 
-/// The most connections that the kernel keeps for a listener of tokio's; who comes later is not one
-/// of them.
+/// The most connections that the kernel queues for a listener of tokio's: no more than these can
+/// wait when the listener is closed.
 const BACKLOG: usize = 1024;
 
 /// How long a connection without a request is kept when the drain begins.
@@ -69,7 +69,7 @@ const FIRST_REQUEST: Duration = Duration::from_millis(500);
 ///
 /// Returns when it has stopped accepting; the connections are tasks of `drain`. Each request's
 /// extensions hold a [`ClientAddr`] and a [`RequestId`]. An upgraded connection is no longer a task
-/// of this loop, but keeps its [`Place`] until that is dropped: see [`socket`].
+/// of this loop, but keeps its [`ConnectionPermit`] until that is dropped: see [`socket`].
 pub async fn serve(
     listener: TcpListener,
     app: Router,
@@ -97,7 +97,7 @@ pub async fn serve(
                 failing = false;
                 server.take(stream, peer.ip());
             }
-            // The peer gave up before it was accepted: its own affair.
+            // The peer gave up before it was accepted, which is no fault of this node.
             Err(error) if is_peers(&error) => {
                 debug!(%error, "a connection ended before it was accepted")
             }
@@ -131,15 +131,15 @@ struct Server {
 // === impl Server ===
 
 impl Server {
-    /// Gives the connection a place and a task, or says that there is none.
+    /// Gives the connection a permit and a task, or answers that there are too many.
     fn take(self: &Arc<Self>, tcp: TcpStream, peer: IpAddr) {
         let peer = peer.to_canonical();
-        // What comes through a proxy is counted by the proxy.
+        // The clients of a trusted proxy share its address, so that the proxy must count them.
         let counted = (!self.preparation.is_trusted(peer)).then(|| address_group(peer));
         match self.caps.take(counted, &self.metrics) {
-            Ok(place) => {
+            Ok(permit) => {
                 let server = self.clone();
-                self.drain.spawn(async move { server.run(tcp, peer, place).await });
+                self.drain.spawn(async move { server.run(tcp, peer, permit).await });
             }
             Err(full) => {
                 debug!(%peer, %full, "a connection is refused");
@@ -161,7 +161,7 @@ impl Server {
         }
     }
 
-    async fn run(self: Arc<Self>, tcp: TcpStream, peer: IpAddr, place: Place) {
+    async fn run(self: Arc<Self>, tcp: TcpStream, peer: IpAddr, permit: ConnectionPermit) {
         if let Err(error) = tcp.set_nodelay(true) {
             debug!(%error, "a connection ended before it was served");
             return;
@@ -169,8 +169,8 @@ impl Server {
         let HttpSettings {
             first_byte, head, idle, write_stall, max_head_bytes, max_headers, ..
         } = self.settings;
-        let (patience, activity) = Patience::new(first_byte, head, idle);
-        let stream = Stream::new(tcp, place, activity.clone(), write_stall);
+        let (timer, activity) = HeadTimer::new(first_byte, head, idle);
+        let stream = Stream::new(tcp, permit, activity.clone(), write_stall);
         let service = {
             let (server, activity) = (self.clone(), activity.clone());
             service_fn(move |request: Request<Incoming>| {
@@ -178,7 +178,7 @@ impl Server {
             })
         };
         let mut builder = http1::Builder::new();
-        builder.timer(patience).header_read_timeout(first_byte).half_close(false).keep_alive(true);
+        builder.timer(timer).header_read_timeout(first_byte).half_close(false).keep_alive(true);
         builder.max_buf_size(max_head_bytes.max(8192)).max_header_size(max_head_bytes);
         // hyper keeps its own number of headers on the stack, and any other on the heap.
         if max_headers != HYPER_HEADERS {
@@ -189,7 +189,7 @@ impl Server {
         let ended = tokio::select! {
             biased;
             ended = connection.as_mut() => ended,
-            () = self.end_of_patience(&activity) => {
+            () = self.close_is_due(&activity) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -200,9 +200,10 @@ impl Server {
         }
     }
 
-    /// Waits for the drain. A connection that has asked for nothing yet has its first request on
-    /// the way, it may be, and hyper would close it at once: it gets a little longer. Cancel safe.
-    async fn end_of_patience(&self, activity: &Activity) {
+    /// Waits for the drain. The first request of a connection that has asked for nothing yet may be
+    /// on the way, and hyper would close it at once, so that it is given a little longer. Cancel
+    /// safe.
+    async fn close_is_due(&self, activity: &Activity) {
         self.drain.draining().await;
         if activity.requests() == 0 {
             tokio::time::sleep(FIRST_REQUEST.min(self.settings.first_byte)).await;

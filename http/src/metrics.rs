@@ -31,7 +31,8 @@ pub(crate) struct Watch<'a> {
     started: Instant,
 }
 
-/// A stranger chooses the method: what is not here is `other`.
+/// The methods with a label of their own. The client chooses the method, so that every other one is
+/// counted as `other`.
 const METHODS: [&str; 4] = ["GET", "POST", "OPTIONS", "other"];
 const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 

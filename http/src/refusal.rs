@@ -1,4 +1,4 @@
-//! Refusals: what a connection is told for which there is no place.
+//! Refusals: what a connection over a cap is told.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{caps::Caps, request_id::RequestId};
 use parlor_common::{drain::Drain, problem::Problem};
 
 /// How long the client is given to send its request and read the answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 
 /// Answers 503 without reading the request, then closes. Where too many are being told already,
 /// only closes.
@@ -38,7 +38,7 @@ pub(crate) fn answer(mut tcp: TcpStream, id: &RequestId, caps: &Caps, drain: &Dr
             }
             std::io::Result::Ok(())
         };
-        if let Ok(Err(error)) = timeout(PATIENCE, told).await {
+        if let Ok(Err(error)) = timeout(TOLD_WITHIN, told).await {
             tracing::debug!(%error, peer = ?tcp.peer_addr().ok().map(|peer: SocketAddr| peer.ip()), "a refused connection broke off");
         }
         drop(refusal);

@@ -30,7 +30,7 @@ pub fn problem_response(problem: &Problem, id: &RequestId) -> Response {
     response
 }
 
-/// Rounded up, and 1 at the least: who comes back too early is refused again.
+/// Rounded up, and at least 1: a client that comes back too early is refused again.
 fn whole_seconds(after: Duration) -> u64 {
     (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)
 }

@@ -1,4 +1,4 @@
-//! The request's id: by what a request is found in the log.
+//! The request's id, by which a request is found in the log.
 
 use std::{fmt, sync::Arc};
 
@@ -8,7 +8,8 @@ use parlor_common::random::Random;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// By what a request is found in the log; in the request's extensions. 1 to 64 of `[A-Za-z0-9._-]`.
+/// The id by which a request is found in the log, 1 to 64 of `[A-Za-z0-9._-]`. It is in the
+/// request's extensions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId(Arc<str>);
 
@@ -20,7 +21,7 @@ impl RequestId {
         Self(format!("{:016x}", random.number()).into())
     }
 
-    /// The client's or proxy's own, where it is sane.
+    /// The id that the client or a proxy gave the request, where it has this form.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let text = headers.get(X_REQUEST_ID)?.to_str().ok()?;
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');

@@ -19,7 +19,7 @@ use tokio::{
     time::Sleep,
 };
 
-use crate::{caps::Place, patience::Activity};
+use crate::{caps::ConnectionPermit, head_timer::Activity};
 
 /// How long and for how many bytes a closed connection is read on: a kernel that closes with bytes
 /// unread resets the connection, and the client may lose the answer it was sent.
@@ -29,7 +29,7 @@ const LINGER_BYTES: usize = 256 * 1024;
 /// The stream of a connection of the accept loop.
 pub struct Stream {
     tcp: TcpStream,
-    place: Place,
+    permit: ConnectionPermit,
     activity: Activity,
     write_stall: Duration,
     /// Runs while a write waits for the client.
@@ -47,8 +47,8 @@ pub struct Socket {
     pub stream: TcpStream,
     /// What was read beyond the upgrade request: the first bytes of the new protocol.
     pub read_ahead: Bytes,
-    /// Its place among the counted connections: to be kept as long as the stream.
-    pub place: Place,
+    /// What counts it among the open connections: to be kept as long as the stream.
+    pub permit: ConnectionPermit,
 }
 
 /// Takes the connection out of an upgrade.
@@ -57,20 +57,20 @@ pub struct Socket {
 /// Gives it back where it is not one of [`serve`](crate::serve)'s.
 pub fn socket(upgraded: Upgraded) -> Result<Socket, Upgraded> {
     let Parts { io, read_buf, .. } = upgraded.downcast::<TokioIo<Stream>>()?;
-    let Stream { tcp, place, .. } = io.into_inner();
-    Ok(Socket { stream: tcp, read_ahead: read_buf, place })
+    let Stream { tcp, permit, .. } = io.into_inner();
+    Ok(Socket { stream: tcp, read_ahead: read_buf, permit })
 }
 
 impl Stream {
     pub(crate) const fn new(
         tcp: TcpStream,
-        place: Place,
+        permit: ConnectionPermit,
         activity: Activity,
         write_stall: Duration,
     ) -> Self {
         Self {
             tcp,
-            place,
+            permit,
             activity,
             write_stall,
             stalled: None,
@@ -171,7 +171,7 @@ impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stream")
             .field("tcp", &self.tcp)
-            .field("place", &self.place)
+            .field("permit", &self.permit)
             .finish_non_exhaustive()
     }
 }

@@ -260,7 +260,7 @@ async fn over_the_cap_a_connection_is_told_before_it_is_closed() {
             tokio::task::yield_now().await;
         }
     });
-    again.await.expect("the place is given back");
+    again.await.expect("the permit is given back");
     let mut stream = fixture.connect().await;
     stream.write_all(request.as_bytes()).await.unwrap();
     assert_eq!(status(&answer(&mut stream).await), "200");
@@ -299,7 +299,7 @@ async fn an_upgraded_connection_keeps_its_place_and_what_was_read_ahead() {
     stream.write_all(request).await.unwrap();
     assert_eq!(status(&answer(&mut stream).await), "101");
     timeout(SOON, shared.entered.notified()).await.unwrap();
-    let Socket { stream: mut theirs, read_ahead, place } =
+    let Socket { stream: mut theirs, read_ahead, permit } =
         shared.sockets.lock().unwrap().pop().unwrap();
     let mut seen = read_ahead.to_vec();
     while seen.len() < 11 {
@@ -308,7 +308,7 @@ async fn an_upgraded_connection_keeps_its_place_and_what_was_read_ahead() {
     assert_eq!(seen, b"first bytes");
     assert_eq!(fixture.metrics.connections.get(), 1);
     theirs.write_all(b"pushed").await.unwrap();
-    drop((theirs, place));
+    drop((theirs, permit));
     assert_eq!(rest(&mut stream).await, "pushed");
     assert_eq!(fixture.metrics.connections.get(), 0);
     fixture.stop().await;

@@ -1,4 +1,5 @@
-//! The door: the one place that appends. Limits, pressure, the age rule, append, receipt.
+//! The door: the one place that appends to the log. It checks limits, pressure and the age rule,
+//! appends, and answers with a receipt.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,8 +9,8 @@ use parlor_common::{
     action::Action,
     author::{Author, AuthorKind},
     clock::{Clock, Timestamp},
-    conversation::ConversationKey,
-    conversation::ConversationSet,
+    conversation::{ConversationKey, ConversationSet},
+    deadline::in_time,
     door::{Door, Receipt, Submission},
     event::{Body, Event, MessageBody, Record},
     id::{ClientMessageId, EventId, VisitorId},
@@ -24,19 +25,20 @@ use tracing::{debug, error};
 
 use crate::{
     DoorSettings, Metrics,
-    gate::{Full, Gate},
+    busy::Busy,
     idempotency::{Age, judge},
+    in_flight::InFlight,
     metrics::Outcome,
 };
 
-/// Accepts drafts into the log. Cheap to share; holds nothing that another node could not rebuild.
+/// Accepts actions into the log. Cheap to share; holds nothing that another node could not rebuild.
 #[derive(Clone, Debug)]
 pub struct LogDoor {
     log: Arc<dyn EventLog>,
     history: History,
     monitor: Monitor,
     limits: Limits,
-    gate: Gate,
+    in_flight: InFlight,
     clock: Clock,
     random: Random,
     append_within: Duration,
@@ -45,7 +47,28 @@ pub struct LogDoor {
     metrics: Metrics,
 }
 
-/// What a draft comes to before it is appended.
+/// What a door is made of.
+#[derive(Debug)]
+pub struct DoorParts {
+    /// Takes the events.
+    pub log: Arc<dyn EventLog>,
+    /// Finds earlier events; must read the same log.
+    pub history: History,
+    /// Knows how the log stands; must watch the same log.
+    pub monitor: Monitor,
+    /// How much visitors and tenants may send.
+    pub limits: Limits,
+    /// The time.
+    pub clock: Clock,
+    /// Names drafts that came without an id, and tells acceptances apart.
+    pub random: Random,
+    /// How much is taken at once, and for how long.
+    pub settings: DoorSettings,
+    /// What to count.
+    pub metrics: Metrics,
+}
+
+/// What an action comes to before it is appended.
 enum Prepared {
     /// An earlier request had it accepted.
     Before(Event),
@@ -56,32 +79,22 @@ enum Prepared {
 // === impl LogDoor ===
 
 impl LogDoor {
-    /// A door to `log`. `history` must read the same log, and `monitor` watch it.
-    #[expect(clippy::too_many_arguments, reason = "everything a part needs is an argument")]
-    pub fn new(
-        log: Arc<dyn EventLog>,
-        history: History,
-        monitor: Monitor,
-        limits: Limits,
-        clock: Clock,
-        random: Random,
-        settings: &DoorSettings,
-        metrics: Metrics,
-    ) -> Self {
-        let &DoorSettings {
+    /// A door made of these parts.
+    pub fn new(parts: DoorParts) -> Self {
+        let DoorParts { log, history, monitor, limits, clock, random, settings, metrics } = parts;
+        let DoorSettings {
             in_flight,
             in_flight_per_tenant,
             append_within,
             lookup_within,
             retry_after,
         } = settings;
-        let gate = Gate::new(in_flight, in_flight_per_tenant);
         Self {
+            in_flight: InFlight::new(log.shards(), in_flight, in_flight_per_tenant),
             log,
             history,
             monitor,
             limits,
-            gate,
             clock,
             random,
             append_within,
@@ -94,31 +107,24 @@ impl LogDoor {
     async fn take(&self, submission: Submission) -> Result<Receipt, Problem> {
         let Submission { conversations, author, session, transport, arrived, action } = submission;
         let key = conversations.primary();
-        if let Action::Send(_) = &action {
-            self.check_limits(&key, &author)?;
+        match &action {
+            Action::Send(draft) => self.check_limits(&key, &author, draft.text.bytes())?,
+            // A mark follows from what was sent to the client, whose messages had a rate.
+            Action::Mark(_) => {}
         }
         if self.monitor.overdue(self.log.shards().of(&key.tenant)) {
-            return Err(self.busy("what was accepted waits too long to be stored"));
+            return Err(self.busy(Busy::Store));
         }
-        let _pass = self.gate.pass(&key.tenant).map_err(|full| match full {
-            Full::Whole => self.busy("too many messages are being accepted"),
-            Full::Tenant => self.busy("too many messages of this tenant are being accepted"),
-        })?;
+        let _permit = self.in_flight.enter(&key.tenant).map_err(|why| self.busy(why))?;
 
-        let (id, body) = match action {
-            Action::Send(draft) => match self.message(draft, &author, &conversations).await? {
-                Prepared::Before(event) => return Ok(Receipt { event, duplicate: true }),
-                Prepared::New(id, body) => (id, body),
-            },
-            Action::Mark(delivered) => {
-                let body = Body::Delivered(delivered);
-                (body.value_id(&key.tenant, key.id).map_err(cannot_be_written)?, body)
-            }
+        let prepared = match action {
+            Action::Send(draft) => self.message(draft, &author, &conversations).await?,
+            Action::Mark(delivered) => value(Body::Delivered(delivered), &author, &key)?,
         };
-        if !body.may_come_from(author.kind) {
-            return Err(Problem::new(Code::Forbidden, "this author cannot make such an event"));
-        }
-
+        let (id, body) = match prepared {
+            Prepared::Before(event) => return Ok(Receipt { event, duplicate: true }),
+            Prepared::New(id, body) => (id, body),
+        };
         let acceptance = self.random.number();
         let record = Record {
             id,
@@ -132,15 +138,18 @@ impl LogDoor {
         };
         let raw = record.encode().map_err(cannot_be_written)?;
         let Appended { position, duplicate } = self.append(&key, &id, raw.clone()).await?;
-        // A value that is noted again is the same value: there is no first one to read.
         if duplicate && record.body.is_row() {
             let first = self.first(&key, id, position).await?;
-            // Otherwise only the log's own retry met its first attempt.
+            // With the same acceptance it is this very append: the log retried it and met its own
+            // first attempt.
             if first.record.acceptance != acceptance {
                 return Ok(Receipt { event: first, duplicate: true });
             }
         }
-        Ok(Receipt { event: Event { conversation: key, position, record, raw }, duplicate: false })
+        // A value that is noted again has the same content as the first: there is nothing to read.
+        let repeated = duplicate && !record.body.is_row();
+        let event = Event { conversation: key, position, record, raw };
+        Ok(Receipt { event, duplicate: repeated })
     }
 
     /// The message that a draft becomes, unless an earlier request had it accepted.
@@ -161,14 +170,19 @@ impl LogDoor {
         Ok(Prepared::New(id, Body::Message(MessageBody { text, client_message_id })))
     }
 
-    fn check_limits(&self, key: &ConversationKey, author: &Author) -> Result<(), Problem> {
-        // The visitor first: who is over its own rate must not use up the tenant's.
+    fn check_limits(
+        &self,
+        key: &ConversationKey,
+        author: &Author,
+        bytes: usize,
+    ) -> Result<(), Problem> {
+        // The visitor is checked first, so that one over its own rate does not use up the tenant's.
         if author.kind == AuthorKind::Visitor
             && let Ok(visitor) = VisitorId::parse(&author.id)
         {
-            self.limits.check_visitor(&key.tenant, visitor)?;
+            self.limits.check_visitor(&key.tenant, visitor, bytes)?;
         }
-        self.limits.check_tenant(&key.tenant)?;
+        self.limits.check_tenant(&key.tenant, bytes)?;
         Ok(())
     }
 
@@ -218,21 +232,20 @@ impl LogDoor {
     ) -> Result<Appended, Problem> {
         #[expect(clippy::disallowed_methods, reason = "the door is the one place that appends")]
         let append = self.log.append(key, id, raw);
-        let answer = tokio::time::timeout(self.append_within, append).await;
+        let answer = in_time(self.append_within, LogError::Unavailable, append).await;
         let error = match answer {
-            Ok(Ok(appended)) => return Ok(appended),
-            Ok(Err(error)) => error,
-            Err(_) => LogError::Unavailable("no answer in time".to_owned()),
+            Ok(appended) => return Ok(appended),
+            Err(error) => error,
         };
         let problem = match &error {
             LogError::Unavailable(_) => {
                 Problem::unavailable("the message could not be accepted just now")
             }
-            LogError::Full(_) => self.busy("there is no room for messages just now"),
+            LogError::Full(_) => self.busy(Busy::Log),
             LogError::Rejected(_) => Problem::new(Code::Internal, "the message was not taken"),
         };
-        // REST and sessions tell the operator; this line tells which draft and why.
-        debug!(tenant.id = %key.tenant, conversation.id = %key.id, event.id = %id, %error, "a draft is not appended");
+        // REST and sessions tell the operator; this line tells which event and why.
+        debug!(tenant.id = %key.tenant, conversation.id = %key.id, event.id = %id, %error, "an event is not appended");
         Err(problem)
     }
 
@@ -255,24 +268,31 @@ impl LogDoor {
         })
     }
 
-    /// An answer that does not come in time, or cannot be proven, is worth another try and never a
-    /// guess.
+    /// Reads what was accepted earlier. Where that fails or takes too long, the client is told to
+    /// try again, since a guess could accept a message twice.
     async fn within<T>(
         &self,
         answer: impl Future<Output = Result<T, HistoryError>>,
     ) -> Result<T, Problem> {
-        let answer = tokio::time::timeout(self.lookup_within, answer).await;
-        answer
-            .unwrap_or_else(|_| Err(HistoryError::Unavailable("no answer in time".to_owned())))
-            .map_err(|error| {
-                debug!(%error, "an earlier message cannot be looked up");
-                Problem::unavailable("whether this id was accepted before cannot be told just now")
-            })
+        in_time(self.lookup_within, HistoryError::Unavailable, answer).await.map_err(|error| {
+            debug!(%error, "an earlier message cannot be looked up");
+            Problem::unavailable("whether this id was accepted before cannot be told just now")
+        })
     }
 
-    fn busy(&self, why: &'static str) -> Problem {
-        Problem::busy(self.retry_after, why)
+    fn busy(&self, why: Busy) -> Problem {
+        self.metrics.busy(why);
+        Problem::busy(self.retry_after, why.sentence())
     }
+}
+
+/// A last value of the conversation: the same value has the same id.
+fn value(body: Body, author: &Author, key: &ConversationKey) -> Result<Prepared, Problem> {
+    if !body.may_come_from(author.kind) {
+        return Err(Problem::new(Code::Forbidden, "this author cannot make such an event"));
+    }
+    let id = body.value_id(&key.tenant, key.id).map_err(cannot_be_written)?;
+    Ok(Prepared::New(id, body))
 }
 
 fn cannot_be_written(error: impl std::fmt::Display) -> Problem {
@@ -283,7 +303,7 @@ fn cannot_be_written(error: impl std::fmt::Display) -> Problem {
 #[async_trait]
 impl Door for LogDoor {
     async fn accept(&self, submission: Submission) -> Result<Receipt, Problem> {
-        let watch = self.metrics.watch();
+        let watch = self.metrics.watch(&submission.action);
         let answer = self.take(submission).await;
         watch.ended(match &answer {
             Ok(Receipt { duplicate: false, .. }) => Outcome::Accepted,

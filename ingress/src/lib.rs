@@ -1,14 +1,15 @@
 //! The door and REST: check, authenticate, limit, append, receipt.
 
+mod busy;
 mod door;
-mod gate;
 mod idempotency;
+mod in_flight;
 mod metrics;
 mod rest;
 mod settings;
 
 pub use self::{
-    door::LogDoor,
+    door::{DoorParts, LogDoor},
     metrics::Metrics,
     rest::{Deps, router},
     settings::{DoorSettings, RestSettings},

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use http::StatusCode;
+use parlor_common::action::Action;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
-use crate::rest::Route;
+use crate::busy::Busy;
 
 /// Figures of the door and of REST.
 #[derive(Clone, Debug)]
@@ -13,11 +14,16 @@ pub struct Metrics {
     pub(crate) lookups: IntCounter,
     accept_seconds: Histogram,
     in_flight: IntGauge,
-    outcomes: [IntCounter; OUTCOMES.len()],
-    requests: [[IntCounter; STATUSES.len()]; Route::ALL.len()],
+    outcomes: [[IntCounter; OUTCOMES.len()]; Action::NAMES.len()],
+    busy: [IntCounter; Busy::ALL.len()],
+    requests: IntCounterVec,
 }
 
-/// What became of a draft at the door.
+/// The answers of one route, by class of status.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered([IntCounter; STATUSES.len()]);
+
+/// What became of an action at the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The log has it.
@@ -26,7 +32,7 @@ pub(crate) enum Outcome {
     Duplicate,
     /// Over a rate.
     Limited,
-    /// The gate or the log is full, or the store lags too far.
+    /// There are too many in flight, the log is full, or the store lags too far.
     Busy,
     /// The log or the history did not answer.
     Unavailable,
@@ -36,9 +42,10 @@ pub(crate) enum Outcome {
     Abandoned,
 }
 
-/// One draft at the door. Dropped without an outcome it was abandoned.
+/// One action at the door. Dropped without an outcome it was abandoned.
 pub(crate) struct Watch<'a> {
     metrics: &'a Metrics,
+    outcomes: &'a [IntCounter; OUTCOMES.len()],
     started: Instant,
     outcome: Outcome,
 }
@@ -66,7 +73,7 @@ impl Metrics {
         let accept_seconds = Histogram::with_opts(
             HistogramOpts::new(
                 "parlor_door_accept_seconds",
-                "From a draft at the door to its receipt.",
+                "From an action at the door to its receipt.",
             )
             .buckets(vec![
                 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0,
@@ -74,14 +81,18 @@ impl Metrics {
             ]),
         )?;
         let in_flight =
-            IntGauge::new("parlor_door_in_flight_drafts", "Drafts between arrival and receipt.")?;
+            IntGauge::new("parlor_door_in_flight_actions", "Actions between arrival and receipt.")?;
         let lookups = IntCounter::new(
             "parlor_door_lookups_total",
             "Drafts whose id had to be looked up first.",
         )?;
-        let drafts = IntCounterVec::new(
-            Opts::new("parlor_door_drafts_total", "Drafts, by what became of them."),
-            &["outcome"],
+        let actions = IntCounterVec::new(
+            Opts::new("parlor_door_actions_total", "Actions, by what became of them."),
+            &["action", "outcome"],
+        )?;
+        let busy = IntCounterVec::new(
+            Opts::new("parlor_door_busy_total", "Actions refused as busy, by what is full."),
+            &["full"],
         )?;
         let requests = IntCounterVec::new(
             Opts::new(
@@ -93,28 +104,47 @@ impl Metrics {
         registry.register(Box::new(accept_seconds.clone()))?;
         registry.register(Box::new(in_flight.clone()))?;
         registry.register(Box::new(lookups.clone()))?;
-        registry.register(Box::new(drafts.clone()))?;
+        registry.register(Box::new(actions.clone()))?;
+        registry.register(Box::new(busy.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         Ok(Self {
             accept_seconds,
             in_flight,
             lookups,
-            outcomes: OUTCOMES.map(|(_, name)| drafts.with_label_values(&[name])),
-            requests: Route::ALL.map(|route| {
-                STATUSES.map(|status| requests.with_label_values(&[route.name(), status]))
+            outcomes: Action::NAMES.map(|action| {
+                OUTCOMES.map(|(_, outcome)| actions.with_label_values(&[action, outcome]))
             }),
+            busy: Busy::ALL.map(|full| busy.with_label_values(&[full.name()])),
+            requests,
         })
     }
 
-    /// A draft is at the door.
-    pub(crate) fn watch(&self) -> Watch<'_> {
+    /// An action is at the door.
+    pub(crate) fn watch(&self, action: &Action) -> Watch<'_> {
         self.in_flight.inc();
-        Watch { metrics: self, started: Instant::now(), outcome: Outcome::Abandoned }
+        let named = Action::NAMES.iter().position(|name| *name == action.name());
+        let outcomes = &self.outcomes[named.expect("an action's name is one of the names")];
+        Watch { metrics: self, outcomes, started: Instant::now(), outcome: Outcome::Abandoned }
     }
 
-    pub(crate) fn answered(&self, route: Route, status: StatusCode) {
+    /// An action is refused as busy.
+    pub(crate) fn busy(&self, full: Busy) {
+        self.busy[full as usize].inc();
+    }
+
+    /// What counts the answers of a route.
+    pub(crate) fn answered(&self, route: &str) -> Answered {
+        Answered(STATUSES.map(|status| self.requests.with_label_values(&[route, status])))
+    }
+}
+
+// === impl Answered ===
+
+impl Answered {
+    /// One more, with this status.
+    pub(crate) fn with(&self, status: StatusCode) {
         let class = usize::from(status.as_u16() / 100).clamp(1, STATUSES.len()) - 1;
-        self.requests[route as usize][class].inc();
+        self.0[class].inc();
     }
 }
 
@@ -130,7 +160,7 @@ impl Watch<'_> {
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         self.metrics.in_flight.dec();
-        self.metrics.outcomes[self.outcome as usize].inc();
+        self.outcomes[self.outcome as usize].inc();
         self.metrics.accept_seconds.observe(self.started.elapsed().as_secs_f64());
     }
 }

@@ -1,146 +1,178 @@
-//! REST: routes to handlers, and what every answer has in common.
+//! REST: the table of routes, and what every answer has in common.
 //!
 //! A handler answers or returns a [`Problem`]; what the answer needs besides (allow headers, a
-//! cookie) is noted on the [`Call`] as soon as it is known, so that an error carries it too.
+//! cookie) is noted on the [`Call`] as soon as it is known, so that an error carries it too. A new
+//! endpoint is a row of [`ROUTES`] and its handler.
 
-mod agent;
 mod body;
 mod call;
 mod conversation;
 mod cors;
+mod deps;
 mod query;
 mod route;
-mod session;
-mod visitor;
+
+/// What a visitor's widget asks, under `/api/chat`.
+mod chat {
+    pub(super) mod access;
+    pub(super) mod messages;
+    pub(super) mod session;
+}
+
+/// What an agent's dashboard asks, under `/api/agent`.
+mod agent {
+    pub(super) mod access;
+    pub(super) mod conversations;
+    pub(super) mod messages;
+}
 
 use std::sync::Arc;
 
 use axum::{
     Router,
     body::Body,
-    extract::{Path, Request, State, rejection::PathRejection},
+    extract::{RawPathParams, Request, rejection::RawPathParamsRejection},
     response::Response,
     routing::any,
 };
 use http::Method;
-use parlor_auth::{Agents, Limits, Tenants, VisitorTokens};
-use parlor_common::{
-    clock::Clock,
-    cursor::Cursors,
-    door::Door,
-    problem::{Code, Problem},
-    random::Random,
-};
-use parlor_history::History;
-use parlor_log::{EventLog, monitor::Monitor};
-use parlor_store::HistoryStore;
+use parlor_common::problem::{Code, Problem};
 
-use self::call::Call;
-pub(crate) use self::route::Route;
-use crate::{Metrics, RestSettings};
+pub use self::deps::Deps;
+use self::{call::Call, route::Route};
+use crate::metrics::Answered;
 
-/// What REST needs.
-#[derive(Debug)]
-pub struct Deps {
-    /// Takes drafts.
-    pub door: Arc<dyn Door>,
-    /// Tells which shard a tenant lives in; nothing is read from it here.
-    pub log: Arc<dyn EventLog>,
-    /// Answers the inbox.
-    pub store: Arc<dyn HistoryStore>,
-    /// Reads conversations.
-    pub history: History,
-    /// Knows how far the store has got.
-    pub monitor: Monitor,
-    /// Who may be named, and from which pages.
-    pub tenants: Tenants,
-    /// Who a visitor is.
-    pub visitors: VisitorTokens,
-    /// Who an agent is.
-    pub agents: Agents,
-    /// How often an address may ask.
-    pub limits: Limits,
-    /// Positions as clients see them.
-    pub cursors: Cursors,
-    /// The time.
-    pub clock: Clock,
-    /// Names requests that came without a name.
-    pub random: Random,
-    /// How to answer.
-    pub settings: RestSettings,
-    /// What to count.
-    pub metrics: Metrics,
-}
+/// A path whose parameters are not UTF-8 has none that could be known.
+type Params = Result<RawPathParams, RawPathParamsRejection>;
 
-type Rest = Arc<Deps>;
+/// Every path there is. `docs/PROTOCOL.md` lists the same, which a test checks.
+static ROUTES: [Route; 4] = [
+    Route {
+        name: "messages",
+        path: "/api/chat/messages",
+        methods: &[
+            (Method::GET, |rest, call, _| Box::pin(chat::messages::page(rest, call))),
+            (Method::POST, |rest, call, body| Box::pin(chat::messages::post(rest, call, body))),
+        ],
+    },
+    Route {
+        name: "session",
+        path: "/api/chat/session",
+        methods: &[(Method::POST, |rest, call, body| {
+            Box::pin(chat::session::open(rest, call, body))
+        })],
+    },
+    Route {
+        name: "conversations",
+        path: "/api/agent/conversations",
+        methods: &[(Method::GET, |rest, call, _| {
+            Box::pin(agent::conversations::inbox(rest, call))
+        })],
+    },
+    Route {
+        name: "conversation",
+        path: "/api/agent/conversations/{id}/messages",
+        methods: &[
+            (Method::GET, |rest, call, _| Box::pin(agent::messages::page(rest, call))),
+            (Method::POST, |rest, call, body| Box::pin(agent::messages::post(rest, call, body))),
+        ],
+    },
+];
 
-/// The REST interface: every path under `/api`, and a 404 in the error's shape for any other.
+/// What answers every other path.
+static NOTHING: Route = Route { name: "nothing", path: "", methods: &[] };
+
+/// The REST interface: every path of the table, and a 404 in the error's shape for any other.
 ///
 /// To be served by [`parlor_http::serve`], which tells each request's address and id;
 /// without that all requests count as one address's.
 pub fn router(deps: Deps) -> Router {
+    let rest = Arc::new(deps);
     let mut router = Router::new();
-    // A base address that ends in a slash, and a client that adds one, mean the same.
-    for slash in ["", "/"] {
-        router = router
-            .route(&format!("/api/chat/messages{slash}"), any(messages))
-            .route(&format!("/api/chat/session{slash}"), any(session))
-            .route(&format!("/api/agent/conversations{slash}"), any(conversations))
-            .route(&format!("/api/agent/conversations/{{id}}/messages{slash}"), any(conversation));
+    for route in &ROUTES {
+        let (rest, answered) = (rest.clone(), rest.metrics.answered(route.name));
+        let service = any(async move |params: Params, request: Request| {
+            answer(&rest, route, &answered, params.ok(), request).await
+        });
+        // A base address that ends in a slash, and a client that adds one, mean the same.
+        router =
+            router.route(route.path, service.clone()).route(&format!("{}/", route.path), service);
     }
-    router.fallback(nothing).with_state(Arc::new(deps))
+    let answered = rest.metrics.answered(NOTHING.name);
+    router.fallback(async move |request: Request| {
+        answer(&rest, &NOTHING, &answered, None, request).await
+    })
 }
 
-async fn messages(State(rest): State<Rest>, request: Request) -> Response {
-    answer(rest, Route::Messages, request).await
-}
-
-async fn session(State(rest): State<Rest>, request: Request) -> Response {
-    answer(rest, Route::Session, request).await
-}
-
-async fn conversations(State(rest): State<Rest>, request: Request) -> Response {
-    answer(rest, Route::Conversations, request).await
-}
-
-async fn conversation(
-    State(rest): State<Rest>,
-    id: Result<Path<String>, PathRejection>,
-    mut request: Request,
+async fn answer(
+    rest: &Deps,
+    route: &'static Route,
+    answered: &Answered,
+    params: Option<RawPathParams>,
+    request: Request,
 ) -> Response {
-    if let Ok(Path(id)) = id {
-        request.extensions_mut().insert(agent::ConversationName(id));
-    }
-    answer(rest, Route::Conversation, request).await
-}
-
-async fn nothing(State(rest): State<Rest>, request: Request) -> Response {
-    answer(rest, Route::Nothing, request).await
-}
-
-async fn answer(rest: Rest, route: Route, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let mut call = Call::new(route, parts, &rest.clock, &rest.random);
-    let answer = dispatch(&rest, &mut call, body).await;
-    call.finish(answer, &rest)
+    let mut call = Call::new(route.name, parts, params, rest);
+    let answer = dispatch(rest, route, &mut call, body).await;
+    let response = call.finish(answer, &rest.tenants);
+    answered.with(response.status());
+    response
 }
 
-async fn dispatch(rest: &Deps, call: &mut Call, body: Body) -> Result<Response, Problem> {
-    // Not limited: a page whose preflight is refused cannot read why, nor when to come back.
-    if call.method() == Method::OPTIONS
-        && (call.route != Route::Nothing || cors::is_preflight(call.headers()))
-    {
-        return Ok(cors::preflight(call.route));
+async fn dispatch(
+    rest: &Deps,
+    route: &Route,
+    call: &mut Call,
+    body: Body,
+) -> Result<Response, Problem> {
+    let is_there = !route.methods.is_empty();
+    // A preflight is not limited: a page whose preflight is refused can read neither why nor when
+    // to come back.
+    if call.method() == Method::OPTIONS && (is_there || cors::is_preflight(call.headers())) {
+        call.allow = Some(route.allow());
+        return Ok(cors::preflight());
     }
     rest.limits.check_request(call.address)?;
-    match (call.route, call.method()) {
-        (Route::Messages, &Method::GET) => visitor::page(rest, call).await,
-        (Route::Messages, &Method::POST) => visitor::post(rest, call, body).await,
-        (Route::Session, &Method::POST) => session::open(rest, call, body).await,
-        (Route::Conversations, &Method::GET) => agent::inbox(rest, call).await,
-        (Route::Conversation, &Method::GET) => agent::page(rest, call).await,
-        (Route::Conversation, &Method::POST) => agent::post(rest, call, body).await,
-        (Route::Nothing, _) => Err(Problem::not_found()),
-        _ => Err(Problem::new(Code::MethodNotAllowed, "not with this method")),
+    match route.handler(call.method()) {
+        Some(handler) => handler(rest, call, body).await,
+        None if is_there => {
+            call.allow = Some(route.allow());
+            Err(Problem::new(Code::MethodNotAllowed, "not with this method"))
+        }
+        None => Err(Problem::not_found()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The method and path of each row of the document's table that clients use.
+    fn documented() -> BTreeSet<String> {
+        let text = include_str!("../../docs/PROTOCOL.md");
+        let (_, section) = text.split_once("\n## REST\n").expect("the document has a table");
+        let rows = section.lines().take_while(|line| !line.starts_with("## "));
+        let rows = rows.filter(|line| line.starts_with("| `") && !line.contains("| operators |"));
+        rows.map(|row| {
+            let address = row.split('`').nth(1).expect("a row begins with its method and path");
+            address.split('?').next().expect("there is a path before the parameters").to_owned()
+        })
+        .collect()
+    }
+
+    #[test]
+    fn the_documents_table_is_the_table_of_routes() {
+        let routes = ROUTES.iter().flat_map(|route| {
+            route.methods.iter().map(|(method, _)| format!("{method} {}", route.path))
+        });
+        assert_eq!(documented(), routes.collect());
+    }
+
+    #[test]
+    fn a_routes_name_tells_it_from_the_others() {
+        let names = ROUTES.iter().chain([&NOTHING]).map(|route| route.name);
+        assert_eq!(names.collect::<BTreeSet<_>>().len(), ROUTES.len() + 1);
     }
 }

@@ -12,6 +12,8 @@ mod cors;
 mod idempotency;
 #[path = "ingress/identity.rs"]
 mod identity;
+#[path = "ingress/marks.rs"]
+mod marks;
 #[path = "ingress/node.rs"]
 mod node;
 #[path = "ingress/outages.rs"]

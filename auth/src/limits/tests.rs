@@ -29,7 +29,7 @@ fn a_visitor_may_send_a_burst_and_then_at_its_rate() {
     let five_a_second =
         LimitSettings { visitor_messages: Rate::new(5, 20), ..LimitSettings::default() };
     let (limits, time) = limits(five_a_second);
-    let send = || limits.check_visitor(&tenant("a"), visitor(1));
+    let send = || limits.check_visitor(&tenant("a"), visitor(1), 0);
     assert_eq!((0..30).filter(|_| send().is_ok()).count(), 20);
     let limited = send().unwrap_err();
     assert_eq!(limited, Limited { whose: Whose::Visitor, retry_after: Duration::from_millis(200) });
@@ -49,8 +49,8 @@ fn a_visitor_may_send_a_burst_and_then_at_its_rate() {
 fn a_limit_is_told_as_a_problem_that_says_whose_it_is() {
     let (limits, _) =
         limits(LimitSettings { tenant_messages: Rate::new(1, 1), ..LimitSettings::default() });
-    limits.check_tenant(&tenant("a")).unwrap();
-    let problem = Problem::from(limits.check_tenant(&tenant("a")).unwrap_err());
+    limits.check_tenant(&tenant("a"), 0).unwrap();
+    let problem = Problem::from(limits.check_tenant(&tenant("a"), 0).unwrap_err());
     assert_eq!(
         (problem.code, problem.retry_after),
         (Code::RateLimited, Some(Duration::from_secs(1)))
@@ -65,13 +65,13 @@ fn nobody_pays_for_another() {
     let settings =
         LimitSettings { visitor_messages: one, tenant_messages: one, ..LimitSettings::default() };
     let (limits, _) = limits(settings);
-    limits.check_visitor(&tenant("a"), visitor(1)).unwrap();
-    assert!(limits.check_visitor(&tenant("a"), visitor(1)).is_err());
-    limits.check_visitor(&tenant("a"), visitor(2)).unwrap();
-    limits.check_visitor(&tenant("b"), visitor(1)).unwrap();
-    limits.check_tenant(&tenant("a")).unwrap();
-    assert!(limits.check_tenant(&tenant("a")).is_err());
-    limits.check_tenant(&tenant("b")).unwrap();
+    limits.check_visitor(&tenant("a"), visitor(1), 0).unwrap();
+    assert!(limits.check_visitor(&tenant("a"), visitor(1), 0).is_err());
+    limits.check_visitor(&tenant("a"), visitor(2), 0).unwrap();
+    limits.check_visitor(&tenant("b"), visitor(1), 0).unwrap();
+    limits.check_tenant(&tenant("a"), 0).unwrap();
+    assert!(limits.check_tenant(&tenant("a"), 0).is_err());
+    limits.check_tenant(&tenant("b"), 0).unwrap();
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_clock_that_is_set_back_refuses_nobody_for_long() {
     let five_a_second =
         LimitSettings { visitor_messages: Rate::new(5, 20), ..LimitSettings::default() };
     let (limits, time) = limits(five_a_second);
-    let send = || limits.check_visitor(&tenant("a"), visitor(1));
+    let send = || limits.check_visitor(&tenant("a"), visitor(1), 0);
     while send().is_ok() {}
     time.fetch_sub(86_400_000, Ordering::Relaxed);
     assert_eq!(send().unwrap_err().retry_after, Duration::from_millis(200));
@@ -127,20 +127,97 @@ fn a_clock_that_is_set_back_refuses_nobody_for_long() {
     assert!(send().is_ok());
 }
 
+#[test]
+fn texts_are_limited_by_their_bytes_as_well() {
+    let settings = LimitSettings {
+        visitor_bytes: Rate::new(1000, 10_000),
+        tenant_bytes: Rate::new(1000, 15_000),
+        ..LimitSettings::default()
+    };
+    let (limits, time) = limits(settings);
+    let sends = |number, bytes| limits.check_visitor(&tenant("a"), visitor(number), bytes);
+    sends(1, 6000).unwrap();
+    assert_eq!(
+        sends(1, 6000).unwrap_err(),
+        Limited { whose: Whose::Visitor, retry_after: Duration::from_secs(2) }
+    );
+    sends(1, 4000).unwrap();
+    sends(2, 6000).unwrap();
+    let takes = |bytes| limits.check_tenant(&tenant("a"), bytes);
+    takes(10_000).unwrap();
+    assert_eq!(takes(6000).unwrap_err().whose, Whose::Tenant);
+    limits.check_tenant(&tenant("b"), 6000).unwrap();
+    time.fetch_add(6000, Ordering::Relaxed);
+    sends(1, 6000).unwrap();
+    takes(6000).unwrap();
+}
+
+#[test]
+fn what_is_refused_for_its_bytes_uses_no_message_up() {
+    let settings = LimitSettings {
+        visitor_messages: Rate::new(1, 2),
+        visitor_bytes: Rate::new(10, 100),
+        ..LimitSettings::default()
+    };
+    let (limits, _) = limits(settings);
+    let sends = |bytes| limits.check_visitor(&tenant("a"), visitor(1), bytes);
+    sends(90).unwrap();
+    for _ in 0..5 {
+        assert!(sends(20).is_err());
+    }
+    sends(10).unwrap();
+}
+
+#[test]
+fn a_text_that_is_larger_than_the_burst_takes_all_of_it() {
+    let settings = LimitSettings { visitor_bytes: Rate::new(10, 100), ..LimitSettings::default() };
+    let (limits, time) = limits(settings);
+    let sends = || limits.check_visitor(&tenant("a"), visitor(1), 16_384);
+    sends().unwrap();
+    assert_eq!(sends().unwrap_err().retry_after, Duration::from_secs(10));
+    time.fetch_add(10_000, Ordering::Relaxed);
+    sends().unwrap();
+}
+
+#[test]
+fn a_tenants_own_limits_go_before_the_installations() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tenants.toml");
+    let text = "[[tenant]]\nname = \"a\"\norigins = []\nlimits = \
+        { bytes = { per_second = 1, burst = 50 }, visitor_bytes = { per_second = 1, burst = 9 } }\n\
+        [[tenant]]\nname = \"b\"\norigins = []\n";
+    std::fs::write(&file, text).unwrap();
+    let clock = Clock::new(|| Timestamp::from_millis(1_700_000_000_000));
+    let limits = Limits::new(LimitSettings::default(), Tenants::from_file(&file).unwrap(), clock);
+    for (name, own) in [("a", true), ("b", false)] {
+        limits.check_visitor(&tenant(name), visitor(1), 9).unwrap();
+        assert_eq!(limits.check_visitor(&tenant(name), visitor(1), 1).is_err(), own);
+        limits.check_tenant(&tenant(name), 50).unwrap();
+        assert_eq!(limits.check_tenant(&tenant(name), 1).is_err(), own);
+    }
+}
+
 proptest! {
     #[test]
     fn in_any_span_no_more_than_the_burst_and_the_rate_get_through(
         per_second in 1u32..50,
         burst in 1u32..50,
+        amount in 1u32..60,
         steps in proptest::collection::vec(0i64..500_000, 1..200),
     ) {
         let rate = Rate::new(per_second, burst);
         let (mut now, mut used, mut through) = (0, 0, 0);
         for step in steps {
             now += step;
-            match rate.let_through(&mut used, now) {
-                Ok(()) => through += 1,
-                Err(wait) => prop_assert!(wait > 0 && rate.let_through(&mut used.clone(), now + wait).is_ok()),
+            match rate.let_through(amount, &mut used, now) {
+                Ok(after) => {
+                    used = after;
+                    through += amount.min(burst);
+                }
+                Err(wait) => {
+                    prop_assert!(wait > 0);
+                    prop_assert!(rate.let_through(amount, &mut used.clone(), now + wait).is_ok());
+                }
             }
         }
         // Rounding a cell's length down to a microsecond lets through less than one in a thousand

@@ -4,6 +4,7 @@ use parlor_common::keys::Secret;
 use tempfile::TempDir;
 
 use super::*;
+use crate::rate::Rate;
 use crate::test_keys::{EC_PUBLIC, ED_PUBLIC, P384_PUBLIC};
 
 fn keys(current: u8, previous: Option<u8>) -> InstallationKeys {

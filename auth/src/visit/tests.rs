@@ -5,7 +5,7 @@ use parlor_common::{
 };
 
 use super::*;
-use crate::{origin::OriginRule, tenants::TenantLimits, visitor::CookieSettings};
+use crate::{origin::OriginRule, tenant::TenantLimits, visitor::CookieSettings};
 
 fn keys() -> InstallationKeys {
     InstallationKeys::new(Secret::new(vec![1; 32]).unwrap(), None)

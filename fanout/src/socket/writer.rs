@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use parlor_http::Place;
+use parlor_http::ConnectionPermit;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::Instant,
@@ -24,7 +24,7 @@ pub(crate) struct Writer {
     /// When the batch must have been written.
     until: Option<Instant>,
     /// Is given back when the connection is closed.
-    _place: Place,
+    _permit: ConnectionPermit,
 }
 
 #[derive(Debug, Default)]
@@ -38,8 +38,8 @@ struct Batch {
 
 impl Writer {
     /// Writes to `stream`; what is loaded must have been written `within` this time.
-    pub(crate) fn new(stream: Stream, place: Place, within: Duration) -> Self {
-        Self { stream, batch: Batch::default(), within, until: None, _place: place }
+    pub(crate) fn new(stream: Stream, permit: ConnectionPermit, within: Duration) -> Self {
+        Self { stream, batch: Batch::default(), within, until: None, _permit: permit }
     }
 
     /// Whether nothing waits to be written.

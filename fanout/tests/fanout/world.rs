@@ -266,6 +266,7 @@ pub fn open_log(folder: &Path) -> SqliteLog {
         max_bytes: 1 << 30,
         max_age: Duration::from_secs(86_400),
         ack_wait: Duration::from_secs(5),
+        groups: Vec::new(),
     };
     let metrics = parlor_log::Metrics::new(&Registry::new()).unwrap();
     SqliteLog::open(folder, settings, Clock::system(), None, metrics).unwrap()

@@ -64,7 +64,7 @@ pub(super) fn handover(body: &[u8]) -> Result<Handover, Problem> {
 fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     serde_json::from_slice(body).map_err(|error| match error.classify() {
         Category::Data => Problem::new(Code::BadJson, "the body is not a JSON object"),
-        // The library has no kind of its own for it.
+        // The library has no error kind for a body that is nested too deep.
         Category::Syntax if error.to_string().starts_with("recursion limit") => {
             Problem::field("body", "too_deep", "the body is nested deeper than 128")
         }

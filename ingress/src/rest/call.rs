@@ -6,29 +6,34 @@ use std::{
     time::Instant,
 };
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    extract::RawPathParams,
+    response::{IntoResponse, Response},
+};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
-use parlor_auth::{AllowedOrigin, Credential, Kind, Tenant, visit};
+use parlor_auth::{AllowedOrigin, Credential, Kind, Tenant, Tenants, visit};
 use parlor_common::{
-    clock::{Clock, Timestamp},
+    clock::Timestamp,
     problem::{Code, Problem},
-    random::Random,
 };
 use parlor_http::{ClientAddr, RequestId, problem_response};
 use serde::Serialize;
 use tracing::{debug, warn};
 
-use super::{Deps, cors, route::Route};
+use super::{cors, deps::Deps};
 
 /// One request while it is answered.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) route: Route,
     pub(super) address: IpAddr,
     /// When the request's head had arrived.
     pub(super) arrived: Timestamp,
     /// To be set whatever the answer is.
-    pub(super) cookie: Option<HeaderValue>,
+    pub(super) cookies: Vec<HeaderValue>,
+    /// The methods that the route has, where the answer is to list them.
+    pub(super) allow: Option<HeaderValue>,
+    route: &'static str,
+    params: Option<RawPathParams>,
     id: RequestId,
     parts: Parts,
     readers: Readers,
@@ -47,18 +52,25 @@ enum Readers {
 // === impl Call ===
 
 impl Call {
-    pub(super) fn new(route: Route, parts: Parts, clock: &Clock, random: &Random) -> Self {
+    pub(super) fn new(
+        route: &'static str,
+        parts: Parts,
+        params: Option<RawPathParams>,
+        rest: &Deps,
+    ) -> Self {
         let address = parts
             .extensions
             .get()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |&ClientAddr(address)| address);
         let id = parts.extensions.get::<RequestId>().cloned();
         Self {
-            route,
             address,
-            arrived: clock.now(),
-            cookie: None,
-            id: id.unwrap_or_else(|| RequestId::random(random)),
+            arrived: rest.clock.now(),
+            cookies: Vec::new(),
+            allow: None,
+            route,
+            params,
+            id: id.unwrap_or_else(|| RequestId::random(&rest.random)),
             parts,
             readers: Readers::OfAnyTenant,
             started: Instant::now(),
@@ -77,9 +89,14 @@ impl Call {
         self.parts.uri.query()
     }
 
-    /// What a router noted on the request.
-    pub(super) fn extension<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        self.parts.extensions.get()
+    /// What stands in the path where the route says `{name}`.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not UTF-8, since no thing of ours has such a name.
+    pub(super) fn param(&self, name: &str) -> Result<&str, Problem> {
+        let mut params = self.params.iter().flatten();
+        let found = params.find(|(known, _)| *known == name);
+        found.map(|(_, value)| value).ok_or_else(Problem::not_found)
     }
 
     /// Whether a page of the request's Origin may do this with `tenant`; the answer is for that
@@ -100,22 +117,24 @@ impl Call {
     }
 
     /// The answer, with all that the call has come to know.
-    pub(super) fn finish(self, answer: Result<Response, Problem>, rest: &Deps) -> Response {
+    pub(super) fn finish(self, answer: Result<Response, Problem>, tenants: &Tenants) -> Response {
         let mut response = answer.unwrap_or_else(|problem| self.refuse(&problem));
         let status = response.status();
         let headers = response.headers_mut();
-        if let Some(cookie) = self.cookie {
+        for cookie in self.cookies {
             headers.append(header::SET_COOKIE, cookie);
         }
+        if let Some(methods) = self.allow {
+            headers.insert(header::ALLOW, methods);
+        }
         let origin = match self.readers {
-            Readers::OfAnyTenant => visit::any_allowed_origin(&rest.tenants, &self.parts.headers),
+            Readers::OfAnyTenant => visit::any_allowed_origin(tenants, &self.parts.headers),
             Readers::Decided(allowed) => allowed.map(AllowedOrigin::into_header),
         };
         cors::allow(headers, status, origin);
-        rest.metrics.answered(self.route, status);
         debug!(
             request.id = %self.id,
-            route = self.route.name(),
+            route = self.route,
             method = %self.parts.method,
             status = status.as_u16(),
             duration_ms = self.started.elapsed().as_millis(),
@@ -126,21 +145,12 @@ impl Call {
 
     fn refuse(&self, problem: &Problem) -> Response {
         if problem.code.status().is_server_error() {
-            warn!(request.id = %self.id, route = self.route.name(), code = problem.code.as_str(), %problem, "a request failed");
+            warn!(request.id = %self.id, route = self.route, code = problem.code.as_str(), %problem, "a request failed");
         }
         let mut response = problem_response(problem, &self.id);
-        match problem.code {
-            Code::Unauthorized => {
-                response
-                    .headers_mut()
-                    .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Code::MethodNotAllowed => {
-                response
-                    .headers_mut()
-                    .insert(header::ALLOW, HeaderValue::from_static(self.route.methods()));
-            }
-            _ => {}
+        if problem.code == Code::Unauthorized {
+            let bearer = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
         }
         response
     }

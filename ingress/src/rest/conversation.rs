@@ -8,8 +8,9 @@ use parlor_common::{
     action::Action,
     author::Author,
     conversation::ConversationSet,
+    deadline::in_time,
     door::{Receipt, Submission},
-    event::Transport,
+    event::{Audience, Transport},
     message::{Draft, Message},
     position::Position,
     problem::{Code, Problem},
@@ -22,8 +23,9 @@ use serde::Serialize;
 use tracing::debug;
 
 use super::{
-    Deps, body,
+    body,
     call::{Call, json},
+    deps::Deps,
     query::{Place, Query},
 };
 
@@ -62,6 +64,7 @@ pub(super) fn wanted(rest: &Deps, call: &Call, tenant: &TenantId) -> Result<Want
 pub(super) async fn page(
     rest: &Deps,
     set: &ConversationSet,
+    audience: Audience,
     wanted: Wanted,
 ) -> Result<HistoryPage, Problem> {
     let Wanted { place, limit } = wanted;
@@ -69,22 +72,24 @@ pub(super) async fn page(
     let page = async {
         match place {
             Place::Newest => {
-                history.page(set, PageRange::Before(Position::MAX), limit).await.map_err(|error| {
-                    match error {
+                history.page(set, audience, PageRange::Before(Position::MAX), limit).await.map_err(
+                    |error| match error {
                         // No position was asked for: the log has just been made anew, and the next
                         // sample will know it.
                         HistoryError::UnknownPosition => {
                             HistoryError::Unavailable(error.to_string())
                         }
                         HistoryError::Unavailable(_) => error,
-                    }
-                })
+                    },
+                )
             }
-            Place::After(after) => history.page(set, PageRange::After(after), limit).await,
+            Place::After(after) => {
+                history.page(set, audience, PageRange::After(after), limit).await
+            }
             Place::Before(before) => {
                 let (_, page) = tokio::try_join!(
-                    not_ahead(rest, set, before),
-                    history.page(set, PageRange::Before(before), limit)
+                    not_ahead(rest, set, audience, before),
+                    history.page(set, audience, PageRange::Before(before), limit)
                 )?;
                 Ok(page)
             }
@@ -93,22 +98,23 @@ pub(super) async fn page(
     within(rest.settings.read_within, page).await
 }
 
-/// Reading backwards meets no end, so that the log is asked whether `before` is ahead of it; what
-/// the store has is not.
+/// Checks that `before` is not ahead of the log's end, which reading backwards would not notice.
+/// What the store has cannot be ahead, so that the log is not asked about it.
 async fn not_ahead(
     rest: &Deps,
     set: &ConversationSet,
+    audience: Audience,
     before: Position,
 ) -> Result<(), HistoryError> {
     if before > persisted(rest, set.tenant()) {
         let primary = ConversationSet::only(&set.primary());
-        rest.history.page(&primary, PageRange::After(before), 1).await?;
+        rest.history.page(&primary, audience, PageRange::After(before), 1).await?;
     }
     Ok(())
 }
 
-/// Everything of `tenant` up to here is in the store: a position that is never ahead, and costs
-/// nothing to know.
+/// Everything of `tenant` up to here is in the store. The position is never ahead of the log's end,
+/// and the monitor knows it without asking.
 pub(super) fn persisted(rest: &Deps, tenant: &TenantId) -> Position {
     rest.monitor.persisted(rest.log.shards().of(tenant))
 }
@@ -145,10 +151,7 @@ pub(super) async fn within<T>(
     deadline: Duration,
     read: impl Future<Output = Result<T, HistoryError>>,
 ) -> Result<T, Problem> {
-    let read = tokio::time::timeout(deadline, read).await;
-    let read =
-        read.unwrap_or_else(|_| Err(HistoryError::Unavailable("no answer in time".to_owned())));
-    read.map_err(|error| {
+    in_time(deadline, HistoryError::Unavailable, read).await.map_err(|error| {
         debug!(%error, "a page cannot be read");
         Problem::from(error)
     })

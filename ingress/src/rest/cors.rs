@@ -3,9 +3,6 @@
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::route::Route;
-
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "content-type, x-tenant-id, authorization, idempotency-key, x-request-id",
 );
@@ -20,22 +17,23 @@ pub(super) fn is_preflight(headers: &HeaderMap) -> bool {
 }
 
 /// The answer to an OPTIONS, which [`allow`] completes for an allowed Origin.
-pub(super) fn preflight(route: Route) -> Response {
+pub(super) fn preflight() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(route.methods()));
     response
 }
 
 /// Lets a page of `origin` read the answer; nobody, where there is none. The answer depends on the
-/// Origin either way.
+/// Origin either way. A preflight's answer lists the methods that its `Allow` does.
 pub(super) fn allow(headers: &mut HeaderMap, status: StatusCode, origin: Option<HeaderValue>) {
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = origin else { return };
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     if status == StatusCode::NO_CONTENT {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        if let Some(methods) = headers.get(header::ALLOW).cloned() {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        }
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
     } else {

@@ -5,6 +5,7 @@ use parlor_common::{
     cursor::Cursors,
     position::Position,
     problem::{Code, Problem},
+    state::Status,
     tenant::TenantId,
 };
 use percent_encoding::percent_decode_str;
@@ -21,13 +22,6 @@ pub(super) struct Query {
     after: Option<String>,
     limit: Option<String>,
     status: Option<String>,
-}
-
-/// Which conversations an agent asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Status {
-    Open,
-    Closed,
 }
 
 /// Where a page lies.
@@ -95,7 +89,7 @@ impl Query {
         self.after.as_ref().map_or(Ok(Position::MAX), |after| read(cursors, tenant, "after", after))
     }
 
-    /// Every conversation is open until there is a way to close one.
+    /// Which conversations an agent asks for; the open ones unless the address says otherwise.
     pub(super) fn status(&self) -> Result<Status, Problem> {
         match self.status.as_deref() {
             None | Some("open") => Ok(Status::Open),

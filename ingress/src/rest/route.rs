@@ -1,43 +1,42 @@
-//! The routes, by name and by what may be done on them.
+//! A route: one row of the table in `rest.rs`.
 
-/// A route of REST: a closed set, for metrics and for `Allow`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
-    /// A visitor's messages.
-    Messages,
-    /// A visitor's session.
-    Session,
-    /// A tenant's inbox.
-    Conversations,
-    /// One conversation's messages, for an agent.
-    Conversation,
-    /// Anything else.
-    Nothing,
+use std::{future::Future, pin::Pin};
+
+use axum::{body::Body, response::Response};
+use http::{HeaderValue, Method};
+use parlor_common::problem::Problem;
+
+use super::{call::Call, deps::Deps};
+
+/// A path and what may be done on it.
+#[derive(Debug)]
+pub(super) struct Route {
+    /// As the metric's label and the log name it.
+    pub(super) name: &'static str,
+    /// The path, with its parameters in braces. A slash at its end changes nothing.
+    pub(super) path: &'static str,
+    /// Who answers which method. `OPTIONS` is answered for every route.
+    pub(super) methods: &'static [(Method, Handler)],
 }
 
-impl Route {
-    /// Each of them, in the order of their numbers.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Messages, Self::Session, Self::Conversations, Self::Conversation, Self::Nothing];
+/// Answers one method of one route.
+pub(super) type Handler = for<'a> fn(&'a Deps, &'a mut Call, Body) -> Answer<'a>;
 
-    /// As a metric's label and in the log.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Messages => "messages",
-            Self::Session => "session",
-            Self::Conversations => "conversations",
-            Self::Conversation => "conversation",
-            Self::Nothing => "nothing",
-        }
+/// An answer on its way.
+pub(super) type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response, Problem>> + Send + 'a>>;
+
+// === impl Route ===
+
+impl Route {
+    /// Who answers `method`.
+    pub(super) fn handler(&self, method: &Method) -> Option<Handler> {
+        self.methods.iter().find(|(known, _)| known == method).map(|&(_, handler)| handler)
     }
 
-    /// As `Allow` lists them.
-    pub(crate) const fn methods(self) -> &'static str {
-        match self {
-            Self::Messages | Self::Conversation => "GET, POST, OPTIONS",
-            Self::Session => "POST, OPTIONS",
-            Self::Conversations => "GET, OPTIONS",
-            Self::Nothing => "OPTIONS",
-        }
+    /// As `Allow` lists the methods.
+    pub(super) fn allow(&self) -> HeaderValue {
+        let methods = self.methods.iter().map(|(method, _)| method.as_str());
+        let all: Vec<_> = methods.chain(["OPTIONS"]).collect();
+        HeaderValue::try_from(all.join(", ")).expect("a method's name is a token")
     }
 }

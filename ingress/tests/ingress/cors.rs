@@ -71,13 +71,13 @@ fn assert_allows(answer: &Answer, origin: Option<&str>) {
 #[tokio::test]
 async fn a_preflight_is_answered_for_the_origins_of_any_tenant_and_for_no_other() {
     let (node, _folder) = two_tenants().await;
-    for path in [
-        "/api/chat/messages",
-        "/api/chat/messages/",
-        "/api/chat/session",
-        "/api/agent/conversations",
-        "/api/agent/conversations/x/messages",
-        "/nothing",
+    for (path, methods) in [
+        ("/api/chat/messages", "GET, POST, OPTIONS"),
+        ("/api/chat/messages/", "GET, POST, OPTIONS"),
+        ("/api/chat/session", "POST, OPTIONS"),
+        ("/api/agent/conversations", "GET, OPTIONS"),
+        ("/api/agent/conversations/x/messages", "GET, POST, OPTIONS"),
+        ("/nothing", "OPTIONS"),
     ] {
         for origin in [SHOP, OTHER] {
             let ask = Ask::bare("OPTIONS", path)
@@ -85,7 +85,8 @@ async fn a_preflight_is_answered_for_the_origins_of_any_tenant_and_for_no_other(
                 .header("Access-Control-Request-Method", "GET");
             let answer = ask.send(&node).await.expect(204);
             assert_allows(&answer, Some(origin));
-            assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST, OPTIONS"));
+            assert_eq!(answer.header("access-control-allow-methods"), Some(methods), "{path}");
+            assert_eq!(answer.header("allow"), Some(methods), "{path}");
             let headers: Vec<_> =
                 answer.header("access-control-allow-headers").unwrap().split(", ").collect();
             for header in

@@ -17,6 +17,7 @@ use parlor_auth::{
 use parlor_common::{
     clock::{Clock, Timestamp},
     cursor::Cursors,
+    door::Door,
     drain::Drain,
     event::Event,
     keys::{InstallationKeys, Secret},
@@ -27,7 +28,7 @@ use parlor_common::{
 };
 use parlor_history::History;
 use parlor_http::{HttpSettings, serve};
-use parlor_ingress::{Deps, DoorSettings, LogDoor, Metrics, RestSettings, router};
+use parlor_ingress::{Deps, DoorParts, DoorSettings, LogDoor, Metrics, RestSettings, router};
 use parlor_log::{
     BatchLimit, EventLog, PERSISTER,
     monitor::{Monitor, MonitorMetrics},
@@ -70,6 +71,7 @@ type Metric = dyn Fn(&str, Option<&str>) -> f64;
 /// A node that runs.
 pub(crate) struct Node {
     address: SocketAddr,
+    pub(crate) door: Arc<dyn Door>,
     pub(crate) log: SqliteLog,
     pub(crate) store: Arc<dyn HistoryStore>,
     pub(crate) clock: TestClock,
@@ -134,11 +136,13 @@ impl Folders {
 impl Default for Setup {
     fn default() -> Self {
         let plenty = Rate::new(100_000, 100_000);
+        let plenty_of_bytes = Rate::new(1_000_000_000, 1_000_000_000);
         Self {
             log: SqliteLogSettings {
                 max_bytes: 1 << 30,
                 max_age: Duration::from_secs(7 * 86_400),
                 ack_wait: Duration::from_secs(5),
+                groups: Vec::new(),
             },
             door: DoorSettings {
                 in_flight: 2048,
@@ -156,6 +160,8 @@ impl Default for Setup {
             limits: LimitSettings {
                 visitor_messages: plenty,
                 tenant_messages: plenty,
+                visitor_bytes: plenty_of_bytes,
+                tenant_bytes: plenty_of_bytes,
                 address_requests: plenty,
                 address_upgrades: plenty,
                 keys: 1000,
@@ -196,7 +202,7 @@ impl Node {
         };
         let shard = Shard::ONLY;
         // A store that is down knows of no log that was lost; none of the tests has both.
-        let seen = store.highest(shard).await.unwrap_or_default();
+        let seen = store.watermark(shard).await.unwrap_or_default();
         let metrics = parlor_log::Metrics::new(&registry).unwrap();
         let embedded = SqliteLog::open(&folders.log, log, clock.ahead(0), seen, metrics).unwrap();
         let log = wrap(embedded.clone());
@@ -219,18 +225,18 @@ impl Node {
         let visitors = VisitorTokens::new(&keys(), node_clock.clone(), random.clone(), cookies);
         let agents = Agents::new(tenants.clone(), node_clock.clone());
         let cursors = Cursors::new(&keys());
-        let door = LogDoor::new(
-            log.clone(),
-            history.clone(),
-            monitor.clone(),
-            limits.clone(),
-            node_clock.clone(),
-            random.clone(),
-            &door,
-            metrics.clone(),
-        );
+        let door = Arc::new(LogDoor::new(DoorParts {
+            log: log.clone(),
+            history: history.clone(),
+            monitor: monitor.clone(),
+            limits: limits.clone(),
+            clock: node_clock.clone(),
+            random: random.clone(),
+            settings: door,
+            metrics: metrics.clone(),
+        }));
         let app = router(Deps {
-            door: Arc::new(door),
+            door: door.clone(),
             log,
             store: store.clone(),
             history,
@@ -264,6 +270,7 @@ impl Node {
         });
         Self {
             address,
+            door,
             log: embedded,
             store,
             clock,
@@ -319,7 +326,7 @@ impl Node {
             let events: Vec<Event> = taken.iter().map(|delivery| decode(&delivery.entry)).collect();
             self.store.insert(&events).await.unwrap();
             for event in &events {
-                self.store.note(shard, event.position).await.unwrap();
+                self.store.raise_watermark(shard, event.position).await.unwrap();
             }
             deliveries.ack(&taken).await.unwrap();
         }

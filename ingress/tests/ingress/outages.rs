@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use parlor_auth::Role;
 use parlor_common::{
     conversation::ConversationKey,
-    event::Event,
+    event::{Audience, Event},
     id::{ClientMessageId, EventId},
     position::Position,
     random::Random,
     shard::Shard,
+    state::ConversationState,
     tenant::TenantId,
 };
 use parlor_store::{HistoryStore, InboxPage, Page, PageRange, StoreError};
@@ -32,7 +33,17 @@ impl HistoryStore for DownStore {
         down()
     }
 
-    async fn page(&self, _: &ConversationKey, _: PageRange, _: usize) -> Result<Page, StoreError> {
+    async fn page(
+        &self,
+        _: &ConversationKey,
+        _: Audience,
+        _: PageRange,
+        _: usize,
+    ) -> Result<Page, StoreError> {
+        down()
+    }
+
+    async fn state(&self, _: &ConversationKey) -> Result<ConversationState, StoreError> {
         down()
     }
 
@@ -44,11 +55,11 @@ impl HistoryStore for DownStore {
         down()
     }
 
-    async fn note(&self, _: Shard, _: Position) -> Result<(), StoreError> {
+    async fn raise_watermark(&self, _: Shard, _: Position) -> Result<(), StoreError> {
         down()
     }
 
-    async fn highest(&self, _: Shard) -> Result<Option<Position>, StoreError> {
+    async fn watermark(&self, _: Shard) -> Result<Option<Position>, StoreError> {
         down()
     }
 
@@ -145,6 +156,6 @@ async fn while_the_log_is_down_a_draft_gets_a_retryable_503_and_the_visitor_keep
     assert_eq!(answer.problem(), "unavailable");
     assert_eq!(answer.json()["error"]["retryable"], true);
     assert!(answer.cookie().is_some(), "trying again must meet the same conversation");
-    assert_eq!(node.metric("parlor_door_drafts_total", Some("unavailable")), 1.0);
-    assert_eq!(node.metric("parlor_door_in_flight_drafts", None), 0.0);
+    assert_eq!(node.metric("parlor_door_actions_total", Some("unavailable")), 1.0);
+    assert_eq!(node.metric("parlor_door_in_flight_actions", None), 0.0);
 }

@@ -1,6 +1,7 @@
 //! Limits and pressure: who is refused, how, and that others are not.
 
 use std::{
+    num::NonZeroU16,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,19 +24,37 @@ use parlor_log::{
 };
 use serde_json::json;
 
-use crate::{client::Ask, node::Node};
+use crate::{
+    client::{Answer, Ask},
+    node::{Node, tenant},
+};
 
 /// Stands for what only a cluster does to an append: the real log behind it, whose acknowledgements
 /// get lost for a tenant `mute`, and whose first acknowledgement is lost for a tenant `retried`, so
-/// that the log tries again by itself.
+/// that the log tries again by itself. Where it has several shards, they are all in the one log.
 #[derive(Debug)]
-struct FarLog(SqliteLog);
+struct FarLog {
+    log: SqliteLog,
+    shards: Shards,
+}
+
+impl FarLog {
+    fn of_one_shard(log: SqliteLog) -> Arc<dyn EventLog> {
+        Arc::new(Self { log, shards: Shards::ONE })
+    }
+
+    fn of_16_shards(log: SqliteLog) -> Arc<dyn EventLog> {
+        Arc::new(Self { log, shards: SIXTEEN })
+    }
+}
+
+const SIXTEEN: Shards = Shards::new(NonZeroU16::new(16).unwrap());
 
 #[async_trait]
 #[expect(clippy::disallowed_methods, reason = "it is a log itself")]
 impl EventLog for FarLog {
     fn shards(&self) -> Shards {
-        self.0.shards()
+        self.shards
     }
 
     async fn append(
@@ -47,15 +66,15 @@ impl EventLog for FarLog {
         match conversation.tenant.as_str() {
             "mute" => std::future::pending().await,
             "retried" => {
-                self.0.append(conversation, id, record.clone()).await?;
-                self.0.append(conversation, id, record).await
+                self.log.append(conversation, id, record.clone()).await?;
+                self.log.append(conversation, id, record).await
             }
-            _ => self.0.append(conversation, id, record).await,
+            _ => self.log.append(conversation, id, record).await,
         }
     }
 
-    async fn tail(&self, shard: Shard, start: Start) -> Result<Box<dyn Tail>, LogError> {
-        self.0.tail(shard, start).await
+    async fn tail(&self, _: Shard, start: Start) -> Result<Box<dyn Tail>, LogError> {
+        self.log.tail(Shard::ONLY, start).await
     }
 
     async fn read(
@@ -64,21 +83,21 @@ impl EventLog for FarLog {
         after: Position,
         limit: usize,
     ) -> Result<LogPage, LogError> {
-        self.0.read(filter, after, limit).await
+        self.log.read(filter, after, limit).await
     }
 
-    async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {
-        self.0.deliveries(shard, group).await
+    async fn deliveries(&self, _: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {
+        self.log.deliveries(Shard::ONLY, group).await
     }
 
-    async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {
-        self.0.state(shard).await
+    async fn state(&self, _: Shard) -> Result<ShardState, LogError> {
+        self.log.state(Shard::ONLY).await
     }
 }
 
 #[tokio::test]
 async fn a_duplicate_that_only_the_logs_own_retry_caused_is_no_repeat() {
-    let node = Node::with(|setup| setup.wrap = |log| Arc::new(FarLog(log))).await;
+    let node = Node::with(|setup| setup.wrap = FarLog::of_one_shard).await;
     let first = Ask::draft("x", "m1").tenant("retried").send(&node).await.expect(201);
     assert_eq!(first.json()["duplicate"], false);
     let cookie = first.cookie().unwrap();
@@ -91,7 +110,7 @@ async fn a_duplicate_that_only_the_logs_own_retry_caused_is_no_repeat() {
 #[tokio::test]
 async fn a_draft_that_gets_no_acknowledgement_is_answered_within_the_deadline() {
     let node = Node::with(|setup| {
-        setup.wrap = |log| Arc::new(FarLog(log));
+        setup.wrap = FarLog::of_one_shard;
         setup.door.append_within = Duration::from_millis(200);
     })
     .await;
@@ -103,7 +122,7 @@ async fn a_draft_that_gets_no_acknowledgement_is_answered_within_the_deadline() 
 #[tokio::test]
 async fn a_tenant_that_fills_its_share_is_busy_at_once_and_others_are_not() {
     let node = Node::with(|setup| {
-        setup.wrap = |log| Arc::new(FarLog(log));
+        setup.wrap = FarLog::of_one_shard;
         setup.door.in_flight_per_tenant = 1;
         setup.door.in_flight = 2;
         setup.door.append_within = Duration::from_secs(5);
@@ -117,7 +136,7 @@ async fn a_tenant_that_fills_its_share_is_busy_at_once_and_others_are_not() {
         answer
     };
     let meanwhile = async {
-        while node.metric("parlor_door_in_flight_drafts", None) < 1.0 {
+        while node.metric("parlor_door_in_flight_actions", None) < 1.0 {
             tokio::task::yield_now().await;
         }
         let answer = stuck.send(&node).await.expect(503);
@@ -128,7 +147,36 @@ async fn a_tenant_that_fills_its_share_is_busy_at_once_and_others_are_not() {
     };
     let (stuck, ()) = tokio::join!(waiting, meanwhile);
     assert_eq!(stuck.expect(503).problem(), "unavailable");
-    assert_eq!(node.metric("parlor_door_in_flight_drafts", None), 0.0);
+    assert_eq!(node.metric("parlor_door_in_flight_actions", None), 0.0);
+}
+
+#[tokio::test]
+async fn a_shard_that_does_not_answer_leaves_room_for_the_others() {
+    let node = Node::with(|setup| {
+        setup.wrap = FarLog::of_16_shards;
+        setup.door.in_flight = 4;
+        setup.door.in_flight_per_tenant = 4;
+        setup.door.append_within = Duration::from_secs(2);
+    })
+    .await;
+    assert_ne!(SIXTEEN.of(&tenant("mute")), SIXTEEN.of(&tenant("a")));
+    let stuck = async || Ask::say("stuck").tenant("mute").send(&node).await.expect(503).problem();
+    let meanwhile = async {
+        let waiting = || node.metric("parlor_door_in_flight_actions", None);
+        let refused = || node.metric("parlor_door_busy_total", None);
+        while waiting() + refused() < 4.0 {
+            tokio::task::yield_now().await;
+        }
+        let fine = Ask::say("fine").send(&node).await;
+        assert!(waiting() > 0.0, "the other shard is still silent");
+        fine.expect(201);
+    };
+    let (first, second, third, fourth, ()) =
+        tokio::join!(stuck(), stuck(), stuck(), stuck(), meanwhile);
+    let mut problems = [first, second, third, fourth];
+    problems.sort();
+    assert_eq!(problems, ["busy", "busy", "unavailable", "unavailable"]);
+    assert_eq!(node.metric("parlor_door_busy_total", Some("shard")), 2.0);
 }
 
 #[tokio::test]
@@ -146,7 +194,8 @@ async fn a_full_log_is_busy_and_reads_go_on() {
         assert!(accepted < 100, "it never filled");
     };
     assert_eq!(full.expect(503).problem(), "busy");
-    assert_eq!(node.metric("parlor_door_drafts_total", Some("busy")), 1.0);
+    assert_eq!(node.metric("parlor_door_actions_total", Some("busy")), 1.0);
+    assert_eq!(node.metric("parlor_door_busy_total", Some("log")), 1.0);
     assert_eq!(Ask::messages().cookie(&cookie).send(&node).await.texts().len(), accepted);
 }
 
@@ -195,6 +244,29 @@ async fn a_tenant_over_the_rate_leaves_others_alone() {
     );
     assert_eq!(answer.json()["error"]["retryable"], true);
     Ask::say("1").tenant("b").send(&node).await.expect(201);
+}
+
+#[tokio::test]
+async fn texts_over_the_rate_of_bytes_are_refused_and_short_ones_are_not() {
+    let node = Node::with(|setup| {
+        setup.limits.visitor_bytes = Rate::new(1000, 20_000);
+        setup.limits.tenant_bytes = Rate::new(1000, 40_000);
+    })
+    .await;
+    let text = "x".repeat(15_000);
+    let cookie = Ask::say(&text).send(&node).await.expect(201).cookie().unwrap();
+    let of = |answer: &Answer| answer.json()["error"]["details"][0]["field"].clone();
+    let answer = Ask::say(&text).cookie(&cookie).send(&node).await.expect(429);
+    assert_eq!((answer.problem().as_str(), of(&answer)), ("rate_limited", json!("visitor")));
+    assert_eq!(answer.header("retry-after"), Some("10"));
+    Ask::say("short").cookie(&cookie).send(&node).await.expect(201);
+    // Another visitor has a share of its own, and the tenant's is for all of them.
+    Ask::say(&text).send(&node).await.expect(201);
+    let answer = Ask::say(&text).send(&node).await.expect(429);
+    assert_eq!((answer.problem().as_str(), of(&answer)), ("rate_limited", json!("tenant")));
+    Ask::say(&text).tenant("b").cookie(&cookie).send(&node).await.expect(201);
+    node.clock.advance(Duration::from_secs(11));
+    Ask::say(&text).cookie(&cookie).send(&node).await.expect(201);
 }
 
 #[tokio::test]

@@ -1,0 +1,135 @@
+//! A visitor's session: who the visitor is, where to listen, and from which position.
+
+use axum::{body::Body, response::Response};
+use http::{HeaderMap, StatusCode, header, uri::Authority};
+use parlor_auth::{Credential, Kind};
+use parlor_common::{
+    conversation::ConversationSet,
+    event::Audience,
+    frame::PROTOCOL,
+    id::{ConversationId, VisitorId},
+    position::Position,
+    problem::Problem,
+    tenant::TenantId,
+};
+use parlor_http::read_body;
+use parlor_store::PageRange;
+use serde::Serialize;
+
+use super::{
+    super::{
+        body::{Handover, handover},
+        call::{Call, json},
+        conversation::{persisted, within},
+        deps::Deps,
+    },
+    access,
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionBody {
+    session_id: VisitorId,
+    conversation_id: ConversationId,
+    cursor: String,
+    socket_url: String,
+    protocol: u32,
+    server_time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+/// Opens a session. The same visitor gets the same one.
+pub(in super::super) async fn open(
+    rest: &Deps,
+    call: &mut Call,
+    body: Body,
+) -> Result<Response, Problem> {
+    let body = read_body(body, rest.settings.max_body, rest.settings.body_stall).await;
+    let handover = body.and_then(|body| handover(&body));
+    // A client that asks for a token is known by no cookie, and may be a server or an app, which
+    // have no Origin.
+    let credential = matches!(handover, Ok(Handover::Token)).then_some(Credential::Bearer);
+    let tenant = access::check(rest, call, Kind::Write, credential)?;
+    let (handover, by_bearer) = (handover?, access::by_bearer(rest, call)?);
+    let (token, is_known) = match (by_bearer, handover) {
+        (Some(token), _) => (token, true),
+        // The cookie's visitor is never handed out: the page of one tenant would get a token that
+        // opens the visitor's conversations with every other tenant.
+        (None, Handover::Token) => (rest.visitors.issue(), false),
+        (None, Handover::Cookie) => access::by_cookies(rest, call),
+    };
+    let shown = (handover == Handover::Token).then(|| rest.visitors.write(&token));
+    let set = token.conversations(&tenant.id);
+    let position = if is_known { snapshot(rest, &set).await } else { persisted(rest, &tenant.id) };
+    json(
+        StatusCode::OK,
+        &SessionBody {
+            session_id: token.visitor(),
+            conversation_id: set.primary().id,
+            cursor: rest.cursors.write(&tenant.id, position),
+            socket_url: socket_url(&rest.settings.socket_url, call.headers(), &tenant.id),
+            protocol: PROTOCOL,
+            server_time: rest.clock.now().to_string(),
+            token: shown,
+        },
+    )
+}
+
+/// How far the visitor's conversations have got. While that cannot be read, what is stored will do:
+/// whoever resumes from there is shown more than it must, and misses nothing.
+async fn snapshot(rest: &Deps, set: &ConversationSet) -> Position {
+    let newest = rest.history.page(set, Audience::Visitor, PageRange::Before(Position::MAX), 1);
+    let page = within(rest.settings.read_within, newest).await;
+    page.map_or_else(|_| persisted(rest, set.tenant()), |page| page.through)
+}
+
+/// Where the visitor's socket is: as the setting says, or where the request was sent to. A tenant's
+/// name needs no escaping in a query.
+fn socket_url(setting: &str, headers: &HeaderMap, tenant: &TenantId) -> String {
+    if !setting.is_empty() {
+        return format!("{setting}?tenantId={tenant}");
+    }
+    let host =
+        headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let scheme = match headers.get("x-forwarded-proto") {
+        Some(scheme) if scheme.as_bytes().eq_ignore_ascii_case(b"https") => "wss",
+        _ => "ws",
+    };
+    match host.filter(|host| !host.as_str().contains('@')) {
+        Some(host) => format!("{scheme}://{host}/ws/chat?tenantId={tenant}"),
+        // A client that names no host knows where it has connected to.
+        None => format!("/ws/chat?tenantId={tenant}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn url(setting: &str, headers: &[(&'static str, &'static str)]) -> String {
+        let pairs = headers
+            .iter()
+            .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        socket_url(setting, &pairs.collect(), &TenantId::parse("shop.example").unwrap())
+    }
+
+    #[test]
+    fn the_sockets_address_is_the_settings_or_the_requests_own_host() {
+        let host = ("host", "chat.example:8080");
+        assert_eq!(
+            url("wss://sockets.example/ws/chat", &[host]),
+            "wss://sockets.example/ws/chat?tenantId=shop.example"
+        );
+        assert_eq!(url("", &[host]), "ws://chat.example:8080/ws/chat?tenantId=shop.example");
+        assert_eq!(
+            url("", &[host, ("x-forwarded-proto", "https")]),
+            "wss://chat.example:8080/ws/chat?tenantId=shop.example"
+        );
+        for odd in [&[][..], &[("host", "")], &[("host", "a@b")], &[("host", "a b")]] {
+            assert_eq!(url("", odd), "/ws/chat?tenantId=shop.example");
+        }
+    }
+}
