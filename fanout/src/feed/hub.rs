@@ -1,6 +1,6 @@
 //! The hub: what the feeds bring goes to the outboxes of those who are to be shown it.
 //!
-//! A std mutex for each shard, and nothing is awaited under it. A session attaches under the same
+//! There is a std mutex for each shard, and nothing is awaited under it. A session attaches under the same
 //! lock under which events are published, so that nothing falls between what the ring replayed and
 //! what comes live.
 
@@ -60,7 +60,7 @@ struct State {
 struct Subscriber {
     viewer: Arc<Viewer>,
     scope: Scope,
-    /// What lies at or before it is not shown: the client has it.
+    /// The client has everything up to here, so that only what comes later is shown.
     after: Position,
     /// What an earlier subscription of the same connection has shown is not shown again.
     shown: Option<Coverage>,
@@ -78,10 +78,10 @@ pub(crate) struct Attached {
 /// Why a subscription cannot begin there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Apart {
-    /// More lies between than the outbox has room for: show these frames first, which reach through
-    /// that position.
+    /// The outbox has no room for all that lies between. These frames, which reach through that
+    /// position, are to be shown first.
     Far(VecDeque<Bytes>, Position),
-    /// The position lies below the ring's floor: read the log up to it.
+    /// The position lies below the ring's floor: the log must be read first.
     Below,
     /// The position lies ahead of the ring, and nobody has proven it.
     Ahead,
@@ -95,7 +95,7 @@ pub(crate) struct Subscription {
     hub: Arc<Hub>,
     shard: Shard,
     subscriber: Arc<Subscriber>,
-    /// It has been shown everything of its scope after this.
+    /// The viewer has been shown everything of its scope after this position.
     from: Position,
 }
 
@@ -321,14 +321,15 @@ impl Subscriber {
 // === impl Subscription ===
 
 impl Subscription {
-    /// What was shown before it, without a gap between, began after this position.
+    /// Notes that a replay, which began after this position, has shown everything up to where this
+    /// subscription begins.
     pub(crate) fn began_after(&mut self, position: Position) {
         self.from = self.from.min(position);
     }
 
-    /// A subscription that is to begin within this one changes nothing: the frame is put in that
-    /// `announce` makes of the position that this one has got to. One that is to begin elsewhere
-    /// ends it, and what it has shown is told.
+    /// Replaces this subscription by one that begins at `begin`. If that lies within what this one
+    /// has shown, this one goes on, and the frame is put in that `announce` makes of the position
+    /// it has got to. Otherwise this one ends, and the error tells what it has shown.
     pub(crate) fn replace(
         self,
         begin: Begin,

@@ -1,5 +1,6 @@
 //! The endpoint: upgrades at the addresses of one kind of sockets. Everything is checked before the
-//! 101, and refused by status; nobody is accepted to be closed.
+//! 101, and what is wrong is refused by status: a client that was let in and then closed would come
+//! back at once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,15 +25,15 @@ use crate::{
 
 /// How long a connection may take from its 101 to being a socket.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
-/// When to come back where every place is taken, or the node stops.
+/// When to come back to a node that has as many sockets as it may, or is about to stop.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// Whose sockets end here.
+/// Whose sockets are opened here.
 #[derive(Clone, Debug)]
 pub(crate) enum Endpoint {
-    /// Visitors', known by the tokens.
+    /// Visitors' sockets. The tokens tell who they are.
     Visitors(VisitorTokens),
-    /// Agents'.
+    /// Agents' sockets.
     Agents(Agents),
 }
 
@@ -45,14 +46,14 @@ struct Client<'a> {
     tenant_query: Option<String>,
 }
 
-/// What a request at our address is.
+/// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asks {
-    /// For a socket of ours.
+    /// A socket of this endpoint.
     Socket,
-    /// For something else at a socket's address.
+    /// Something else at a socket's address.
     Other,
-    /// For nothing of ours.
+    /// Nothing of this endpoint.
     Elsewhere,
 }
 
