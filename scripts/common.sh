@@ -11,6 +11,8 @@ export PARLOR_CACHE=$cache
 nats_version=2.14.5
 # shellcheck disable=SC2034 # used by the scripts that source this
 cassandra_version=5.0.5
+# shellcheck disable=SC2034
+deny_version=0.20.2
 
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }
 
@@ -25,6 +27,16 @@ have() { command -v "$1" >/dev/null; }
 lock() {
   exec 9>>"$cache/$1.lock"
   flock --nonblock 9 || { say "another run is at it, waiting for it to finish" && flock 9; }
+}
+
+# Becomes the testbed's command with the profile $1 and these arguments: PARLOR_TESTBED names one that is built already.
+# Otherwise it is built as a part of the workspace, whose dependencies have the same features then.
+testbed() {
+  local program=${PARLOR_TESTBED:-$root/target/$1/parlor-testbed} profile=()
+  [ "$1" = debug ] || profile=(--release)
+  [ -n "${PARLOR_TESTBED:-}" ] ||
+    (cd "$root" && cargo build --quiet --locked --workspace --bin parlor-testbed "${profile[@]}")
+  exec "$program" "${@:2}"
 }
 
 # Prints the path of a NATS server that is new enough: the PATH's, else the one scripts/install built; fails without.

@@ -52,10 +52,9 @@ pub struct VisitorTokens {
 pub struct CookieSettings {
     /// `cookies.secure`: `Secure; SameSite=None; Partitioned`, as a third-party frame needs;
     /// browsers take it on `localhost` without TLS too. Otherwise `SameSite=Lax`, for an
-    /// installation on its pages' own site without TLS. Default true.
+    /// installation on its pages' own site without TLS.
     pub secure: bool,
     /// `cookies.max_age`: how long a browser keeps a visitor. Browsers keep 400 days at most.
-    /// Default 365 d.
     #[serde(with = "duration")]
     pub max_age: Duration,
 }
@@ -156,7 +155,7 @@ impl CookieSettings {
 
 impl Default for CookieSettings {
     fn default() -> Self {
-        Self { secure: true, max_age: Duration::from_secs(365 * 86_400) }
+        parlor_common::settings::defaults("cookies")
     }
 }
 

@@ -1,4 +1,4 @@
-//! Frames of the sockets: protocol 1 and the widget. Text frames of JSON.
+//! Frames of protocol 1: texts of JSON.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{ConversationId, EventId, SessionId},
-    message::{Message, Sender},
+    message::Message,
     problem::{ErrorBody, ErrorObject},
 };
 
@@ -115,32 +115,6 @@ pub enum ServerFrame<'a> {
     },
 }
 
-/// What the seed's widget sends; other fields are ignored.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ContractDraft {
-    /// `message`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// What to say.
-    pub text: String,
-}
-
-/// What the seed's widget is sent.
-#[derive(Clone, Debug, Serialize)]
-pub struct ContractFrame<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    message: ContractMessage<'a>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-struct ContractMessage<'a> {
-    id: EventId,
-    text: &'a str,
-    sender: Sender,
-    timestamp: &'a str,
-}
-
 // === impl ServerFrame ===
 
 impl ServerFrame<'_> {
@@ -152,23 +126,5 @@ impl ServerFrame<'_> {
     /// An `error` frame, about the draft with this id where it is about one.
     pub fn error(client_message_id: Option<String>, body: ErrorBody) -> Self {
         Self::Error { client_message_id, error: body.error }
-    }
-}
-
-// === impl ContractFrame ===
-
-impl<'a> ContractFrame<'a> {
-    /// The frame that shows `message` to the seed's widget.
-    pub fn of(message: &'a Message) -> Self {
-        let Message { id, text, sender, timestamp, .. } = message;
-        Self {
-            kind: "message",
-            message: ContractMessage { id: *id, text, sender: *sender, timestamp },
-        }
-    }
-
-    /// As JSON.
-    pub fn encode(&self) -> String {
-        serde_json::to_string(self).expect("a frame has string keys and no fallible field")
     }
 }

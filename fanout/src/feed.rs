@@ -1,20 +1,35 @@
 //! Feeds: one task for each shard that a session needs, from the log's tail to the hub.
 
+pub(crate) mod facts;
+pub(crate) mod hub;
+pub(crate) mod item;
+mod life;
+pub(crate) mod resume;
+pub(crate) mod ring;
+pub(crate) mod span;
+
 use std::{
     fmt,
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use parlor_common::{drain::Drain, position::Position, random::Random, shard::Shard};
+use parlor_common::{
+    deadline::in_time, drain::Drain, position::Position, random::Random, shard::Shard,
+};
 use parlor_log::{EventLog, LogError, Start, Tail};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, sleep_until, timeout},
 };
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, debug, error, info, info_span, warn};
 
-use crate::{FeedSettings, Metrics, hub::Hub};
+use self::{
+    hub::Hub,
+    life::{Followers, Life},
+};
+use crate::{FeedSettings, Metrics};
 
 /// The first and the longest pause before a tail is asked for again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -26,15 +41,11 @@ const TAIL_WITHIN: Duration = Duration::from_secs(10);
 pub struct Feeds(Arc<Shared>);
 
 struct Shared {
-    log: Arc<dyn EventLog>,
-    hub: Arc<Hub>,
-    settings: FeedSettings,
-    random: Random,
-    metrics: Metrics,
-    drain: Drain,
-    shards: Vec<Slot>,
+    parts: FeedParts,
+    slots: Vec<Slot>,
 }
 
+/// One shard's part of the feeds.
 #[derive(Debug, Default)]
 struct Slot {
     state: Mutex<State>,
@@ -44,12 +55,8 @@ struct Slot {
 
 #[derive(Debug, Default)]
 struct State {
-    followers: usize,
-    running: bool,
-    /// Since when there has been nobody to follow for.
-    idle_since: Option<Instant>,
-    /// Since when a running feed has had no tail.
-    down_since: Option<Instant>,
+    followers: Followers,
+    life: Life,
 }
 
 /// Keeps a shard followed. Dropping the last one of a shard ends its feed a while later.
@@ -58,12 +65,41 @@ pub(crate) struct FeedGuard {
     shard: Shard,
 }
 
-/// A shard has been without a tail for too long.
+/// What the feeds of a node are made of.
+#[derive(Debug)]
+pub struct FeedParts {
+    /// Whose tails are read.
+    pub log: Arc<dyn EventLog>,
+    /// What shows the events.
+    pub hub: Arc<Hub>,
+    /// Bounds and deadlines.
+    pub settings: FeedSettings,
+    /// For jitter.
+    pub random: Random,
+    /// Shared with the hub's.
+    pub metrics: Metrics,
+    /// Spawns the tasks. The stage must be one that stops after the sockets', which are told to
+    /// come back when their feed ends.
+    pub drain: Drain,
+}
+
+/// A shard is not followed, although sessions need it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("shard {shard} has not been followed for {} s", without.as_secs())]
-pub struct FeedNotWell {
-    shard: Shard,
-    without: Duration,
+pub enum FeedNotWell {
+    /// It has been without a tail for too long.
+    #[error("shard {shard} has not been followed for {} s", without.as_secs())]
+    Down {
+        /// Which one.
+        shard: Shard,
+        /// For how long.
+        without: Duration,
+    },
+    /// Its task has panicked.
+    #[error("the feed of shard {shard} has panicked: restart the node")]
+    Broken {
+        /// Which one.
+        shard: Shard,
+    },
 }
 
 /// Why a tail ended.
@@ -77,31 +113,30 @@ enum TailEnd {
 // === impl Feeds ===
 
 impl Feeds {
-    /// Feeds that spawn their tasks through `drain`; none runs yet. The stage must be one that
-    /// stops after the sockets', which are told to come back when their feed ends.
-    pub fn new(
-        log: Arc<dyn EventLog>,
-        hub: Arc<Hub>,
-        settings: FeedSettings,
-        random: Random,
-        metrics: Metrics,
-        drain: Drain,
-    ) -> Self {
-        let shards = log.shards().all().map(|_| Slot::default()).collect();
-        Self(Arc::new(Shared { log, hub, settings, random, metrics, drain, shards }))
+    /// Feeds of which none runs yet.
+    pub fn new(parts: FeedParts) -> Self {
+        let slots = parts.log.shards().all().map(|_| Slot::default()).collect();
+        Self(Arc::new(Shared { parts, slots }))
     }
 
     /// Whether every shard that sessions need is followed, or has been without a tail only for a
     /// moment.
     ///
     /// # Errors
-    /// [`FeedNotWell`] names a shard that has been without one for longer than the settings allow.
+    /// [`FeedNotWell`] names a shard that has been without one for longer than the settings allow,
+    /// or whose task has panicked.
     pub fn check(&self) -> Result<(), FeedNotWell> {
         for shard in self.0.log.shards().all() {
-            let without =
-                self.slot(shard).lock().down_since.map_or(Duration::ZERO, |since| since.elapsed());
-            if without > self.0.settings.unwell_after {
-                return Err(FeedNotWell { shard, without });
+            let life = self.slot(shard).lock().life;
+            match life {
+                Life::Off | Life::Up => {}
+                Life::Down(since) => {
+                    let without = since.elapsed();
+                    if without > self.0.settings.unwell_after {
+                        return Err(FeedNotWell::Down { shard, without });
+                    }
+                }
+                Life::Broken => return Err(FeedNotWell::Broken { shard }),
             }
         }
         Ok(())
@@ -109,13 +144,11 @@ impl Feeds {
 
     /// Keeps `shard` followed as long as the guard lives.
     pub(crate) fn follow(&self, shard: Shard) -> FeedGuard {
-        let slot = self.slot(shard);
-        let mut state = slot.lock();
-        state.followers += 1;
-        state.idle_since = None;
-        if !state.running {
-            state.running = true;
-            state.down_since = Some(Instant::now());
+        let mut state = self.slot(shard).lock();
+        state.followers = state.followers.one_more();
+        if let Life::Off = state.life {
+            state.life = Life::Down(Instant::now());
+            self.0.metrics.feeds.inc();
             let feed = Feed { feeds: self.clone(), shard };
             self.0.drain.spawn(feed.run().instrument(info_span!(parent: None, "feed", %shard)));
         }
@@ -130,13 +163,13 @@ impl Feeds {
     }
 
     fn slot(&self, shard: Shard) -> &Slot {
-        &self.0.shards[usize::from(shard.number())]
+        &self.0.slots[usize::from(shard.number())]
     }
 }
 
 impl fmt::Debug for Feeds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Feeds").field(&self.0.shards).finish()
+        f.debug_tuple("Feeds").field(&self.0.slots).finish()
     }
 }
 
@@ -148,15 +181,24 @@ impl Slot {
     }
 }
 
+// === impl Shared ===
+
+impl Deref for Shared {
+    type Target = FeedParts;
+
+    fn deref(&self) -> &FeedParts {
+        &self.parts
+    }
+}
+
 // === impl FeedGuard ===
 
 impl Drop for FeedGuard {
     fn drop(&mut self) {
         let slot = self.feeds.slot(self.shard);
         let mut state = slot.lock();
-        state.followers -= 1;
-        if state.followers == 0 {
-            state.idle_since = Some(Instant::now());
+        state.followers = state.followers.one_less();
+        if let Followers::Gone(_) = state.followers {
             slot.changed.notify_one();
         }
     }
@@ -179,8 +221,6 @@ struct Feed {
 
 impl Feed {
     async fn run(self) {
-        let Shared { metrics, .. } = &*self.feeds.0;
-        metrics.feeds.inc();
         let mut pause = BACKOFF.0;
         loop {
             let end = match self.tail().await {
@@ -200,31 +240,27 @@ impl Feed {
                 break;
             }
         }
-        metrics.feeds.dec();
         debug!("the shard is no longer followed");
     }
 
     /// A tail after the hub's last position, or from the end where the hub has none.
     async fn tail(&self) -> Result<Box<dyn Tail>, TailEnd> {
-        let Shared { log, hub, drain, .. } = &*self.feeds.0;
+        let FeedParts { log, hub, drain, .. } = &self.feeds.0.parts;
         let start = hub.end(self.shard).map_or(Start::End, Start::After);
         let tail = tokio::select! {
             () = drain.draining() => return Err(TailEnd::Stop),
-            tail = timeout(TAIL_WITHIN, log.tail(self.shard, start)) => tail,
+            tail = in_time(TAIL_WITHIN, LogError::Unavailable, log.tail(self.shard, start)) => tail,
         };
-        match tail {
-            Ok(tail) => tail.map_err(TailEnd::Failed),
-            Err(_) => Err(TailEnd::Failed(LogError::Unavailable("no tail in time".to_owned()))),
-        }
+        tail.map_err(TailEnd::Failed)
     }
 
     async fn pump(&self, tail: &mut dyn Tail) -> TailEnd {
-        let Shared { hub, settings, drain, .. } = &*self.feeds.0;
+        let FeedParts { hub, settings, drain, .. } = &self.feeds.0.parts;
         let slot = self.feeds.slot(self.shard);
         loop {
-            let idle_since = slot.lock().idle_since;
+            let gone_since = slot.lock().followers.gone_since();
             let linger = async {
-                match idle_since {
+                match gone_since {
                     Some(since) => sleep_until(since + settings.linger).await,
                     None => std::future::pending().await,
                 }
@@ -242,19 +278,21 @@ impl Feed {
     }
 
     fn came_back(&self, after: Position) {
-        let Shared { hub, .. } = &*self.feeds.0;
-        let down_since = self.feeds.slot(self.shard).lock().down_since.take();
+        let FeedParts { hub, .. } = &self.feeds.0.parts;
+        let life = std::mem::replace(&mut self.feeds.slot(self.shard).lock().life, Life::Up);
         hub.begin(self.shard, after);
-        let without = down_since.map_or(Duration::ZERO, |since| since.elapsed());
+        let without = life.down_since().map_or(Duration::ZERO, |since| since.elapsed());
         info!(sequence = after.sequence(), duration_ms = millis(without), "the shard is followed");
     }
 
     fn failed(&self, error: &LogError) {
-        let Shared { hub, metrics, .. } = &*self.feeds.0;
+        let FeedParts { hub, metrics, .. } = &self.feeds.0.parts;
         metrics.feed_failures.inc();
         let mut state = self.feeds.slot(self.shard).lock();
-        let first = state.down_since.is_none();
-        state.down_since.get_or_insert_with(Instant::now);
+        let first = state.life.down_since().is_none();
+        if first {
+            state.life = Life::Down(Instant::now());
+        }
         drop(state);
         if first {
             warn!(%error, "the shard's tail ended: asking for another one");
@@ -267,7 +305,7 @@ impl Feed {
     }
 
     async fn pause(&self, pause: Duration) {
-        let Shared { random, drain, .. } = &*self.feeds.0;
+        let FeedParts { random, drain, .. } = &self.feeds.0.parts;
         let jitter = Duration::from_millis(random.below(millis(pause) / 2));
         tokio::select! {
             () = sleep(pause + jitter) => {}
@@ -277,17 +315,38 @@ impl Feed {
 
     /// Ends the feed where nobody has needed it for a while, or the node stops.
     fn stopped(&self) -> bool {
-        let Shared { hub, settings, drain, .. } = &*self.feeds.0;
+        let FeedParts { settings, drain, .. } = &self.feeds.0.parts;
         let mut state = self.feeds.slot(self.shard).lock();
-        let idle = state.idle_since.is_some_and(|since| since.elapsed() >= settings.linger);
-        if drain.is_draining() || idle {
-            state.running = false;
-            state.down_since = None;
-            // Under the slot's lock, so that a feed that starts now begins after this one has let
-            // go.
-            hub.lost(self.shard);
+        let gone_since = state.followers.gone_since();
+        let stops = drain.is_draining()
+            || gone_since.is_some_and(|since| since.elapsed() >= settings.linger);
+        if stops {
+            self.end(&mut state, Life::Off);
         }
-        !state.running
+        stops
+    }
+
+    /// Lets go of the shard, under the slot's lock, so that a feed that starts now begins after
+    /// this one has let go.
+    fn end(&self, state: &mut State, life: Life) {
+        let FeedParts { hub, metrics, .. } = &self.feeds.0.parts;
+        state.life = life;
+        metrics.feeds.dec();
+        hub.lost(self.shard);
+    }
+}
+
+impl Drop for Feed {
+    /// A task that panicked must not leave its shard silent: its sessions come back, elsewhere,
+    /// since the node is not ready any more.
+    fn drop(&mut self) {
+        let mut state = self.feeds.slot(self.shard).lock();
+        if let Life::Down(_) | Life::Up = state.life
+            && std::thread::panicking()
+        {
+            error!("the feed has panicked: the shard's sessions come back");
+            self.end(&mut state, Life::Broken);
+        }
     }
 }
 

@@ -4,26 +4,14 @@
 //! the sessions that are to be shown it. What a client says goes to the door. This crate owns the
 //! sockets of visitors and of agents, and never appends.
 
-mod drafts;
-mod entrance;
+mod dialect;
 mod feed;
-mod following;
-mod hub;
-mod item;
+mod login;
 mod metrics;
 mod node;
-mod outbox;
-mod pulse;
-mod resume;
-mod ring;
 mod session;
 mod settings;
 mod socket;
-mod stream;
-mod upgrade;
-mod viewer;
-mod wire;
-mod writer;
 
 use std::sync::Arc;
 
@@ -32,8 +20,7 @@ use parlor_auth::{Agents, VisitorTokens};
 use parlor_common::door::Door;
 
 pub use self::{
-    feed::{FeedNotWell, Feeds},
-    hub::Hub,
+    feed::{FeedNotWell, FeedParts, Feeds, hub::Hub},
     metrics::Metrics,
     node::Parts,
     settings::{DrainSettings, FeedSettings, ResumeSettings, SocketSettings},
@@ -41,7 +28,7 @@ pub use self::{
 
 use self::{
     node::Node,
-    upgrade::{Asks, Doorway, only_sockets},
+    socket::endpoint::{Asks, Endpoint, only_sockets},
 };
 
 /// The sockets of one kind on this node. Cheap to clone; clones are the same sockets.
@@ -52,7 +39,7 @@ use self::{
 #[derive(Clone, Debug)]
 pub struct Sockets {
     node: Arc<Node>,
-    doorway: Doorway,
+    endpoint: Endpoint,
 }
 
 // === impl Sockets ===
@@ -61,12 +48,12 @@ impl Sockets {
     /// Visitors' sockets, on `/ws/chat` and, with a tenant in the query, on `/`. What they say goes
     /// to `door`.
     pub fn visitors(parts: Parts, door: Arc<dyn Door>, tokens: VisitorTokens) -> Self {
-        Self { node: Node::new(parts, Some(door)), doorway: Doorway::Visitors(tokens) }
+        Self { node: Node::new(parts, Some(door)), endpoint: Endpoint::Visitors(tokens) }
     }
 
     /// Agents' sockets, on `/ws/agent`. They only listen.
     pub fn agents(parts: Parts, agents: Agents) -> Self {
-        Self { node: Node::new(parts, None), doorway: Doorway::Agents(agents) }
+        Self { node: Node::new(parts, None), endpoint: Endpoint::Agents(agents) }
     }
 
     /// `router`, with upgrades at the addresses of these sockets answered here; everything else is
@@ -86,8 +73,8 @@ impl Sockets {
     }
 
     async fn answer(&self, request: Request, next: Next) -> Response {
-        match self.doorway.asks(&request) {
-            Asks::Socket => self.doorway.answer(&self.node, request).await,
+        match self.endpoint.asks(&request) {
+            Asks::Socket => self.endpoint.answer(&self.node, request).await,
             Asks::Other => only_sockets(&self.node, &request),
             Asks::Elsewhere => next.run(request).await,
         }

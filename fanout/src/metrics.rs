@@ -7,7 +7,7 @@ use prometheus::{
     IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
 };
 
-use crate::item::Dialect;
+use crate::dialect::{Dialect, all::DIALECTS};
 
 /// Gauges and counters of the sockets, the hub and its feeds.
 #[derive(Clone, Debug)]
@@ -22,7 +22,8 @@ pub struct Metrics {
     pub(crate) ignored: IntCounter,
     pub(crate) held: IntCounter,
     pub(crate) refused: IntCounter,
-    sockets: [IntGauge; 2],
+    /// By the dialect's slot.
+    sockets: Vec<IntGauge>,
     closes: HashMap<CloseCode, IntCounter>,
     gone: IntCounter,
 }
@@ -47,8 +48,8 @@ impl Metrics {
         let sockets = register(
             registry,
             IntGaugeVec::new(
-                Opts::new("parlor_socket_open_sockets", "Open sockets, by what they speak."),
-                &["speaks"],
+                Opts::new("parlor_socket_open_sockets", "Open sockets, by dialect."),
+                &["dialect"],
             )?,
         )?;
         let closes = register(
@@ -68,6 +69,7 @@ impl Metrics {
                 &["outcome"],
             )?,
         )?;
+        let open = |dialect: &&dyn Dialect| sockets.with_label_values(&[dialect.name()]);
         let code = |code: CloseCode| (code, closes.with_label_values(&[code.as_str()]));
         Ok(Self {
             events: counter("parlor_hub_events_total", "Events that the feeds brought.")?,
@@ -98,28 +100,25 @@ impl Metrics {
             )?,
             ignored: counter(
                 "parlor_socket_ignored_frames_total",
-                "Frames of the seed's widget that can be no message.",
+                "Frames that mean nothing in a dialect that answers none.",
             )?,
             held: counter(
                 "parlor_socket_held_retries_total",
-                "Retries of frames of the seed's widget that are held.",
+                "Retries of what could not be accepted at once and is held.",
             )?,
             refused: counter(
                 "parlor_socket_refused_upgrades_total",
                 "Upgrades that were refused at the handshake.",
             )?,
-            sockets: ["parlor.1", "contract"].map(|speaks| sockets.with_label_values(&[speaks])),
+            sockets: DIALECTS.iter().map(open).collect(),
             closes: CloseCode::ALL.iter().copied().map(code).collect(),
             gone: closes.with_label_values(&["gone"]),
         })
     }
 
-    /// The open sockets that speak this.
-    pub(crate) const fn open(&self, dialect: Dialect) -> &IntGauge {
-        match dialect {
-            Dialect::Parlor1 => &self.sockets[0],
-            Dialect::Contract => &self.sockets[1],
-        }
+    /// The open sockets of this dialect.
+    pub(crate) fn open(&self, dialect: &dyn Dialect) -> &IntGauge {
+        &self.sockets[dialect.slot()]
     }
 
     /// Counts a socket that ended; `None` without a close of ours.

@@ -49,15 +49,15 @@ pub(crate) struct Node {
     pub(crate) parts: Parts,
     /// Where drafts go; agents' sockets have none.
     pub(crate) door: Option<Arc<dyn Door>>,
-    /// Turns to read a page.
+    /// Allows so many pages to be read at once.
     pub(crate) pages: Semaphore,
     open: AtomicUsize,
     leaving: AtomicUsize,
 }
 
-/// One socket's place among the open ones; given back on drop.
+/// Counts as one of the open sockets until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Seat(Arc<Node>);
+pub(crate) struct OpenSocket(Arc<Node>);
 
 // === impl Node ===
 
@@ -73,11 +73,11 @@ impl Node {
         })
     }
 
-    /// A place for one more socket; `None` where there are as many as the settings allow.
-    pub(crate) fn seat(self: &Arc<Self>) -> Option<Seat> {
-        let one_more = |open: usize| (open < self.settings.max).then_some(open + 1);
-        self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
-        Some(Seat(self.clone()))
+    /// Counts one more socket; `None` where there are as many as the settings allow.
+    pub(crate) fn one_more(self: &Arc<Self>) -> Option<OpenSocket> {
+        let below_bound = |open: usize| (open < self.settings.max).then_some(open + 1);
+        self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below_bound).ok()?;
+        Some(OpenSocket(self.clone()))
     }
 
     /// How many sockets are open.
@@ -87,7 +87,7 @@ impl Node {
 
     /// How long the next socket waits until it is told that the node stops: they are told in
     /// batches.
-    pub(crate) fn turn_to_leave(&self) -> Duration {
+    pub(crate) fn leaves_after(&self) -> Duration {
         let before =
             self.leaving.fetch_add(1, Ordering::Relaxed) / self.settings.drain.batch.max(1);
         self.settings.drain.every.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX))
@@ -110,7 +110,7 @@ impl Deref for Node {
     }
 }
 
-impl Drop for Seat {
+impl Drop for OpenSocket {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
     }

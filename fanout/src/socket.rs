@@ -1,12 +1,21 @@
 //! The socket: from the 101 to messages that are complete, checked and bounded. The only file that
 //! knows how frames are read.
 
+pub(crate) mod control_limit;
+pub(crate) mod endpoint;
+pub(crate) mod handshake;
+pub(crate) mod headers;
+pub(crate) mod heartbeat;
+pub(crate) mod stream;
+pub(crate) mod wire;
+pub(crate) mod writer;
+
 use std::{io, time::Duration};
 
 use axum::body::Body;
 use bytes::Bytes;
 use fastwebsockets::{
-    Frame, OpCode, Payload, Role, WebSocketError, WebSocketRead, after_handshake_split, upgrade,
+    Frame, OpCode, Payload, Role, WebSocketError, WebSocketRead, after_handshake_split,
 };
 use http::{Request, Response};
 use parlor_common::{close::CloseCode, frame::MAX_MESSAGE_BYTES};
@@ -14,13 +23,15 @@ use parlor_http::{ConnectionPermit, socket};
 use tokio_util::sync::ReusableBoxFuture;
 use tracing::error;
 
-use crate::{stream::Stream, wire::MAX_CONTROL_BYTES, writer::Writer};
+use self::{stream::Stream, wire::MAX_CONTROL_BYTES, writer::Writer};
 
-/// What a peer sent: a complete text, or a control frame.
+/// What a peer sent: a complete message, or a control frame.
 #[derive(Debug)]
 pub(crate) enum Incoming {
     /// A message, its fragments put together.
     Text(String),
+    /// A binary message. No dialect has a use for what it says.
+    Binary,
     /// To be answered with a pong of the same payload.
     Ping(Bytes),
     /// The answer to a ping, or one that nobody asked for.
@@ -62,6 +73,7 @@ struct Messages {
 
 #[derive(Default)]
 struct Partial {
+    binary: bool,
     bytes: Vec<u8>,
     /// An empty fragment counts as a byte, so that there is no message without end.
     counted: usize,
@@ -77,7 +89,7 @@ impl Socket {
     pub(crate) fn accept(
         request: &mut Request<Body>,
     ) -> Option<(Response<Body>, impl Future<Output = Option<Self>> + Send + 'static)> {
-        let (response, upgraded) = upgrade::upgrade(request).ok()?;
+        let (response, upgraded) = fastwebsockets::upgrade::upgrade(request).ok()?;
         let socket = async move {
             let upgraded = upgraded.await.ok()?.into_inner().into_inner();
             let Ok(socket) = socket(upgraded) else {
@@ -152,13 +164,15 @@ impl Messages {
             other => Bytes::copy_from_slice(&other),
         };
         match opcode {
-            OpCode::Text | OpCode::Continuation => self.text(fin, opcode, &payload),
-            OpCode::Binary => Err(ReadEnd::Violation(CloseCode::Unsupported)),
+            OpCode::Text | OpCode::Binary | OpCode::Continuation => {
+                self.fragment(fin, opcode, &payload)
+            }
             OpCode::Ping | OpCode::Pong | OpCode::Close => control(opcode, &payload).map(Some),
         }
     }
 
-    fn text(
+    /// Adds a fragment; the last one completes a message.
+    fn fragment(
         &mut self,
         fin: bool,
         opcode: OpCode,
@@ -168,6 +182,7 @@ impl Messages {
             return Err(ReadEnd::Violation(CloseCode::ProtocolError));
         }
         let mut message = self.partial.take().unwrap_or_default();
+        message.binary |= opcode == OpCode::Binary;
         message.counted += if fin { payload.len() } else { payload.len().max(1) };
         if message.counted > MAX_MESSAGE_BYTES {
             return Err(ReadEnd::Violation(CloseCode::TooBig));
@@ -176,6 +191,9 @@ impl Messages {
         if !fin {
             self.partial = Some(message);
             return Ok(None);
+        }
+        if message.binary {
+            return Ok(Some(Incoming::Binary));
         }
         match String::from_utf8(message.bytes) {
             Ok(text) => Ok(Some(Incoming::Text(text))),

@@ -5,7 +5,6 @@
 
 mod fanout {
     mod client;
-    mod contract;
     mod door;
     mod drain;
     mod feeds;
@@ -15,5 +14,6 @@ mod fanout {
     mod raw;
     mod resume;
     mod slow;
+    mod widget;
     mod world;
 }

@@ -55,8 +55,8 @@ pub(crate) struct Steady {
     /// How many sockets of agents each tenant has
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub(crate) dashboards: u32,
-    /// Shares of the kinds of conversations: contract, contract-post, parlor1, rest
-    #[arg(long, default_value = "contract=35,contract-post=5,parlor1=50,rest=10")]
+    /// Shares of the kinds of conversations: widget, widget-post, parlor1, rest
+    #[arg(long, default_value = "widget=35,widget-post=5,parlor1=50,rest=10")]
     pub(crate) kinds: Kinds,
     /// How many of 100 drafts are agents' answers
     #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100))]

@@ -21,17 +21,17 @@ use crate::{
     tokens::{Source, Tokens},
 };
 
-/// Late repeats have so long to show themselves after everything has arrived.
+/// How long the run goes on after everything has arrived, so that a late repeat is seen.
 const LINGER: Duration = Duration::from_secs(1);
-/// How often it is looked whether everything has arrived.
+/// How often to look whether everything has arrived.
 const LOOK: Duration = Duration::from_millis(250);
-/// Clients have so long to say goodbye.
+/// How long clients may take to close their sockets.
 const GOODBYE: Duration = Duration::from_secs(5);
-/// Every socket has been pinged once by then, which the seed's widget's need before they are shown
-/// a POST.
+/// How long to wait before the load, so that every socket was pinged once: before that, the
+/// widget's sockets are not shown a POST.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// Plays it.
+/// Plays the scenario.
 ///
 /// # Errors
 /// Why there can be no judgement.
@@ -110,8 +110,8 @@ fn world(plan: &Steady, clock: Clock, random: Random, started: Instant) -> anyho
     })
 }
 
-/// Offers drafts at the plan's rate, whatever becomes of them: each has the time at which it should
-/// be sent.
+/// Offers drafts at the plan's rate, whatever becomes of them. Each knows the time at which it
+/// should be sent.
 async fn load(world: &World, stage: &Stage, plan: &Steady, begin: Instant, end: Instant) {
     let choice = plan.seed.map_or_else(|| world.random.clone(), Random::seeded);
     let gap = plan.rate.gap();

@@ -3,29 +3,26 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
-#[path = "loadtest/parlor.rs"]
-mod parlor;
-#[path = "loadtest/proxy.rs"]
-mod proxy;
+#[path = "loadtest/lies.rs"]
+mod lies;
 
 use std::{path::Path, process::Stdio, time::Duration};
 
+use parlor_testbed::nodes::Parlor;
 use serde_json::Value;
 use tokio::{process::Command, time::timeout};
 
-use self::{
-    parlor::Parlor,
-    proxy::{Lie, Proxy},
-};
+use self::lies::{Lie, proxy};
 
 /// Plays a small run with `lie` and gives the exit status and the report; it has a page, too.
 async fn play(lie: Lie, more: &[&str]) -> (i32, Value) {
-    let parlor = Parlor::start().await;
-    let proxy = Proxy::start(&parlor.address, lie).await;
+    let data = tempfile::tempdir().unwrap();
+    let parlor = Parlor::start(data.path(), None, &[]).await;
+    let proxy = proxy(&parlor.listen.to_string(), lie).await;
     let folder = tempfile::tempdir().unwrap();
     let rest = format!("http://{}", proxy.address);
     let mut harness = Command::new(env!("CARGO_BIN_EXE_parlor-loadtest"));
-    harness.args(["steady", "--rest", &rest, "--origin", &format!("http://{}", parlor.address)]);
+    harness.args(["steady", "--rest", &rest, "--origin", &format!("http://{}", parlor.listen)]);
     harness.args([
         "--tenants",
         "2",
@@ -69,7 +66,7 @@ fn assert_found((status, report): &(i32, Value), name: &str, count: u64) {
 
 #[tokio::test]
 async fn an_honest_server_passes() {
-    let kinds = "contract=25,contract-post=25,parlor1=25,rest=25";
+    let kinds = "widget=25,widget-post=25,parlor1=25,rest=25";
     let (status, report) = play(Lie::None, &["--kinds", kinds]).await;
     assert_eq!(status, 0, "{report:#}");
     assert!(report["counts"]["accepted"].as_u64().unwrap() > 100, "{report:#}");

@@ -120,7 +120,7 @@ impl JetStreamLog {
         let shared =
             Shared { settings, names, streams, appender, api, random, metrics, log_metrics };
         let log = Self { shared: Arc::new(shared) };
-        log.check_groups().await?;
+        log.check_persister().await?;
         Ok(log)
     }
 
@@ -202,23 +202,11 @@ impl JetStreamLog {
         })
     }
 
-    async fn check_groups(&self) -> Result<(), LogError> {
+    /// Every role relies on the persister's progress. Another group is checked by who reads it.
+    async fn check_persister(&self) -> Result<(), LogError> {
         let mut wrong = Vec::new();
         for stream in &self.shared.streams {
-            match self.shared.api.consumer(&stream.name, PERSISTER).await {
-                Ok(consumer) => {
-                    wrong.extend(check::group_sentences(&stream.name, &consumer.config))
-                }
-                Err(failure) => match LogError::from(failure) {
-                    LogError::Rejected(_) => {
-                        wrong.push(format!(
-                            "stream {} has no consumer {PERSISTER}: run `parlor provision`",
-                            stream.name
-                        ));
-                    }
-                    error @ (LogError::Unavailable(_) | LogError::Full(_)) => return Err(error),
-                },
-            }
+            wrong.extend(group_sentences(&self.shared.api, stream, PERSISTER).await?);
         }
         if wrong.is_empty() { Ok(()) } else { Err(LogError::Rejected(wrong.join("; "))) }
     }
@@ -268,6 +256,23 @@ async fn find_streams(
         streams.push(Arc::new(stream.clone()));
     }
     if wrong.is_empty() { Ok(streams) } else { Err(LogError::Rejected(wrong.join("; "))) }
+}
+
+/// What the consumer of a group does not honour; also that there is none.
+async fn group_sentences(
+    api: &Api,
+    stream: &StreamRef,
+    group: &str,
+) -> Result<Vec<String>, LogError> {
+    let missing =
+        || vec![format!("stream {} has no consumer {group}: run `parlor provision`", stream.name)];
+    match api.consumer(&stream.name, group).await {
+        Ok(consumer) => Ok(check::group_sentences(&stream.name, &consumer.config)),
+        Err(failure) => match LogError::from(failure) {
+            LogError::Rejected(_) => Ok(missing()),
+            error @ (LogError::Unavailable(_) | LogError::Full(_)) => Err(error),
+        },
+    }
 }
 
 /// A time as the servers tell it.

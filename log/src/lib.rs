@@ -4,6 +4,7 @@
 //! The trait's documentation is its specification; `log/tests/suite` holds each obligation against
 //! both implementations.
 
+pub mod consumer;
 mod error;
 pub mod jetstream;
 mod metrics;
@@ -27,6 +28,12 @@ pub use self::{error::LogError, metrics::Metrics};
 
 /// The group whose progress is the persister's, and so the persisted position of a shard.
 pub const PERSISTER: &str = "persister";
+
+/// Whether every log takes `name` for a group's: up to 32 of `[A-Za-z0-9_-]`.
+pub(crate) fn is_group_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..=32).contains(&name.len()) && name.bytes().all(plain)
+}
 
 /// An ordered, replayable log of events, split into shards by tenant.
 #[async_trait]
@@ -122,7 +129,7 @@ pub trait Deliveries: Send {
     /// has passed.
     ///
     /// May return nothing after a while in which nothing came. An entry that is not one of ours (a
-    /// foreign subject) is set aside by the implementation and not returned.
+    /// foreign subject) becomes a dead letter by itself and is not returned.
     ///
     /// # Errors
     /// [`LogError::Unavailable`]: call again. [`LogError::Rejected`]: the group or shard is gone.
@@ -135,25 +142,25 @@ pub trait Deliveries: Send {
         linger: Duration,
     ) -> Result<Vec<Delivery>, LogError>;
 
-    /// Says that these are stored: each by itself, never "all up to here". An acknowledgement that
+    /// Says that these are kept: each by itself, never "all up to here". An acknowledgement that
     /// gets lost makes the delivery come again.
     ///
     /// # Errors
     /// [`LogError::Unavailable`]: they will come again.
     async fn ack(&mut self, deliveries: &[Delivery]) -> Result<(), LogError>;
 
-    /// Asks for another acknowledgement wait for these, while their storing takes long.
+    /// Asks for another acknowledgement wait for these, while keeping them takes long.
     ///
     /// # Errors
     /// [`LogError::Unavailable`]: they may come again.
     async fn progress(&mut self, deliveries: &[Delivery]) -> Result<(), LogError>;
 
-    /// Keeps what cannot be stored in a durable place for an operator, with the reason, and
-    /// acknowledges it.
+    /// Makes a dead letter of what can never be kept: it stays, with the reason, in a durable place
+    /// for an operator, and is acknowledged.
     ///
     /// # Errors
     /// [`LogError::Unavailable`]: it will come again.
-    async fn set_aside(&mut self, delivery: &Delivery, reason: &str) -> Result<(), LogError>;
+    async fn dead_letter(&mut self, delivery: &Delivery, reason: &str) -> Result<(), LogError>;
 }
 
 /// What an append came to.

@@ -44,7 +44,7 @@ pub struct Monitor {
 struct Sample {
     state: ShardState,
     taken: Timestamp,
-    heard: Instant,
+    answered_at: Instant,
     standing: Standing,
     /// The node's clock less the log's, in milliseconds.
     skew_ms: i64,
@@ -144,11 +144,11 @@ impl Monitor {
     /// [`NotWell`] says what is wrong.
     pub fn check(&self) -> Result<(), NotWell> {
         let samples = self.samples.read().unwrap_or_else(PoisonError::into_inner);
-        if samples.values().all(|sample| sample.heard.elapsed() > MAX_SILENCE) {
+        if samples.values().all(|sample| sample.answered_at.elapsed() > MAX_SILENCE) {
             return Err(NotWell::Unreachable);
         }
         let gone = |sample: &Sample| {
-            sample.standing == Standing::Gone && sample.heard.elapsed() > MAX_SILENCE
+            sample.standing == Standing::Gone && sample.answered_at.elapsed() > MAX_SILENCE
         };
         if let Some((&shard, _)) = samples.iter().find(|(_, sample)| gone(sample)) {
             return Err(NotWell::Gone(shard));
@@ -181,8 +181,13 @@ impl Monitor {
         // The log told its time somewhere between the two: only what lies outside is skew.
         let time = state.time.as_millis();
         let skew_ms = (asked.as_millis() - time).max(0) + (taken.as_millis() - time).min(0);
-        let sample =
-            Sample { state, taken, heard: Instant::now(), standing: Standing::Answered, skew_ms };
+        let sample = Sample {
+            state,
+            taken,
+            answered_at: Instant::now(),
+            standing: Standing::Answered,
+            skew_ms,
+        };
         self.samples.write().unwrap_or_else(PoisonError::into_inner).insert(shard, sample);
         Ok(())
     }

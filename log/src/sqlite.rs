@@ -4,19 +4,24 @@
 //! thread commits whatever has gathered while the last commit was on its way to the disk; readers
 //! read snapshots beside it, and are woken when the committed end has moved. In three things it
 //! promises more than its trait: an id is known for as long as its entry is kept, an entry is
-//! forgotten for its age only once [`PERSISTER`](crate::PERSISTER) has acknowledged it, and a file
-//! that has lost its end moves to a new epoch by itself.
+//! forgotten for its age only once [`PERSISTER`](crate::PERSISTER) has acknowledged it (other groups
+//! hold nothing back), and a file that has lost its end moves to a new epoch by itself.
 
 mod commit;
+mod extent;
 mod group;
+mod job;
+mod layout;
 mod readers;
 mod schema;
+mod settings;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -29,43 +34,25 @@ use parlor_common::{
     conversation::ConversationKey,
     id::EventId,
     position::Position,
-    settings::duration,
     shard::{Shard, Shards},
 };
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-pub use self::schema::OpenError;
 use self::{
-    commit::Extent,
+    extent::{Extent, acked_through},
     group::{Group, SqliteDeliveries},
     readers::Readers,
     tail::SqliteTail,
     writer::WriterHandle,
 };
+pub use self::{schema::OpenError, settings::SqliteLogSettings};
 use crate::{
-    Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, PERSISTER, ShardState,
-    Start, Tail,
+    Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, ShardState, Start, Tail,
+    is_group_name,
 };
 
 /// The largest record that is taken, as a NATS server's default for a payload.
 const MAX_RECORD: usize = 1 << 20;
-
-/// How large the embedded log becomes, how long it keeps, how patient it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SqliteLogSettings {
-    /// `embedded.log.max_bytes`: what the file may hold, its indexes included; beyond that nothing
-    /// is accepted until something is old enough to be forgotten. Default 1 GiB.
-    pub max_bytes: u64,
-    /// `embedded.log.max_age`: how long an event is kept that the store has. Default 7 d.
-    #[serde(with = "duration")]
-    pub max_age: Duration,
-    /// `embedded.log.ack_wait`: how long a delivery may stay unacknowledged before it comes again.
-    /// Default 5 s.
-    #[serde(with = "duration")]
-    pub ack_wait: Duration,
-}
 
 /// The embedded log. Cheap to clone; clones are the same log.
 ///
@@ -76,7 +63,7 @@ pub struct SqliteLog {
     writer: WriterHandle,
     readers: Readers,
     end: watch::Receiver<Position>,
-    group: Arc<Group>,
+    groups: Arc<BTreeMap<String, Arc<Group>>>,
     max_age: Duration,
     clock: Clock,
     metrics: Metrics,
@@ -118,18 +105,27 @@ impl SqliteLog {
         seen: Option<Position>,
         metrics: Metrics,
     ) -> Result<Self, OpenError> {
+        let names = settings.group_names();
+        if let Some(name) = names.iter().find(|name| !is_group_name(name)) {
+            return Err(OpenError::Group((*name).to_owned()));
+        }
         let held = schema::hold(folder)?;
         let path = folder.join("log.db");
-        let connection = schema::open(&path, seen)?;
+        let connection = schema::open(&path, seen, names.iter().copied())?;
         let readers = Readers::open(&path)?;
         let refused = |reason: String| OpenError::File { path: path.clone(), reason };
-        let standing = Extent::read(&connection).map_err(|error| refused(error.to_string()))?;
-        let group = Arc::new(Group::new(standing.persisted, settings.ack_wait));
+        let mut groups = BTreeMap::new();
+        for name in names {
+            let through =
+                acked_through(&connection, name).map_err(|error| refused(error.to_string()))?;
+            groups.insert(name.to_owned(), Arc::new(Group::new(name, through, settings.ack_wait)));
+        }
         let max_age = settings.max_age;
         let (writer, end) =
             writer::start(connection, held, settings, clock.clone(), metrics.clone())
                 .map_err(|error| refused(error.to_string()))?;
-        Ok(Self { writer, readers, end, group, max_age, clock, metrics })
+        let groups = Arc::new(groups);
+        Ok(Self { writer, readers, end, groups, max_age, clock, metrics })
     }
 
     /// Commits what was given so far, then ends the writer and frees the folder. Appends that come
@@ -216,10 +212,10 @@ impl EventLog for SqliteLog {
 
     async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {
         self.check(shard)?;
-        if group != PERSISTER {
+        let Some(group) = self.groups.get(group).cloned() else {
             return Err(LogError::Rejected(format!("the group {group:?} was not provisioned")));
-        }
-        let (group, readers) = (self.group.clone(), self.readers.clone());
+        };
+        let readers = self.readers.clone();
         Ok(Box::new(SqliteDeliveries::new(group, readers, self.writer.clone(), self.end.clone())))
     }
 

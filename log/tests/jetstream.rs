@@ -6,28 +6,28 @@
 mod cluster;
 mod faults;
 mod provisioning;
-mod raw;
 mod refusals;
-mod server;
 mod single;
 
 use std::num::NonZeroU16;
 
 use parlor_common::{drain::Drain, position::Position, random::Random, shard::Shard};
 use parlor_log::{
-    LogError, Metrics,
+    LogError, Metrics, PERSISTER,
     jetstream::{
         JetStreamLog, JetStreamMetrics, JetStreamSettings, Plan, Provision, Report, provision,
     },
 };
 
-use crate::suite::Bounds;
+use crate::suite::{Bounds, tools::SECOND_GROUP};
 
 /// The plan that is shipped, within a test's bounds.
 fn plan(bounds: Bounds) -> Plan {
     let mut plan = Plan::parse(include_str!("../../nats/streams.json")).unwrap();
     plan.chat.max_bytes = bounds.max_bytes;
-    plan.dead.max_bytes = 1 << 20;
+    plan.dead_letters.max_bytes = 1 << 20;
+    let persister = plan.groups[PERSISTER].clone();
+    plan.groups.insert(SECOND_GROUP.to_owned(), persister);
     for group in plan.groups.values_mut() {
         group.ack_wait = bounds.ack_wait;
     }

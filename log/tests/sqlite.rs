@@ -13,14 +13,14 @@ use std::{
 
 use parlor_common::clock::{Clock, Timestamp};
 use parlor_log::{
-    EventLog, Metrics,
+    EventLog, Metrics, PERSISTER,
     sqlite::{OpenError, SqliteLog, SqliteLogSettings},
 };
 use tempfile::TempDir;
 
 use crate::suite::{
     Bounds, Harness,
-    tools::{eventually, shard},
+    tools::{SECOND_GROUP, shard, until},
     whole_suite,
 };
 
@@ -57,6 +57,7 @@ impl Sqlite {
             max_bytes: bounds.max_bytes,
             max_age: MAX_AGE,
             ack_wait: bounds.ack_wait,
+            groups: vec![PERSISTER.to_owned(), SECOND_GROUP.to_owned()],
         };
         SqliteLog::open(folder, settings, clock, None, Metrics::unregistered())
     }
@@ -90,7 +91,7 @@ impl Harness for Sqlite {
         let old = i64::try_from(MAX_AGE.as_millis()).unwrap() + 1;
         self.ahead.fetch_add(old, Ordering::Relaxed);
         let log = self.log();
-        eventually("what is old is forgotten", || async {
+        until("what is old is forgotten", async || {
             let state = log.state(shard(&log)).await.unwrap();
             state.start >= state.end.before()
         })

@@ -6,6 +6,7 @@
 
 pub(crate) mod appends;
 pub(crate) mod bounds;
+pub(crate) mod consumers;
 pub(crate) mod deliveries;
 pub(crate) mod outage;
 pub(crate) mod reads;
@@ -20,7 +21,7 @@ use parlor_log::EventLog;
 
 /// A log that a test has for itself, and what a test may do to it.
 pub(crate) trait Harness: Sized {
-    /// A new, empty log with the group `PERSISTER`.
+    /// A new, empty log with the groups `PERSISTER` and `SECOND_GROUP`.
     async fn fresh(bounds: Bounds) -> Self;
 
     /// The log, as it is now: [`reopen`](Self::reopen) makes another.
@@ -102,8 +103,15 @@ macro_rules! whole_suite {
                 two_readers_share_the_work
                 a_batch_is_bounded
                 the_persisted_position_waits_for_what_is_before
-                what_is_set_aside_does_not_come_again
+                a_dead_letter_does_not_come_again
+                each_group_has_its_own_progress
                 a_group_that_was_not_provisioned_is_rejected
+            }
+            consumers {
+                two_groups_are_apart_while_the_sink_of_one_does_not_answer
+                a_batch_that_takes_long_is_not_delivered_twice
+                what_a_sink_refuses_is_a_dead_letter_and_the_rest_is_kept
+                a_task_that_panics_is_not_taken_for_running
             }
             states {
                 an_empty_log_stands_at_its_epochs_start

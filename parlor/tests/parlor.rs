@@ -1,30 +1,20 @@
 //! The binary, as its users start it: alone, as tiers on real NATS and CQL, and with everything
 //! that can be wrong.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tests read where their servers are from the environment"
-)]
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 #[path = "parlor/alone.rs"]
 mod alone;
 #[path = "parlor/balancer.rs"]
 mod balancer;
-#[path = "parlor/http.rs"]
-mod http;
 #[path = "parlor/installation.rs"]
 mod installation;
 #[path = "parlor/operating.rs"]
 mod operating;
 #[path = "parlor/outages.rs"]
 mod outages;
-#[path = "parlor/process.rs"]
-mod process;
-#[path = "parlor/proxy.rs"]
-mod proxy;
-#[path = "parlor/socket.rs"]
-mod socket;
+#[path = "parlor/passwords.rs"]
+mod passwords;
 #[path = "parlor/startup.rs"]
 mod startup;
 #[path = "parlor/tiers.rs"]

@@ -22,18 +22,20 @@ use parlor_common::{
     clock::{Clock, Timestamp},
     conversation::ConversationKey,
     drain::Drain,
-    event::{Body, Event, MessageBody, Record, Transport},
+    event::{Audience, Body, DeliveredBody, Event, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId, EventId},
     metrics::Registry,
     position::Position,
     shard::Shard,
+    state::{ConversationState, Reader},
     tenant::TenantId,
 };
 use parlor_log::{
-    EventLog,
+    EventLog, PERSISTER,
+    consumer::{Consumer, ConsumerMetrics, ConsumerSettings, Health},
     sqlite::{SqliteLog, SqliteLogSettings},
 };
-use parlor_persister::{Health, Metrics, PersisterSettings};
+use parlor_persister::{Metrics, StoreSink};
 use parlor_store::{HistoryStore, InboxPage, Page, PageRange, SqliteStore, StoreError};
 use tempfile::TempDir;
 
@@ -46,6 +48,8 @@ struct Switched {
     answers_late: AtomicBool,
     attempts: AtomicUsize,
     largest: AtomicUsize,
+    /// An insert came before the watermark that covers it.
+    uncovered: AtomicBool,
 }
 
 #[async_trait]
@@ -53,6 +57,10 @@ impl HistoryStore for Switched {
     async fn insert(&self, events: &[Event]) -> Result<(), StoreError> {
         self.attempts.fetch_add(1, Ordering::SeqCst);
         self.largest.fetch_max(events.len(), Ordering::SeqCst);
+        let watermark = self.store.watermark(Shard::ONLY).await?;
+        if events.iter().any(|event| watermark.is_none_or(|seen| event.position > seen)) {
+            self.uncovered.store(true, Ordering::SeqCst);
+        }
         if self.down.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("switched off".to_owned()));
         }
@@ -66,10 +74,11 @@ impl HistoryStore for Switched {
     async fn page(
         &self,
         conversation: &ConversationKey,
+        audience: Audience,
         range: PageRange,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        self.store.page(conversation, range, limit).await
+        self.store.page(conversation, audience, range, limit).await
     }
 
     async fn find(
@@ -78,6 +87,10 @@ impl HistoryStore for Switched {
         id: &EventId,
     ) -> Result<Option<Event>, StoreError> {
         self.store.find(conversation, id).await
+    }
+
+    async fn state(&self, conversation: &ConversationKey) -> Result<ConversationState, StoreError> {
+        self.store.state(conversation).await
     }
 
     async fn inbox(
@@ -89,12 +102,12 @@ impl HistoryStore for Switched {
         self.store.inbox(tenant, before, limit).await
     }
 
-    async fn note(&self, shard: Shard, position: Position) -> Result<(), StoreError> {
-        self.store.note(shard, position).await
+    async fn raise_watermark(&self, shard: Shard, position: Position) -> Result<(), StoreError> {
+        self.store.raise_watermark(shard, position).await
     }
 
-    async fn highest(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
-        self.store.highest(shard).await
+    async fn watermark(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
+        self.store.watermark(shard).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -105,8 +118,9 @@ impl HistoryStore for Switched {
 struct Bench {
     log: Arc<dyn EventLog>,
     store: Arc<Switched>,
-    settings: PersisterSettings,
+    settings: ConsumerSettings,
     registry: Registry,
+    consumers: ConsumerMetrics,
     metrics: Metrics,
     drain: Drain,
     _folder: TempDir,
@@ -126,8 +140,9 @@ impl Bench {
             answers_late: AtomicBool::new(false),
             attempts: AtomicUsize::new(0),
             largest: AtomicUsize::new(0),
+            uncovered: AtomicBool::new(false),
         };
-        let settings = PersisterSettings {
+        let settings = ConsumerSettings {
             batch_count: 10,
             batch_bytes: 1 << 20,
             batch_age: Duration::from_millis(5),
@@ -135,12 +150,14 @@ impl Bench {
             retry_every: Duration::from_millis(20),
         };
         let registry = Registry::new();
+        let consumers = ConsumerMetrics::new(&registry).unwrap();
         let metrics = Metrics::new(&registry).unwrap();
         Self {
             log: Arc::new(log),
             store: Arc::new(store),
             settings,
             registry,
+            consumers,
             metrics,
             drain: Drain::new(),
             _folder: folder,
@@ -148,8 +165,14 @@ impl Bench {
     }
 
     fn persist(&self, drain: &Drain) -> Health {
-        let store: Arc<dyn HistoryStore> = self.store.clone();
-        parlor_persister::run(&self.log, &store, &self.settings, &self.metrics, drain)
+        let consumer = Consumer {
+            log: self.log.clone(),
+            group: PERSISTER,
+            sink: Arc::new(StoreSink::new(self.store.clone(), self.metrics.clone())),
+            settings: self.settings.clone(),
+            metrics: self.consumers.clone(),
+        };
+        consumer.start(drain)
     }
 
     async fn append(&self, number: u64, record: Bytes) -> Position {
@@ -169,19 +192,27 @@ impl Bench {
 
     /// The ids that the store has, in order.
     async fn stored(&self) -> Vec<u128> {
-        let page = self.store.page(&key(), PageRange::Before(Position::MAX), 10_000).await.unwrap();
+        let page = self
+            .store
+            .page(&key(), Audience::Agents, PageRange::Before(Position::MAX), 10_000)
+            .await
+            .unwrap();
         page.events.iter().map(|event| u128::from_be_bytes(*event.record.id.as_bytes())).collect()
     }
 
-    fn counted(&self, outcome: &str) -> f64 {
+    fn counted(&self, name: &str, outcome: Option<&str>) -> f64 {
         let families = self.registry.gather();
-        let family = families
-            .iter()
-            .find(|family| family.name() == "parlor_persister_events_total")
-            .unwrap();
-        let metric =
-            family.get_metric().iter().find(|metric| metric.get_label()[0].value() == outcome);
+        let family = families.iter().find(|family| family.name() == name).unwrap();
+        let metric = family.get_metric().iter().find(|metric| {
+            outcome.is_none_or(|outcome| {
+                metric.get_label().iter().any(|label| label.value() == outcome)
+            })
+        });
         metric.unwrap().get_counter().get_value()
+    }
+
+    fn events(&self, outcome: &str) -> f64 {
+        self.counted("parlor_consumer_events_total", Some(outcome))
     }
 }
 
@@ -190,6 +221,7 @@ fn open_log(folder: &Path) -> SqliteLog {
         max_bytes: 1 << 30,
         max_age: Duration::from_secs(3600),
         ack_wait: Duration::from_millis(300),
+        groups: Vec::new(),
     };
     let metrics = parlor_log::Metrics::new(&Registry::new()).unwrap();
     SqliteLog::open(folder, settings, Clock::system(), None, metrics).unwrap()
@@ -240,7 +272,7 @@ async fn what_is_stored_is_acknowledged_and_every_event_is_stored_once() {
     assert_eq!(bench.stored().await, numbers(0..95));
     assert_eq!(health.check(), Ok(()));
     assert!(bench.store.largest.load(Ordering::SeqCst) <= 10, "a batch is bounded");
-    let noted = bench.store.highest(Shard::ONLY).await.unwrap().unwrap();
+    let noted = bench.store.watermark(Shard::ONLY).await.unwrap().unwrap();
     assert_eq!(noted.sequence(), 95);
     bench.drain.begin();
     assert!(bench.drain.finished(Duration::from_secs(5)).await);
@@ -262,7 +294,7 @@ async fn while_the_store_is_down_nothing_is_acknowledged_and_it_goes_on_by_itsel
     until("all are persisted", async || bench.persisted().await == 50).await;
     assert_eq!(bench.stored().await, numbers(0..50));
     assert_eq!(health.check(), Ok(()));
-    assert_eq!(bench.counted("stored"), 50.0, "progress kept the batch from coming twice");
+    assert_eq!(bench.events("kept"), 50.0, "progress kept the batch from coming twice");
 }
 
 #[tokio::test]
@@ -276,17 +308,45 @@ async fn a_write_that_was_applied_but_not_answered_doubles_no_row() {
 }
 
 #[tokio::test]
-async fn what_is_no_record_is_set_aside_and_a_later_kind_is_skipped_and_neither_stops_the_shard() {
+async fn what_is_no_record_is_a_dead_letter_and_a_later_kind_is_skipped_and_neither_stops_the_shard()
+ {
     let bench = Bench::new().await;
     bench.append_messages(0..3).await;
     bench.append(3, Bytes::from_static(b"\xffthis is no record")).await;
     let mark = String::from_utf8(record(4).encode().unwrap().to_vec()).unwrap();
-    bench.append(4, mark.replace(r#""kind":"message""#, r#""kind":"mark""#).into()).await;
+    bench
+        .append(4, mark.replace(r#""kind":"message""#, r#""kind":"of a later version""#).into())
+        .await;
     bench.append_messages(5..8).await;
     bench.persist(&bench.drain);
     until("all are persisted", async || bench.persisted().await == 8).await;
     assert_eq!(bench.stored().await, [numbers(0..3), numbers(5..8)].concat());
-    assert_eq!((bench.counted("set_aside"), bench.counted("skipped")), (1.0, 1.0));
+    assert_eq!((bench.events("dead_letter"), bench.events("kept")), (1.0, 7.0));
+    assert_eq!(bench.counted("parlor_persister_skipped_total", None), 1.0);
+}
+
+#[tokio::test]
+async fn a_row_is_never_above_the_watermark() {
+    let bench = Bench::new().await;
+    bench.append_messages(0..45).await;
+    bench.persist(&bench.drain);
+    until("all are persisted", async || bench.persisted().await == 45).await;
+    assert!(bench.store.attempts.load(Ordering::SeqCst) >= 5, "there were several batches");
+    assert!(!bench.store.uncovered.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn a_mark_is_stored_as_a_last_value_and_is_no_row() {
+    let bench = Bench::new().await;
+    let up_to = bench.append(0, record(0).encode().unwrap()).await;
+    let body = Body::Delivered(DeliveredBody { reader: Reader::Agent, up_to });
+    bench.append(1, Record { body, ..record(1) }.encode().unwrap()).await;
+    bench.persist(&bench.drain);
+    until("both are persisted", async || bench.persisted().await == 2).await;
+    assert_eq!(bench.stored().await, numbers(0..1));
+    assert_eq!(bench.store.state(&key()).await.unwrap().delivered_to_agent, up_to);
+    assert_eq!(bench.events("kept"), 2.0);
+    assert_eq!(bench.counted("parlor_persister_skipped_total", None), 0.0);
 }
 
 #[tokio::test]

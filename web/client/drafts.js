@@ -6,13 +6,16 @@ import { ParlorError } from "./errors.js";
 
 const PREFIX = "parlor:draft:";
 
-/** @typedef {Pick<Storage, "length" | "key" | "getItem" | "setItem" | "removeItem">} DraftStorage */
+/**
+ * @typedef {Pick<Storage, "length" | "key" | "getItem" | "setItem" | "removeItem">} DraftStorage
+ */
 /** @typedef {Draft & {order: number, madeAt: number}} KeptDraft */
 
 /**
- * A bounded queue in the order of writing. Every draft has a storage key of its own, so that two tabs of one visitor
- * never write over each other's drafts; both may come to send the same draft after a reload, which its id makes
- * harmless. Where storage is missing or full a draft lives as long as the page.
+ * A bounded queue in the order of writing. Every draft has a storage key of its own, so that two
+ * tabs of one visitor never write over each other's drafts; both may come to send the same draft
+ * after a reload, which its id makes harmless. Where storage is missing or full a draft lives as
+ * long as the page.
  */
 export class Drafts {
   /** @type {KeptDraft[]} */
@@ -25,15 +28,24 @@ export class Drafts {
   #limits;
   #now;
 
-  /** @param {{maxDrafts?: number, maxChars?: number, maxAgeMs?: number, now?: () => number}} [limits] */
-  constructor({ maxDrafts = 100, maxChars = 256 * 1024, maxAgeMs = 86_400_000, now = Date.now } = {}) {
+  /**
+   * @param {{maxDrafts?: number, maxChars?: number, maxAgeMs?: number, now?: () => number}}
+   *   [limits]
+   */
+  constructor({
+    maxDrafts = 100,
+    maxChars = 256 * 1024,
+    maxAgeMs = 86_400_000,
+    now = Date.now,
+  } = {}) {
     this.#limits = { maxDrafts, maxChars, maxAgeMs };
     this.#now = now;
   }
 
   /**
-   * From now on drafts are kept in `storage`; those found there come before what was written meanwhile. Until it is
-   * known whose drafts they are, nothing may be read or kept: one agent's draft must never go out as another's.
+   * From now on drafts are kept in `storage`; those found there come before what was written
+   * meanwhile. Until it is known whose drafts they are, nothing may be read or kept: one agent's
+   * draft must never go out as another's.
    *
    * @param {DraftStorage | undefined} storage
    * @param {string[]} scope whose drafts these are: server, tenant, identity
@@ -72,7 +84,10 @@ export class Drafts {
   add(draft) {
     const chars = this.#queue.reduce((sum, each) => sum + each.text.length, draft.text.length);
     if (this.#queue.length >= this.#limits.maxDrafts || chars > this.#limits.maxChars) {
-      throw new ParlorError("Too many messages are waiting to be sent.", { code: "too_many_drafts", retryable: true });
+      throw new ParlorError("Too many messages are waiting to be sent.", {
+        code: "too_many_drafts",
+        retryable: true,
+      });
     }
     this.#append({ ...draft, madeAt: this.#now() });
   }
@@ -94,16 +109,24 @@ export class Drafts {
    * @param {string} clientMessageId
    */
   remove(clientMessageId) {
-    const at = this.#queue.findIndex((draft) => draft.clientMessageId === clientMessageId);
-    if (at < 0) return false;
-    this.#queue.splice(at, 1);
-    this.#forget(clientMessageId);
-    return true;
+    for (const drafts of [this.#queue, this.#expired]) {
+      const at = drafts.findIndex((draft) => draft.clientMessageId === clientMessageId);
+      if (at < 0) continue;
+      drafts.splice(at, 1);
+      this.#forget(clientMessageId);
+      return true;
+    }
+    return false;
   }
 
-  /** The drafts found too old to be sent without being asked for again; each is handed out once. */
+  /**
+   * The drafts found too old to be sent without being asked for again. Each is handed out once and
+   * is kept until then: a page may be closed before it can tell anybody.
+   */
   takeExpired() {
-    return this.#expired.splice(0);
+    const expired = this.#expired.splice(0);
+    for (const { clientMessageId } of expired) this.#forget(clientMessageId);
+    return expired;
   }
 
   #load() {
@@ -117,14 +140,7 @@ export class Drafts {
     // Two tabs may have counted to the same number; the id then settles it the same way in both.
     found.sort((a, b) => a.order - b.order || (a.clientMessageId < b.clientMessageId ? -1 : 1));
     const oldest = this.#now() - this.#limits.maxAgeMs;
-    for (const draft of found) {
-      if (draft.madeAt >= oldest) {
-        this.#queue.push(draft);
-      } else {
-        this.#expired.push(draft);
-        this.#forget(draft.clientMessageId);
-      }
-    }
+    for (const draft of found) (draft.madeAt >= oldest ? this.#queue : this.#expired).push(draft);
   }
 
   #keys() {

@@ -1,6 +1,9 @@
 /** @file The REST side of protocol 1: sessions, pages of history, the inbox, an agent's writing. */
 
-/** @import {Draft, HistoryPage, InboxPage, InboxQuery, Message, PageQuery, Receipt} from "./parlor.js" */
+/**
+ * @import {Draft, HistoryPage, InboxPage, InboxQuery, Message, PageQuery,
+ *   Receipt} from "./parlor.js"
+ */
 /** @import {Identity} from "./identity.js" */
 
 import { ParlorError } from "./errors.js";
@@ -38,12 +41,15 @@ export class Rest {
   /**
    * Makes this visitor known, or finds out who it is.
    *
-   * @param {boolean} token whether to ask for a visitor token instead of a cookie
+   * @param {{bearer: string | undefined}} [byToken] asks for a visitor token instead of a cookie,
+   *   and shows this
    * @returns {Promise<Session>}
    */
-  async session(token) {
-    const body = token ? { tenantId: this.#tenantId, credential: "token" } : { tenantId: this.#tenantId };
-    const session = await this.#call("POST", "/api/chat/session", { body });
+  async session(byToken) {
+    const body = { tenantId: this.#tenantId, ...(byToken && { credential: "token" }) };
+    const bearer = byToken ? byToken.bearer : this.#identity.bearer;
+    // Not renewed after a 401: this is what decides about a visitor's credential.
+    const session = await this.#once("POST", "/api/chat/session", { body }, bearer);
     return /** @type {Session} */ (session);
   }
 
@@ -55,7 +61,9 @@ export class Rest {
    * @returns {Promise<HistoryPage>}
    */
   async page(conversationId, query = {}) {
-    const page = /** @type {Partial<HistoryPage>} */ (await this.#call("GET", messagesPath(conversationId), { query }));
+    const page = /** @type {Partial<HistoryPage>} */ (
+      await this.#call("GET", messagesPath(conversationId), { query })
+    );
     return { ...page, messages: page.messages ?? [], hasMore: page.hasMore ?? false };
   }
 
@@ -64,7 +72,9 @@ export class Rest {
    * @returns {Promise<InboxPage>}
    */
   async inbox(query) {
-    const page = /** @type {Partial<InboxPage>} */ (await this.#call("GET", "/api/agent/conversations", { query }));
+    const page = /** @type {Partial<InboxPage>} */ (
+      await this.#call("GET", "/api/agent/conversations", { query })
+    );
     return { ...page, conversations: page.conversations ?? [], hasMore: page.hasMore ?? false };
   }
 
@@ -75,8 +85,12 @@ export class Rest {
    * @returns {Promise<Receipt>}
    */
   async post({ clientMessageId, conversationId, text }) {
-    const answer = await this.#call("POST", messagesPath(conversationId), { body: { text, clientMessageId } });
-    const { message, duplicate = false } = /** @type {{message: Message, duplicate?: boolean}} */ (answer);
+    const answer = await this.#call("POST", messagesPath(conversationId), {
+      body: { text, clientMessageId },
+    });
+    const { message, duplicate = false } = /** @type {{message: Message, duplicate?: boolean}} */ (
+      answer
+    );
     return { clientMessageId, id: message.id, timestamp: message.timestamp, duplicate };
   }
 
@@ -88,11 +102,11 @@ export class Rest {
    */
   async #call(method, path, content = {}) {
     try {
-      return await this.#once(method, path, content);
+      return await this.#once(method, path, content, this.#identity.bearer);
     } catch (thrown) {
       const error = ParlorError.wrap(thrown);
-      if (error.status !== 401 || !(await this.#identity.renew())) throw error;
-      return this.#once(method, path, content);
+      if (error.status !== 401 || !(await this.#identity.renew(error, this))) throw error;
+      return this.#once(method, path, content, this.#identity.bearer);
     }
   }
 
@@ -100,14 +114,14 @@ export class Rest {
    * @param {string} method
    * @param {string} path
    * @param {{query?: object, body?: object}} content
+   * @param {string | undefined} bearer
    */
-  async #once(method, path, { query = {}, body }) {
+  async #once(method, path, { query = {}, body }, bearer) {
     const url = new URL(path.slice(1), this.#base);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
     const headers = new Headers({ "X-Tenant-ID": this.#tenantId });
-    const bearer = this.#identity.bearer;
     if (bearer !== undefined) headers.set("Authorization", `Bearer ${bearer}`);
     if (body) headers.set("Content-Type", "application/json");
     try {
@@ -139,11 +153,19 @@ async function read(response) {
   const object = typeof body === "object" && body !== null ? body : undefined;
   if (response.ok && object) return object;
   if (response.ok) {
-    throw new ParlorError("The answer is not JSON.", { code: "bad_answer", status: response.status, retryable: true });
+    throw new ParlorError("The answer is not JSON.", {
+      code: "bad_answer",
+      status: response.status,
+      retryable: true,
+    });
   }
   const seconds = Number(response.headers.get("Retry-After") ?? NaN);
   const error = object && "error" in object ? object.error : undefined;
-  throw ParlorError.from(error, response.status, Number.isFinite(seconds) ? seconds * 1000 : undefined);
+  throw ParlorError.from(
+    error,
+    response.status,
+    Number.isFinite(seconds) ? seconds * 1000 : undefined,
+  );
 }
 
 /** @param {string | undefined} conversationId */

@@ -2,21 +2,34 @@
 
 /** @import {Message} from "./parlor.js" */
 
-/** How many ids are remembered. A page that shows more than this many messages has other worries. */
+/**
+ * How many ids are remembered. A page that shows more than this many messages has other worries.
+ */
 const MAX_KNOWN = 10_000;
 
 /**
- * Two sources meet here: pages of history and the live stream. A page that is being loaded may hold messages that
- * come before live ones which have arrived already, so the live ones wait (`hold`) until the page is there
- * (`release`). Repeats are dropped by id.
+ * Two sources meet here: pages of history and the live stream. A page that is being loaded may hold
+ * messages that come before live ones which have arrived already, so the live ones wait (`hold`)
+ * until the page is there (`release`). Repeats are dropped by id.
  */
 export class Timeline {
   /** @type {Set<string>} insertion order, so that the oldest can be forgotten first */
   #known = new Set();
+  /**
+   * Those of them that were shown while a page was missing. They lie beyond the hole, so that a
+   * page which reaches them has not reached what was shown before it.
+   *
+   * @type {Set<string>}
+   */
+  #beyond = new Set();
   /** @type {Message[] | undefined} */
   #held;
 
-  /** The cursor of the oldest message that was shown, for the page before it. @type {string | undefined} */
+  /**
+   * The cursor of the oldest message that was shown, for the page before it.
+   *
+   * @type {string | undefined}
+   */
   first;
   /** Whether there is something before `first`, as far as is known. */
   hasMore = false;
@@ -25,18 +38,25 @@ export class Timeline {
   /** The load under way. @type {Promise<string | undefined> | undefined} */
   loading;
 
-  /** @param {string} id */
+  /** Whether a message was shown, and nothing is missing up to it. @param {string} id */
   has(id) {
-    return this.#known.has(id);
+    return this.#known.has(id) && !this.#beyond.has(id);
   }
 
+  /** Whether there is no message that `has` would know. */
   get empty() {
-    return this.#known.size === 0;
+    return this.#known.size === this.#beyond.size;
   }
 
   /** Live messages wait from now on. */
   hold() {
     this.#held ??= [];
+  }
+
+  /** Something may be missing: a page is needed, and live messages wait for it. */
+  doubt() {
+    this.stale = true;
+    this.hold();
   }
 
   /**
@@ -56,20 +76,36 @@ export class Timeline {
   }
 
   /**
-   * The page has come (or, empty, will not): returns what is to be shown now, the page's first.
+   * The page has come: returns what is to be shown now, the page's first.
    *
    * @param {Message[]} page oldest first
    * @param {boolean} hasMore whether there are older ones than these
    * @returns {Message[]}
    */
   release(page, hasMore) {
-    const held = this.#held ?? [];
-    this.#held = undefined;
+    const held = this.#unhold();
     if (this.empty) {
-      this.first = page[0]?.cursor ?? held[0]?.cursor;
+      this.first = page[0]?.cursor ?? this.first ?? held[0]?.cursor;
       this.hasMore = hasMore;
     }
+    this.#beyond.clear();
     return this.#unseen([...page, ...held]);
+  }
+
+  /**
+   * The page will not come for now: returns what is to be shown nevertheless, which is what was
+   * said meanwhile.
+   *
+   * @returns {Message[]}
+   */
+  giveUp() {
+    this.stale = true;
+    const held = this.#unhold();
+    if (this.#known.size === 0) {
+      this.first = held[0]?.cursor;
+      this.hasMore = true;
+    }
+    return this.#unseen(held);
   }
 
   /**
@@ -84,17 +120,25 @@ export class Timeline {
     return this.#unseen(page);
   }
 
+  #unhold() {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    return held;
+  }
+
   /** @param {Message[]} messages */
   #unseen(messages) {
     const unseen = [];
     for (const message of messages) {
       if (this.#known.has(message.id)) continue;
       this.#known.add(message.id);
+      if (this.stale) this.#beyond.add(message.id);
       unseen.push(message);
     }
     for (const id of this.#known) {
       if (this.#known.size <= MAX_KNOWN) break;
       this.#known.delete(id);
+      this.#beyond.delete(id);
     }
     return unseen;
   }

@@ -7,12 +7,16 @@ import { Backoff } from "./backoff.js";
 import { ParlorError } from "./errors.js";
 import { Timeline } from "./timeline.js";
 
-/** How far back a gap is filled, in pages; whoever missed more has a hole between what was shown and what is. */
+/**
+ * How far back a gap is filled, in pages; whoever missed more has a hole between what was shown and
+ * what is.
+ */
 const MAX_PAGES = 20;
 
 /**
- * What a client shows: of a visitor the one conversation, kept under `undefined`; of an agent those that were opened,
- * and under `undefined` whatever the stream brings of others, which has no history to load.
+ * What a client shows: of a visitor the one conversation, kept under `undefined`; of an agent those
+ * that were opened, and under `undefined` whatever the stream brings of others, which has no
+ * history to load.
  */
 export class Timelines {
   #rest;
@@ -24,8 +28,9 @@ export class Timelines {
   /**
    * @param {Rest} rest
    * @param {boolean} agent
-   * @param {{show: (messages: Message[], source: "history" | "stream") => void, found: (message: Message) => void}}
-   *   events what is to be shown; and, before it is, every message that history or stream holds
+   * @param {{show: (messages: Message[], source: "history" | "stream") => void, found: (message:
+   *   Message) => void}} events what is to be shown; and, before it is, every message that history
+   *   or stream holds
    */
   constructor(rest, agent, events) {
     this.#rest = rest;
@@ -38,13 +43,18 @@ export class Timelines {
 
   /** @param {string} conversationId */
   async open(conversationId) {
-    if (!this.#byConversation.has(conversationId)) this.#byConversation.set(conversationId, new Timeline());
+    if (!this.#byConversation.has(conversationId)) {
+      this.#byConversation.set(conversationId, new Timeline());
+    }
     await this.#load(conversationId);
   }
 
   /** @param {string} conversationId */
   leave(conversationId) {
+    const timeline = this.#byConversation.get(conversationId);
     this.#byConversation.delete(conversationId);
+    // Its page may be on the way still. What waits for it is shown without.
+    if (timeline) this.#events.show(timeline.giveUp(), "stream");
   }
 
   /** @param {Message} message of the stream */
@@ -64,17 +74,20 @@ export class Timelines {
     return stale || loading ? this.#load(undefined) : undefined;
   }
 
-  /** Something may be missing in everything that has a history; the stream's messages wait until `mend`. */
+  /**
+   * Something may be missing in everything that has a history; the stream's messages wait until
+   * `mend`.
+   */
   doubt() {
     for (const [conversationId, timeline] of this.#byConversation) {
       if (this.#agent && conversationId === undefined) continue;
-      timeline.stale = true;
-      timeline.hold();
+      timeline.doubt();
     }
   }
 
   /**
-   * Loads what is in doubt, until it is there or `going` says that the connection is gone; the next one does it then.
+   * Loads what is in doubt, until it is there or `going` says that the connection is gone; the next
+   * one does it then.
    *
    * @param {() => boolean} going
    */
@@ -96,7 +109,8 @@ export class Timelines {
   async older(conversationId) {
     const timeline = this.#byConversation.get(conversationId);
     const page = await this.#rest.page(conversationId, { before: timeline?.first });
-    return timeline ? { ...page, messages: timeline.prepend(page.messages, page.hasMore) } : page;
+    const hasMore = page.hasMore || page.incomplete === true;
+    return timeline ? { ...page, messages: timeline.prepend(page.messages, hasMore) } : page;
   }
 
   /** @param {string | undefined} conversationId one that is there */
@@ -112,7 +126,9 @@ export class Timelines {
    */
   #load(conversationId) {
     const timeline = this.#get(conversationId);
-    timeline.loading ??= this.#loadOnce(timeline, conversationId).finally(() => (timeline.loading = undefined));
+    timeline.loading ??= this.#loadOnce(timeline, conversationId).finally(
+      () => (timeline.loading = undefined),
+    );
     return timeline.loading;
   }
 
@@ -121,19 +137,24 @@ export class Timelines {
    * @param {string | undefined} conversationId
    */
   async #loadOnce(timeline, conversationId) {
-    timeline.hold();
-    timeline.stale = false;
     try {
-      const { messages, hasMore, cursor } = await this.#pages(timeline, conversationId);
-      // A gap came while this was on its way: the page may be older than the gap, and is loaded once more.
-      if (timeline.stale) return cursor;
-      for (const message of messages) this.#events.found(message);
-      this.#events.show(timeline.release(messages, hasMore), "history");
-      return cursor;
+      for (;;) {
+        timeline.hold();
+        timeline.stale = false;
+        const { messages, hasMore, cursor } = await this.#pages(timeline, conversationId);
+        // Nothing is shown of a conversation that was left meanwhile: whoever opens it again asks
+        // again.
+        if (this.#byConversation.get(conversationId) !== timeline) return cursor;
+        // A gap came while this was on its way: the page may be older than the gap, and is loaded
+        // once more.
+        if (timeline.stale) continue;
+        for (const message of messages) this.#events.found(message);
+        this.#events.show(timeline.release(messages, hasMore), "history");
+        return cursor;
+      }
     } catch (thrown) {
-      timeline.stale = true;
       // What is said now is shown now, also while history cannot be had.
-      this.#events.show(timeline.release([], true), "stream");
+      this.#events.show(timeline.giveUp(), "stream");
       throw thrown;
     }
   }
@@ -150,7 +171,14 @@ export class Timelines {
     let { messages, hasMore } = newest;
     const reached = () => timeline.empty || !hasMore || messages.some(({ id }) => timeline.has(id));
     for (let pages = 1; pages < MAX_PAGES && !reached(); pages += 1) {
-      const page = await this.#rest.page(conversationId, { before: messages[0]?.cursor, limit: 100 });
+      if (messages.length === 0) {
+        const problem = "What was missed cannot be reached just now.";
+        throw new ParlorError(problem, { code: "incomplete", retryable: true });
+      }
+      const page = await this.#rest.page(conversationId, {
+        before: messages[0]?.cursor,
+        limit: 100,
+      });
       messages = [...page.messages, ...messages];
       hasMore = page.hasMore;
     }

@@ -1,6 +1,6 @@
 /** @file The agent's side of the page: the inbox, and the chosen conversation. */
 
-/** @import {Draft, Message, ParlorClient, ParlorError} from "../client/parlor.js" */
+/** @import {Draft, ParlorClient, ParlorError, ParlorEventMap} from "../client/parlor.js" */
 
 import { listenToComposer } from "./composer.js";
 import { find } from "./find.js";
@@ -22,7 +22,8 @@ export class AgentPanel {
   /**
    * @param {HTMLElement} panel
    * @param {ParlorClient} client not started yet
-   * @param {(conversationId: string) => boolean} isHere whether the conversation is that of the visitor beside
+   * @param {(conversationId: string) => boolean} isHere whether the conversation is that of the
+   *   visitor beside
    */
   constructor(panel, client, isHere) {
     this.#client = client;
@@ -34,9 +35,12 @@ export class AgentPanel {
     this.#inbox = new Inbox(panel, (conversationId) => void this.#choose(conversationId), isHere);
     showState(find(panel, ".state"), client);
     listenToComposer(this.#conversation, (text) => this.#send(text));
-    client.addEventListener("message", ({ detail }) => this.#note(detail.message));
+    client.addEventListener("message", ({ detail }) => this.#note(detail));
     client.addEventListener("accepted", ({ detail }) => this.#log.accepted(detail));
-    client.addEventListener("failed", ({ detail }) => void this.#failed(detail.draft, detail.error));
+    client.addEventListener(
+      "failed",
+      ({ detail }) => void this.#failed(detail.draft, detail.error),
+    );
     client.addEventListener("gap", () => void this.#loadInbox());
     client.addEventListener("state", ({ detail }) => {
       if (detail.state === "online") void this.#loadInbox();
@@ -54,9 +58,9 @@ export class AgentPanel {
     }
   }
 
-  /** @param {Message} message */
-  #note(message) {
-    if (message.conversationId === this.#chosen) this.#log.add(message);
+  /** @param {ParlorEventMap["message"]} detail */
+  #note({ message, source }) {
+    if (message.conversationId === this.#chosen) this.#log.add(message, source);
     this.#inbox.note(message);
     this.#chooseFirst();
   }

@@ -18,7 +18,9 @@ export class MessageLog {
   #own;
   /** Drafts that are shown as being sent, by client message id. @type {Map<string, HTMLElement>} */
   #drafts = new Map();
-  /** Which of the shown messages are there, by id: an answer may come before or after its message. */
+  /**
+   * Which of the shown messages are there, by id: an answer may come before or after its message.
+   */
   #shown = new Set();
 
   /**
@@ -56,7 +58,11 @@ export class MessageLog {
     };
   }
 
-  /** Empties the log. While `busy`, a screen reader does not read out what is added. @param {boolean} busy */
+  /**
+   * Empties the log. While `busy`, a screen reader does not read out what is added.
+   *
+   * @param {boolean} busy
+   */
   clear(busy) {
     this.#messages.replaceChildren();
     this.#pending.replaceChildren();
@@ -72,11 +78,14 @@ export class MessageLog {
     this.#live.setAttribute("aria-busy", String(busy));
   }
 
-  /** @param {Message} message */
-  add(message) {
+  /** @param {Message} message @param {"history" | "stream"} source */
+  add(message, source) {
     this.#following(() => {
       this.#shown.add(message.id);
-      this.#messages.append(this.#item(message));
+      this.#messages.insertBefore(
+        this.#item(message),
+        source === "history" ? this.#laterThan(message) : null,
+      );
       if (message.clientMessageId) this.#forget(message.clientMessageId);
     });
   }
@@ -122,6 +131,20 @@ export class MessageLog {
     item.append(button);
   }
 
+  /**
+   * The first of those that were shown before a message which history brought late.
+   *
+   * @param {Message} message
+   */
+  #laterThan({ timestamp }) {
+    let later = null;
+    for (let item = this.#messages.lastElementChild; item; item = item.previousElementSibling) {
+      if ((item.querySelector("time")?.dateTime ?? "") <= timestamp) break;
+      later = item;
+    }
+    return later;
+  }
+
   /** @param {Message[]} messages oldest first */
   #prepend(messages) {
     const below = this.#scroll.scrollHeight - this.#scroll.scrollTop;
@@ -138,7 +161,10 @@ export class MessageLog {
     const byline = make("div", "byline", `${nameOf(sender, author?.name)}, `);
     const time = document.createElement("time");
     time.dateTime = timestamp;
-    time.textContent = new Date(timestamp).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    time.textContent = new Date(timestamp).toLocaleTimeString([], {
+      hour: "2-digit",
+      minute: "2-digit",
+    });
     byline.append(time);
     item.append(textOf(text), byline);
     return item;

@@ -16,13 +16,16 @@ export class VisitorPanel {
     const log = new MessageLog(panel, "user");
     const send = (/** @type {string} */ text) => log.sending(client.send(text));
     const offerOlder = () => {
-      log.offerOlder(() => client.hasOlder(), async () => (await client.older()).messages);
+      log.offerOlder(
+        () => client.hasOlder(),
+        async () => (await client.older()).messages,
+      );
     };
     showState(find(panel, ".state"), client);
     listenToComposer(panel, send);
     for (const draft of client.drafts) log.sending(draft);
     log.quiet(true);
-    client.addEventListener("message", ({ detail }) => log.add(detail.message));
+    client.addEventListener("message", ({ detail }) => log.add(detail.message, detail.source));
     client.addEventListener("accepted", ({ detail }) => log.accepted(detail));
     client.addEventListener("failed", ({ detail }) => log.failed(detail.draft, detail.error, send));
     client.addEventListener("state", ({ detail }) => {

@@ -222,7 +222,7 @@ pub async fn agent(world: &World, node: &TestNode, tenant: &str) -> Client {
     client
 }
 
-/// The seed's widget: its socket has answered the first ping.
+/// The widget: its socket has answered the first ping.
 pub async fn widget(world: &World, node: &TestNode, tenant: &str, token: &VisitorToken) -> Client {
     let upgrade =
         upgrade(format!("/ws/chat?tenantId={tenant}")).origin().cookie_of(&world.tokens, token);

@@ -35,16 +35,24 @@ struct CutLog {
     cut: watch::Sender<bool>,
     /// Tails that begin after a position are refused.
     hole: AtomicBool,
+    /// The next entry that a tail brings is a panic.
+    panics: Arc<AtomicBool>,
 }
 
 struct CutTail {
     tail: Box<dyn Tail>,
     cut: watch::Receiver<bool>,
+    panics: Arc<AtomicBool>,
 }
 
 impl CutLog {
     fn over(log: Arc<dyn EventLog>) -> Arc<Self> {
-        Arc::new(Self { log, cut: watch::Sender::new(false), hole: AtomicBool::new(false) })
+        Arc::new(Self {
+            log,
+            cut: watch::Sender::new(false),
+            hole: AtomicBool::new(false),
+            panics: Arc::default(),
+        })
     }
 }
 
@@ -74,6 +82,7 @@ impl EventLog for CutLog {
         Ok(Box::new(CutTail {
             tail: self.log.tail(shard, start).await?,
             cut: self.cut.subscribe(),
+            panics: self.panics.clone(),
         }))
     }
 
@@ -105,7 +114,10 @@ impl Tail for CutTail {
         tokio::select! {
             biased;
             _ = self.cut.wait_for(|cut| *cut) => Err(LogError::Unavailable("cut off".to_owned())),
-            entry = self.tail.next() => entry,
+            entry = self.tail.next() => {
+                assert!(!self.panics.load(Ordering::SeqCst), "a fault that a test has planted");
+                entry
+            }
         }
     }
 }
@@ -180,6 +192,21 @@ async fn a_shard_that_cannot_be_followed_makes_the_node_unwell_and_refuses_the_w
     log.cut.send_replace(false);
     node.until("it is well again", |node| node.feeds.check().is_ok()).await;
     assert!(upgrade("/ws/chat?tenantId=shop").origin().try_open(&node).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_feed_that_panics_ends_its_sessions_and_the_node_is_not_ready() {
+    let (world, log) = world_with_cut_log().await;
+    let node = world.node().await;
+    let (token, conversations) = world.visitor("shop");
+    let mut client = live_visitor(&world, &node, "shop", &token).await;
+    let mut widget = super::client::widget(&world, &node, "shop", &token).await;
+    log.panics.store(true, Ordering::SeqCst);
+    world.agent_writes(&conversations, "a silence would follow").await;
+    assert_eq!(client.close_code().await, 4000);
+    assert_eq!(widget.close_code().await, 1012);
+    assert!(node.feeds.check().unwrap_err().to_string().contains("has panicked"));
+    assert_eq!(node.metric("parlor_feed_running_feeds"), 0.0);
 }
 
 #[tokio::test]

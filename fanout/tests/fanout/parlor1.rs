@@ -361,7 +361,7 @@ async fn the_server_pings_and_ends_who_is_silent() {
     let world = World::new().await;
     let mut sockets = socket_settings();
     sockets.ping_every = Duration::from_millis(50);
-    sockets.mute_for = Duration::from_millis(400);
+    sockets.silence_limit = Duration::from_millis(400);
     let node = world.node_with(Plan { sockets, ..world.plan() }).await;
     let (token, _) = world.visitor("shop");
     // A client that is not polled answers nothing.

@@ -52,7 +52,7 @@ impl Raw {
         Self::open_with(node, "/ws/chat?tenantId=shop", Some("parlor.1"), |_| {}).await
     }
 
-    /// A page of the seed's widget that has this cookie.
+    /// A page of the widget that has this cookie.
     pub async fn open_as(node: &TestNode, path: &str, cookie: &str) -> Self {
         Self::open_headed(node, path, &format!("cookie: {cookie}\r\n"), |_| {}).await
     }

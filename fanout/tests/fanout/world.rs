@@ -20,7 +20,7 @@ use parlor_common::{
 };
 pub use parlor_fanout::SocketSettings;
 use parlor_fanout::{
-    DrainSettings, FeedSettings, Feeds, Hub, Metrics, Parts, ResumeSettings, Sockets,
+    DrainSettings, FeedParts, FeedSettings, Feeds, Hub, Metrics, Parts, ResumeSettings, Sockets,
 };
 use parlor_history::History;
 use parlor_http::{self as http, HttpSettings};
@@ -146,14 +146,14 @@ impl World {
         let (drain, feeds_drain, http_drain) = (Drain::new(), Drain::new(), Drain::new());
         let metrics = Metrics::new(&registry).unwrap();
         let hub = Hub::new(plan.log.shards(), &plan.feed, self.cursors.clone(), metrics.clone());
-        let feeds = Feeds::new(
-            plan.log.clone(),
-            hub.clone(),
-            plan.feed,
-            Random::system(),
-            metrics.clone(),
-            feeds_drain.clone(),
-        );
+        let feeds = Feeds::new(FeedParts {
+            log: plan.log.clone(),
+            hub: hub.clone(),
+            settings: plan.feed,
+            random: Random::system(),
+            metrics: metrics.clone(),
+            drain: feeds_drain.clone(),
+        });
         let history = History::new(
             plan.log.clone(),
             self.store.clone(),
@@ -266,6 +266,7 @@ pub fn open_log(folder: &Path) -> SqliteLog {
         max_bytes: 1 << 30,
         max_age: Duration::from_secs(86_400),
         ack_wait: Duration::from_secs(5),
+        groups: Vec::new(),
     };
     let metrics = parlor_log::Metrics::new(&Registry::new()).unwrap();
     SqliteLog::open(folder, settings, Clock::system(), None, metrics).unwrap()
@@ -276,12 +277,12 @@ pub fn socket_settings() -> SocketSettings {
         max: 10_000,
         hello_within: Duration::from_secs(10),
         ping_every: Duration::from_secs(25),
-        mute_for: Duration::from_secs(60),
+        silence_limit: Duration::from_secs(60),
         write_within: Duration::from_secs(10),
         close_within: Duration::from_secs(3),
         finish_within: Duration::from_secs(15),
         controls_per_second: 50,
-        nonsense: 3,
+        bad_frames: 3,
         hold_for: Duration::from_secs(15),
         outbox_frames: 1_024,
         outbox_bytes: 1 << 20,

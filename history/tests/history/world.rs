@@ -15,10 +15,11 @@ use parlor_common::{
     author::{Author, AuthorKind},
     clock::{Clock, Timestamp},
     conversation::{ConversationKey, ConversationSet},
-    event::{Body, Event, MessageBody, Record, Transport},
+    event::{Audience, Body, DeliveredBody, Event, MessageBody, Record, Transport},
     id::{ClientMessageId, EventId, VisitorId},
     position::Position,
     shard::Shard,
+    state::{ConversationState, Reader},
     tenant::TenantId,
 };
 use parlor_history::{History, HistoryPage, Metrics};
@@ -105,7 +106,7 @@ impl World {
     pub(crate) async fn lose_log(&mut self) {
         self.log.close().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let seen = self.store.highest(Shard::ONLY).await.unwrap();
+        let seen = self.store.watermark(Shard::ONLY).await.unwrap();
         self.log = open_log(&folder, 1 << 30, &self.clock, seen);
         self.folders.push(folder);
     }
@@ -128,11 +129,22 @@ impl World {
         self.try_say(number, text).await.unwrap()
     }
 
+    /// A visitor's client says that it has everything up to a position.
+    pub(crate) async fn mark(&self, number: u8, up_to: Position) -> Position {
+        let body = Body::Delivered(DeliveredBody { reader: Reader::Visitor, up_to });
+        let id = body.value_id(&tenant(), key(number).id).unwrap();
+        self.append(number, id, body).await.unwrap()
+    }
+
     async fn try_say(&self, number: u8, text: &str) -> Result<Position, LogError> {
-        let (key, id) = (key(number), event_id(number, text));
-        let now = Timestamp::from_millis(self.clock.load(Ordering::Relaxed));
         let message =
             MessageBody { text: text.to_owned(), client_message_id: client_message_id(text) };
+        self.append(number, event_id(number, text), Body::Message(message)).await
+    }
+
+    async fn append(&self, number: u8, id: EventId, body: Body) -> Result<Position, LogError> {
+        let key = key(number);
+        let now = Timestamp::from_millis(self.clock.load(Ordering::Relaxed));
         let record = Record {
             id,
             author: author(number),
@@ -141,7 +153,7 @@ impl World {
             at: now,
             arrived: now,
             acceptance: 0,
-            body: Body::Message(message),
+            body,
         };
         let record: Bytes = record.encode().unwrap();
         Ok(self.log.append(&key, &id, record).await?.position)
@@ -158,7 +170,7 @@ impl World {
         };
         let events: Vec<Event> = taken.iter().map(|delivery| decode(&delivery.entry)).collect();
         self.store.insert(&events).await.unwrap();
-        self.store.note(Shard::ONLY, events.last().unwrap().position).await.unwrap();
+        self.store.raise_watermark(Shard::ONLY, events.last().unwrap().position).await.unwrap();
         deliveries.ack(&taken).await.unwrap();
     }
 
@@ -193,8 +205,12 @@ fn open_log(
 ) -> SqliteLog {
     let clock = clock.clone();
     let clock = Clock::new(move || Timestamp::from_millis(clock.load(Ordering::Relaxed)));
-    let settings =
-        SqliteLogSettings { max_bytes, max_age: MAX_AGE, ack_wait: Duration::from_secs(5) };
+    let settings = SqliteLogSettings {
+        max_bytes,
+        max_age: MAX_AGE,
+        ack_wait: Duration::from_secs(5),
+        groups: Vec::new(),
+    };
     SqliteLog::open(folder.path(), settings, clock, seen, parlor_log::Metrics::unregistered())
         .unwrap()
 }
@@ -221,7 +237,17 @@ impl HistoryStore for NoStore {
         self.answer().await
     }
 
-    async fn page(&self, _: &ConversationKey, _: PageRange, _: usize) -> Result<Page, StoreError> {
+    async fn page(
+        &self,
+        _: &ConversationKey,
+        _: Audience,
+        _: PageRange,
+        _: usize,
+    ) -> Result<Page, StoreError> {
+        self.answer().await
+    }
+
+    async fn state(&self, _: &ConversationKey) -> Result<ConversationState, StoreError> {
         self.answer().await
     }
 
@@ -233,11 +259,11 @@ impl HistoryStore for NoStore {
         self.answer().await
     }
 
-    async fn note(&self, _: Shard, _: Position) -> Result<(), StoreError> {
+    async fn raise_watermark(&self, _: Shard, _: Position) -> Result<(), StoreError> {
         self.answer().await
     }
 
-    async fn highest(&self, _: Shard) -> Result<Option<Position>, StoreError> {
+    async fn watermark(&self, _: Shard) -> Result<Option<Position>, StoreError> {
         self.answer().await
     }
 

@@ -142,6 +142,7 @@ impl Default for Setup {
                 max_bytes: 1 << 30,
                 max_age: Duration::from_secs(7 * 86_400),
                 ack_wait: Duration::from_secs(5),
+                groups: Vec::new(),
             },
             door: DoorSettings {
                 in_flight: 2048,
@@ -201,7 +202,7 @@ impl Node {
         };
         let shard = Shard::ONLY;
         // A store that is down knows of no log that was lost; none of the tests has both.
-        let seen = store.highest(shard).await.unwrap_or_default();
+        let seen = store.watermark(shard).await.unwrap_or_default();
         let metrics = parlor_log::Metrics::new(&registry).unwrap();
         let embedded = SqliteLog::open(&folders.log, log, clock.ahead(0), seen, metrics).unwrap();
         let log = wrap(embedded.clone());
@@ -325,7 +326,7 @@ impl Node {
             let events: Vec<Event> = taken.iter().map(|delivery| decode(&delivery.entry)).collect();
             self.store.insert(&events).await.unwrap();
             for event in &events {
-                self.store.note(shard, event.position).await.unwrap();
+                self.store.raise_watermark(shard, event.position).await.unwrap();
             }
             deliveries.ack(&taken).await.unwrap();
         }

@@ -1,6 +1,6 @@
 //! The report as one page that stands alone: no script, nothing fetched, light and dark.
 
-use super::{NAMED, Report, mark, plot::Plot};
+use super::{NAMED, Report, html::escape, mark, plot::Plot};
 use crate::scores::{Point, Quantiles};
 
 const STYLE: &str = "
@@ -125,9 +125,4 @@ const fn count(count: u64) -> f64 {
 
 fn items<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     texts.map(|text| format!("<li>{}</li>", escape(text))).collect()
-}
-
-/// Text as HTML shows it.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

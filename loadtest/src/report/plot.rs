@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::page::escape;
+use super::html::escape;
 
 /// One plot.
 #[derive(Debug)]

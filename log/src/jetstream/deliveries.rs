@@ -3,6 +3,8 @@
 //! Each pull is a request with an end that the server tells. No pull is left standing for long:
 //! those have stalled in several releases of the server, with entries pending and none coming.
 
+mod pulled;
+
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use async_nats::{Message, Subscriber};
@@ -13,15 +15,12 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
 
+use self::pulled::{Inbox, Pulled};
 use super::{
-    JetStreamLog,
-    append::Publish,
-    check::group_sentences,
-    entry::{AckReply, delivered, last},
-    names::StreamRef,
+    JetStreamLog, append::Publish, check::group_sentences, entry::AckReply, names::StreamRef,
     shapes::nanos,
 };
-use crate::{BatchLimit, Deliveries, Delivery, Entry, LogError};
+use crate::{BatchLimit, Deliveries, Delivery, Entry, LogError, is_group_name};
 
 /// How long a call waits for a first delivery.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
@@ -32,11 +31,11 @@ const SLACK: Duration = Duration::from_millis(1500);
 /// How long a message that was delivered may take to follow the end of its pull.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// The shortest a pull for company lasts; the server's timers are no finer.
+/// The shortest time that a pull for the rest of a batch lasts; the server's timers are no finer.
 const MIN_LINGER: Duration = Duration::from_millis(5);
 
-/// So many calls in a row that found nothing make us ask whether there is something.
-const SUSPICIOUS: u32 = 5;
+/// After this many calls in a row that found nothing the server is asked whether there is something.
+const EMPTY_CALLS: u32 = 5;
 
 /// The longest reason that is kept, in characters.
 const MAX_REASON: usize = 500;
@@ -72,23 +71,6 @@ struct PullRequest {
     expires: i64,
 }
 
-/// What a message of the inbox is.
-enum Pulled {
-    Delivery(Delivery),
-    /// A message that is not one of ours, and how it is acknowledged.
-    Foreign(String),
-    /// This pull has ended. A replicated consumer sends a message only once most replicas know of
-    /// its delivery, and the end of the pull at once: so many were not delivered, and the others
-    /// may still be on their way.
-    End {
-        number: u64,
-        undelivered: usize,
-    },
-    Failed(LogError),
-    /// Neither a delivery nor of any interest.
-    Nothing,
-}
-
 // === impl JetStreamDeliveries ===
 
 impl JetStreamDeliveries {
@@ -97,8 +79,7 @@ impl JetStreamDeliveries {
         stream: Arc<StreamRef>,
         group: &str,
     ) -> Result<Self, LogError> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if group.is_empty() || !group.bytes().all(plain) {
+        if !is_group_name(group) {
             return Err(LogError::Rejected(format!("{group:?} cannot be a group's name")));
         }
         let consumer = log.shared.api.consumer(&stream.name, group).await?;
@@ -148,9 +129,9 @@ impl JetStreamDeliveries {
 
     /// The next thing that comes to the inbox; cancel safe, since it is handed out as soon as it is
     /// taken.
-    async fn hear(&mut self, pull: Pull) -> Pulled {
+    async fn receive(&mut self, pull: Pull) -> Pulled {
         match timeout_at(pull.until, self.messages.next()).await {
-            Ok(Some(message)) => self.understand(&message),
+            Ok(Some(message)) => self.read(&message),
             Ok(None) => Pulled::Failed(LogError::Unavailable("the connection is lost".to_owned())),
             Err(_) => {
                 self.log.shared.api.link.doubt();
@@ -159,50 +140,14 @@ impl JetStreamDeliveries {
         }
     }
 
-    fn understand(&self, message: &Message) -> Pulled {
-        let number = message
-            .subject
-            .strip_prefix(self.inbox.as_str())
-            .and_then(|rest| rest.strip_prefix('.'));
-        if let Some(number) = number {
-            let Some(status) = message.status else { return Pulled::Nothing };
-            let Some(number) = number.parse().ok().filter(|number| *number == self.pulls) else {
-                return Pulled::Nothing;
-            };
-            let description = message.description.as_deref().unwrap_or_default();
-            // Without the header nothing can be on its way that we would know of.
-            let undelivered =
-                message.headers.as_ref().and_then(|headers| last(headers, "Nats-Pending-Messages"));
-            let undelivered =
-                undelivered.and_then(|count| count.parse().ok()).unwrap_or(usize::MAX);
-            return match status.as_u16() {
-                // No messages; the time is over; the next one does not fit, or the consumer moves
-                // to another leader.
-                404 | 408 => Pulled::End { number, undelivered },
-                409 if description.contains("MaxBytes")
-                    || description.contains("Batch Completed") =>
-                {
-                    Pulled::End { number, undelivered }
-                }
-                100 => Pulled::Nothing,
-                status => Pulled::Failed(LogError::Unavailable(format!(
-                    "a pull was ended: {status} {description}"
-                ))),
-            };
-        }
-        let Some(token) = message.reply.as_ref() else { return Pulled::Nothing };
-        let Some(reply) = AckReply::parse(token).filter(|reply| reply.stream == self.stream.name)
-        else {
-            return Pulled::Nothing;
+    fn read(&self, message: &Message) -> Pulled {
+        let inbox = Inbox {
+            names: &self.log.shared.names,
+            stream: &self.stream,
+            subject: &self.inbox,
+            pull: self.pulls,
         };
-        match delivered(&self.log.shared.names, &self.stream, message, &reply) {
-            Some(entry) => Pulled::Delivery(Delivery {
-                entry,
-                token: token.to_string(),
-                attempt: reply.deliveries,
-            }),
-            None => Pulled::Foreign(token.to_string()),
-        }
+        inbox.read(message)
     }
 
     /// Waits for a first delivery; none is held when there was none for a while.
@@ -215,7 +160,7 @@ impl JetStreamDeliveries {
             }
         };
         loop {
-            match self.hear(pull).await {
+            match self.receive(pull).await {
                 Pulled::Delivery(delivery) => {
                     self.waiting = None;
                     self.held.push_back(delivery);
@@ -223,7 +168,7 @@ impl JetStreamDeliveries {
                 }
                 Pulled::Foreign(token) => {
                     self.waiting = None;
-                    return self.set_foreign_aside(&token).await;
+                    return self.dead_letter_foreign(&token).await;
                 }
                 Pulled::End { number, undelivered: 0 } if number == pull.number => {
                     pull.until = Instant::now() + SETTLE;
@@ -242,8 +187,8 @@ impl JetStreamDeliveries {
         }
     }
 
-    /// Takes what else is there, until `count` are held or the linger is over.
-    async fn company(
+    /// Takes what else is there, until `count` more are held or the linger is over.
+    async fn fill_batch(
         &mut self,
         count: usize,
         bytes: usize,
@@ -252,14 +197,14 @@ impl JetStreamDeliveries {
         let mut pull = self.pull(count, Some(bytes), linger.max(MIN_LINGER)).await?;
         let (mut left, mut ended) = (count, false);
         while left > 0 {
-            match self.hear(pull).await {
+            match self.receive(pull).await {
                 Pulled::Delivery(delivery) => {
                     left -= 1;
                     self.held.push_back(delivery);
                 }
                 Pulled::Foreign(token) => {
                     left -= 1;
-                    self.set_foreign_aside(&token).await?;
+                    self.dead_letter_foreign(&token).await?;
                 }
                 Pulled::End { number, undelivered } if number == pull.number => {
                     left = left.saturating_sub(undelivered);
@@ -278,14 +223,14 @@ impl JetStreamDeliveries {
     /// Takes what has arrived, without waiting.
     async fn arrived(&mut self) -> Result<(), LogError> {
         while let Some(Some(message)) = self.messages.next().now_or_never() {
-            let understood = self.understand(&message);
+            let pulled = self.read(&message);
             // Whatever it is but a heartbeat, it ends the pull that waits.
-            if !matches!(understood, Pulled::Nothing) {
+            if !matches!(pulled, Pulled::Nothing) {
                 self.waiting = None;
             }
-            match understood {
+            match pulled {
                 Pulled::Delivery(delivery) => self.held.push_back(delivery),
-                Pulled::Foreign(token) => self.set_foreign_aside(&token).await?,
+                Pulled::Foreign(token) => self.dead_letter_foreign(&token).await?,
                 Pulled::End { .. } | Pulled::Nothing | Pulled::Failed(_) => {}
             }
         }
@@ -316,8 +261,8 @@ impl JetStreamDeliveries {
         }
     }
 
-    /// Found nothing again and again: is there really nothing?
-    async fn suspect(&mut self) -> Result<(), LogError> {
+    /// Asks the server whether there is something, after many calls have found nothing.
+    async fn check_stalled(&mut self) -> Result<(), LogError> {
         self.empty = 0;
         let consumer = self.log.shared.api.consumer(&self.stream.name, &self.group).await?;
         if consumer.num_pending == 0 || consumer.num_ack_pending > 0 {
@@ -343,7 +288,7 @@ impl JetStreamDeliveries {
         Ok(link.flush(wait).await?)
     }
 
-    async fn bury(
+    async fn keep_dead_letter(
         &self,
         entry: Option<&Entry>,
         token: &str,
@@ -357,9 +302,10 @@ impl JetStreamDeliveries {
         let reason: String =
             reason.chars().filter(|char| !char.is_control()).take(MAX_REASON).collect();
         let publish = Publish {
-            stream: &names.dead_stream(),
-            subject: names.dead_subject(entry.map(|entry| &entry.conversation), self.stream.shard),
-            id: format!("{}:{sequence}", self.stream.name),
+            stream: &names.dead_letter_stream(),
+            subject: names
+                .dead_letter_subject(entry.map(|entry| &entry.conversation), self.stream.shard),
+            id: format!("{}:{}:{sequence}", self.stream.name, self.group),
             headers: vec![
                 ("Parlor-Stream", self.stream.name.clone()),
                 ("Parlor-Sequence", sequence.to_string()),
@@ -369,15 +315,15 @@ impl JetStreamDeliveries {
             payload: record,
         };
         self.log.shared.appender.publish(&publish).await?;
-        self.log.shared.metrics.set_aside.inc();
+        self.log.shared.metrics.dead_letters.inc();
         self.answer(std::iter::once(token), "+TERM").await
     }
 
-    async fn set_foreign_aside(&self, token: &str) -> Result<(), LogError> {
+    async fn dead_letter_foreign(&self, token: &str) -> Result<(), LogError> {
         let sequence = AckReply::parse(token).map(|reply| reply.sequence);
-        error!(shard = %self.stream.shard, sequence, "a message under a foreign subject is set aside");
+        error!(shard = %self.stream.shard, sequence, "a message under a foreign subject is a dead letter");
         // It stays in the stream too: who looks for it finds it by its sequence.
-        self.bury(None, token, "its subject is no conversation's", Bytes::new()).await
+        self.keep_dead_letter(None, token, "its subject is no conversation's", Bytes::new()).await
     }
 }
 
@@ -401,16 +347,16 @@ impl Deliveries for JetStreamDeliveries {
         self.hand_out(&mut taken, limit);
         if taken.is_empty() {
             self.empty += 1;
-            if self.empty >= SUSPICIOUS {
-                self.suspect().await?;
+            if self.empty >= EMPTY_CALLS {
+                self.check_stalled().await?;
             }
             return Ok(taken);
         }
         self.empty = 0;
         let (count, bytes) = (limit.count.saturating_sub(taken.len()), room(&taken, limit));
         if self.held.is_empty() && count > 0 && bytes > 0 {
-            // What was taken is worth handing out, whatever became of the company.
-            if let Err(error) = self.company(count, bytes, linger).await {
+            // What was taken is worth handing out, whatever became of the rest.
+            if let Err(error) = self.fill_batch(count, bytes, linger).await {
                 warn!(shard = %self.stream.shard, %error, "a batch was cut short");
             }
             self.hand_out(&mut taken, limit);
@@ -426,8 +372,13 @@ impl Deliveries for JetStreamDeliveries {
         self.answer(deliveries.iter().map(|delivery| delivery.token.as_str()), "+WPI").await
     }
 
-    async fn set_aside(&mut self, delivery: &Delivery, reason: &str) -> Result<(), LogError> {
-        self.bury(Some(&delivery.entry), &delivery.token, reason, delivery.entry.record.clone())
-            .await
+    async fn dead_letter(&mut self, delivery: &Delivery, reason: &str) -> Result<(), LogError> {
+        self.keep_dead_letter(
+            Some(&delivery.entry),
+            &delivery.token,
+            reason,
+            delivery.entry.record.clone(),
+        )
+        .await
     }
 }

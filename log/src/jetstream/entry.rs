@@ -66,26 +66,32 @@ pub(super) fn delivered(
     })
 }
 
-/// A directly read message: its sequence, and its entry unless it is foreign. `None` where it is no
-/// message of the stream.
-pub(super) fn direct(
-    names: &Names,
-    stream: &StreamRef,
-    message: &Message,
-) -> Option<(u64, Option<Entry>)> {
+/// A message of a batch that was read directly.
+#[derive(Debug)]
+pub(super) struct Direct {
+    pub(super) sequence: u64,
+    /// The sequence of the batch's message before this one, 0 for its first: what lies between the
+    /// two is not among what was asked for.
+    pub(super) previous: u64,
+    /// `None` for a foreign message.
+    pub(super) entry: Option<Entry>,
+}
+
+/// A directly read message; `None` where it is no message of the stream.
+pub(super) fn direct(names: &Names, stream: &StreamRef, message: &Message) -> Option<Direct> {
     let headers = message.headers.as_ref()?;
     if last(headers, "Nats-Stream")? != stream.name {
         return None;
     }
     let sequence: u64 = last(headers, "Nats-Sequence")?.parse().ok()?;
+    let previous: u64 = last(headers, "Nats-Last-Sequence")?.parse().ok()?;
     let position = Position::new(stream.epoch, sequence)?;
     let stored_at = Timestamp::parse(last(headers, "Nats-Time-Stamp")?)?;
     let conversation = names.conversation(last(headers, "Nats-Subject")?);
     let record = message.payload.clone();
-    Some((
-        sequence,
-        conversation.map(|conversation| Entry { conversation, position, stored_at, record }),
-    ))
+    let entry =
+        conversation.map(|conversation| Entry { conversation, position, stored_at, record });
+    Some(Direct { sequence, previous, entry })
 }
 
 /// A message that the leader gave: its entry unless it is foreign. `None` where it cannot be read.

@@ -17,7 +17,7 @@ use std::{
 use async_nats::{Client, HeaderMap, Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use parlor_common::{drain::Drain, random::Random};
+use parlor_common::{deadline::in_time, drain::Drain, random::Random};
 use tokio::{
     sync::{Notify, watch},
     time::{timeout, timeout_at},
@@ -129,12 +129,11 @@ impl Link {
             self.send(&client, subject, Some(reply), headers, payload).await?;
             answer.answer().await.ok_or(NoAnswer::Disconnected)
         };
-        match timeout(wait, asked).await {
-            Ok(Ok(message)) if message.status == Some(StatusCode::NO_RESPONDERS) => {
+        match in_time(wait, |_| self.unanswered(), asked).await {
+            Ok(message) if message.status == Some(StatusCode::NO_RESPONDERS) => {
                 Err(NoAnswer::NoResponders)
             }
-            Ok(answer) => answer,
-            Err(_) => Err(self.unanswered()),
+            answer => answer,
         }
     }
 
@@ -181,14 +180,14 @@ impl Link {
             let client = self.client().await;
             self.send(&client, subject, reply, None, payload).await
         };
-        timeout(wait, sent).await.unwrap_or_else(|_| Err(self.unanswered()))
+        in_time(wait, |_| self.unanswered(), sent).await
     }
 
     /// Waits until what was published has left.
     pub(super) async fn flush(&self, wait: Duration) -> Result<(), NoAnswer> {
         let flushed =
             async { self.client().await.flush().await.map_err(|_| NoAnswer::Disconnected) };
-        timeout(wait, flushed).await.unwrap_or_else(|_| Err(self.unanswered()))
+        in_time(wait, |_| self.unanswered(), flushed).await
     }
 
     /// A subject that nobody else has.
@@ -206,7 +205,7 @@ impl Link {
             let client = self.client().await;
             client.subscribe(subject).await.map_err(|_| NoAnswer::Disconnected)
         };
-        timeout(wait, subscribed).await.unwrap_or_else(|_| Err(self.unanswered()))
+        in_time(wait, |_| self.unanswered(), subscribed).await
     }
 
     /// Says that the connection may be gone: it proves the contrary by an echo, or is made again.

@@ -12,7 +12,7 @@ pub struct Metrics {
     pub(super) tail_renewals: IntCounter,
     pub(super) leader_reads: IntCounter,
     pub(super) stalls: IntCounter,
-    pub(super) set_aside: IntCounter,
+    pub(super) dead_letters: IntCounter,
 }
 
 /// How many wait for an answer.
@@ -83,9 +83,9 @@ impl Metrics {
                 "parlor_jetstream_stalls_total",
                 "Times a group's consumer had entries to deliver and delivered none.",
             )?,
-            set_aside: counter(
-                "parlor_jetstream_set_aside_total",
-                "Entries that went to the stream of what was set aside.",
+            dead_letters: counter(
+                "parlor_jetstream_dead_letters_total",
+                "Entries that went to the stream of the dead letters.",
             )?,
         })
     }

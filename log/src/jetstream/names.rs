@@ -15,7 +15,7 @@ use crate::Filter;
 /// | a shard's stream | `CHAT_07_3` | `ns_CHAT_07_3` |
 /// | an event's subject | `chat.07.<tenant>.<conversation>` | `ns.chat.07.…` |
 /// | what a moved-aside stream listens to | `old.3.chat.07.*.*` | `ns.old.3.chat.07.*.*` |
-/// | the stream of what was set aside, its subjects | `DEAD`, `dead.07.…` | `ns_DEAD`, `ns.dead.07.…` |
+/// | the stream of the dead letters, its subjects | `DEAD_LETTERS`, `dead_letters.07.…` | `ns_DEAD_LETTERS`, `ns.dead_letters.07.…` |
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     stream_prefix: String,
@@ -80,17 +80,17 @@ impl Names {
         ConversationKey::from_subject(subject.strip_prefix(&self.subject_prefix)?).ok()
     }
 
-    pub(super) fn dead_stream(&self) -> String {
-        format!("{}DEAD", self.stream_prefix)
+    pub(super) fn dead_letter_stream(&self) -> String {
+        format!("{}DEAD_LETTERS", self.stream_prefix)
     }
 
-    pub(super) fn dead_subjects(&self) -> String {
-        format!("{}dead.>", self.subject_prefix)
+    pub(super) fn dead_letter_subjects(&self) -> String {
+        format!("{}dead_letters.>", self.subject_prefix)
     }
 
-    /// Where an entry of `shard` is set aside: beside its conversation's others, or under
+    /// Where a dead letter of `shard` goes: beside its conversation's others, or under
     /// `foreign`.
-    pub(super) fn dead_subject(
+    pub(super) fn dead_letter_subject(
         &self,
         conversation: Option<&ConversationKey>,
         shard: Shard,
@@ -98,8 +98,8 @@ impl Names {
         let of = conversation.map(|key| key.subject(shard));
         let rest = of.as_deref().and_then(|subject| subject.strip_prefix("chat."));
         match rest {
-            Some(rest) => format!("{}dead.{rest}", self.subject_prefix),
-            None => format!("{}dead.{shard}.foreign", self.subject_prefix),
+            Some(rest) => format!("{}dead_letters.{rest}", self.subject_prefix),
+            None => format!("{}dead_letters.{shard}.foreign", self.subject_prefix),
         }
     }
 }
@@ -132,7 +132,7 @@ mod tests {
             "CHAT_07_",
             "ns_CHAT_07_3",
             "CHAT_07_3_1",
-            "DEAD",
+            "DEAD_LETTERS",
         ] {
             assert_eq!(names.parse_stream(name), None, "{name}");
         }
@@ -154,9 +154,9 @@ mod tests {
             "ns.chat.02.a~b.*"
         );
         assert_eq!(
-            names.dead_subject(Some(&key), Shard::new(2)),
-            "ns.dead.02.a~b.01010101010101010101010101010101"
+            names.dead_letter_subject(Some(&key), Shard::new(2)),
+            "ns.dead_letters.02.a~b.01010101010101010101010101010101"
         );
-        assert_eq!(names.dead_subject(None, Shard::new(2)), "ns.dead.02.foreign");
+        assert_eq!(names.dead_letter_subject(None, Shard::new(2)), "ns.dead_letters.02.foreign");
     }
 }

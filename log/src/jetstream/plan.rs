@@ -10,7 +10,7 @@ use super::{
     settings::JetStreamSettings,
     shapes::{ConsumerConfig, Placement, StreamConfig, nanos},
 };
-use crate::PERSISTER;
+use crate::{PERSISTER, is_group_name};
 
 /// What `provision` makes. The reasons of the numbers are in `nats/README.md`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,8 +18,8 @@ use crate::PERSISTER;
 pub struct Plan {
     /// Each shard's stream.
     pub chat: StreamPlan,
-    /// The stream of what was set aside.
-    pub dead: StreamPlan,
+    /// The stream of the dead letters.
+    pub dead_letters: StreamPlan,
     /// The groups of each shard's stream, by name.
     pub groups: BTreeMap<String, GroupPlan>,
 }
@@ -77,7 +77,7 @@ impl Plan {
         if plan.chat.duplicate_window < MIN_DUPLICATE_WINDOW {
             return Err(BadPlan::Unfit("the duplicate window of 'chat' must be 120s or more"));
         }
-        for stream in [&plan.chat, &plan.dead] {
+        for stream in [&plan.chat, &plan.dead_letters] {
             if stream.max_bytes == 0 || stream.max_message_bytes == 0 {
                 return Err(BadPlan::Unfit("a stream's bytes must be bounded"));
             }
@@ -86,6 +86,9 @@ impl Plan {
                     "a stream's max_age must not be shorter than its duplicate window",
                 ));
             }
+        }
+        if !plan.groups.keys().all(|name| is_group_name(name)) {
+            return Err(BadPlan::Unfit("a group's name has up to 32 letters, digits, '_' and '-'"));
         }
         if plan.groups.values().any(|group| group.max_ack_pending == 0 || group.ack_wait.is_zero())
         {
@@ -194,6 +197,7 @@ mod tests {
         for (from, to) in [
             (r#""duplicate_window": "120s""#, r#""duplicate_window": "100s""#),
             (r#""persister""#, r#""nobody""#),
+            (r#""groups": {"#, r#""groups": { "a.b": { "ack_wait": "5s", "max_ack_pending": 1 },"#),
             (r#""ack_wait": "5s""#, r#""ack_wait": "0s""#),
             (r#""max_age""#, r#""max_agee""#),
         ] {

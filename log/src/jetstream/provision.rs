@@ -4,6 +4,8 @@
 //! It may run at any time, again, and twice at once: everything it does is the same however often
 //! it is done, and what another run does in between is read back and looked at anew.
 
+mod merge;
+
 use std::{fmt, time::Duration};
 
 use parlor_common::{
@@ -14,9 +16,10 @@ use parlor_common::{
 };
 use tokio::time::Instant;
 
+use self::merge::merge;
 use super::{
     api::{Api, ApiFailure},
-    check::{self, SHARDS, SYNC, SYNC_ALWAYS},
+    check::{self, SYNC, SYNC_ALWAYS},
     link::Link,
     metrics::Metrics,
     names::{Names, StreamRef},
@@ -90,7 +93,11 @@ pub async fn provision(
     let names = Names::new(&settings.namespace);
     let mut run = Run { settings, plan, renew, synced, api, names, report: Report::default() };
     run.check_shards().await?;
-    let dead = plan.dead.config(&run.names.dead_stream(), run.names.dead_subjects(), settings);
+    let dead = plan.dead_letters.config(
+        &run.names.dead_letter_stream(),
+        run.names.dead_letter_subjects(),
+        settings,
+    );
     run.ensure_stream(dead).await?;
     for shard in Shards::new(settings.shards).all() {
         run.ensure_shard(shard, seen(shard)).await?;
@@ -325,10 +332,16 @@ impl Run<'_> {
 
     /// Reads everything back as the roles will.
     async fn read_back(&self) -> Result<(), LogError> {
-        super::find_streams(&self.api, &self.names, self.settings).await?;
-        let dead = self.names.dead_stream();
-        let wrong =
-            check::durable_sentences(&dead, &self.api.stream(&dead).await?.config, self.settings);
+        let streams = super::find_streams(&self.api, &self.names, self.settings).await?;
+        let mut wrong = Vec::new();
+        for stream in &streams {
+            for group in self.plan.groups.keys() {
+                wrong.extend(super::group_sentences(&self.api, stream, group).await?);
+            }
+        }
+        let dead = self.names.dead_letter_stream();
+        let config = self.api.stream(&dead).await?.config;
+        wrong.extend(check::durable_sentences(&dead, &config, self.settings));
         if wrong.is_empty() { Ok(()) } else { Err(LogError::Rejected(wrong.join("; "))) }
     }
 
@@ -424,89 +437,6 @@ fn epoch_after(epoch: Option<Epoch>) -> Result<Epoch, LogError> {
         None => Ok(Epoch::FIRST),
         Some(epoch) => {
             epoch.next().ok_or_else(|| LogError::Rejected("there are no more epochs".to_owned()))
-        }
-    }
-}
-
-/// What is there, with everything the plan names as the plan has it; a sentence where that cannot
-/// be.
-fn merge(
-    there: &StreamConfig,
-    wanted: StreamConfig,
-    synced: Option<&'static str>,
-) -> Result<StreamConfig, String> {
-    let refuse = |what: &str| Err(format!("stream {}: {what}", there.name));
-    if there.storage != wanted.storage || there.retention != wanted.retention {
-        return refuse(
-            "its storage is not a file or its retention not limits, and that cannot be changed",
-        );
-    }
-    if there.subjects != wanted.subjects {
-        return refuse(&format!(
-            "it listens to {:?}, and should to {:?}",
-            there.subjects, wanted.subjects
-        ));
-    }
-    let (has, shards) = (there.metadata.get(SHARDS), wanted.metadata.get(SHARDS));
-    if has.is_some() && has != shards {
-        return refuse("it was made for another number of shards, and that never changes");
-    }
-    let mut metadata = there.metadata.clone();
-    metadata.extend(wanted.metadata);
-    metadata.extend(synced.map(|synced| (SYNC.to_owned(), synced.to_owned())));
-    let mut placement = there.placement.clone();
-    for tag in wanted.placement.iter().flat_map(|placement| &placement.tags) {
-        let tags = &mut placement.get_or_insert_default().tags;
-        if !tags.contains(tag) {
-            tags.push(tag.clone());
-        }
-    }
-    Ok(StreamConfig { metadata, placement, other: there.other.clone(), ..wanted })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use serde_json::json;
-
-    use super::*;
-
-    fn config() -> StreamConfig {
-        StreamConfig {
-            name: "CHAT_00_1".to_owned(),
-            subjects: vec!["chat.00.*.*".to_owned()],
-            retention: "limits".to_owned(),
-            storage: "file".to_owned(),
-            metadata: BTreeMap::from([(SHARDS.to_owned(), "16".to_owned())]),
-            ..StreamConfig::default()
-        }
-    }
-
-    #[test]
-    fn what_the_plan_does_not_name_stays() {
-        let mut there = config();
-        there.other.insert("description".to_owned(), json!("of the operator"));
-        there.metadata.insert("_nats.ver".to_owned(), "2.14.5".to_owned());
-        there.metadata.insert(SYNC.to_owned(), SYNC_ALWAYS.to_owned());
-        assert_eq!(merge(&there, config(), None).unwrap(), there);
-        let larger = merge(&there, StreamConfig { max_bytes: 9, ..config() }, Some("no")).unwrap();
-        assert_eq!((larger.max_bytes, larger.metadata[SYNC].as_str()), (9, "no"));
-        assert_eq!(larger.other, there.other);
-    }
-
-    #[test]
-    fn what_cannot_be_changed_is_a_sentence() {
-        for there in [
-            StreamConfig { storage: "memory".to_owned(), ..config() },
-            StreamConfig { retention: "workqueue".to_owned(), ..config() },
-            StreamConfig { subjects: vec!["other".to_owned()], ..config() },
-            StreamConfig {
-                metadata: BTreeMap::from([(SHARDS.to_owned(), "8".to_owned())]),
-                ..config()
-            },
-        ] {
-            assert!(merge(&there, config(), None).is_err());
         }
     }
 }

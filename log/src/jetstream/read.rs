@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use async_nats::StatusCode;
 use bytes::Bytes;
-use parlor_common::position::Position;
+use parlor_common::{deadline::in_time, position::Position};
 use tracing::debug;
 
 use super::{
     JetStreamLog,
-    entry::{direct, raw},
+    entry::{Direct, direct, raw},
     link::NoAnswer,
     names::StreamRef,
     shapes::MessageRequest,
@@ -52,8 +52,9 @@ pub(super) async fn page(
     after: Position,
     limit: usize,
 ) -> Result<LogPage, LogError> {
-    let deadline = Instant::now() + log.shared.settings.read_deadline;
-    let reading = async {
+    let within = log.shared.settings.read_deadline;
+    let deadline = Instant::now() + within;
+    in_time(within, LogError::Unavailable, async {
         loop {
             // An election that is over in time is not worth telling anybody.
             match read(log, stream, filter, after, limit.max(1), deadline).await {
@@ -64,11 +65,8 @@ pub(super) async fn page(
             }
             tokio::time::sleep(PAUSE).await;
         }
-    };
-    match tokio::time::timeout_at(deadline.into(), reading).await {
-        Ok(page) => page,
-        Err(_) => Err(LogError::Unavailable("a page did not come in time".to_owned())),
-    }
+    })
+    .await
 }
 
 async fn read(
@@ -139,8 +137,8 @@ impl Reading<'_> {
     }
 
     /// One batch from whoever answers, which may be a replica that has not got everything yet. A
-    /// batch that ends early is whole as far as it goes: a replica has what it has without holes,
-    /// and hands it out in order.
+    /// batch that ends early is whole as far as it goes: a replica has what it has without holes and
+    /// hands it out in order, and each answer tells which one came before it.
     async fn ask_replica(&mut self) -> Result<(), LogError> {
         let batch = (self.limit - self.entries.len()).min(BATCH);
         let request = MessageRequest {
@@ -174,11 +172,13 @@ impl Reading<'_> {
             if answer.status.is_some_and(|status| status != StatusCode::OK) {
                 break;
             }
-            let Some((sequence, entry)) = direct(&self.log.shared.names, self.stream, &answer)
+            let Some(Direct { sequence, previous, entry }) =
+                direct(&self.log.shared.names, self.stream, &answer)
             else {
                 break;
             };
-            if sequence <= self.reached {
+            // An answer before this one was lost on its way: it is asked for again.
+            if previous > self.reached || sequence <= self.reached {
                 break;
             }
             self.take(sequence, entry);

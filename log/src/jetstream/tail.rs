@@ -63,7 +63,8 @@ enum Phase {
 struct Flow {
     messages: Subscriber,
     order: Order,
-    heard: Instant,
+    /// When something came last.
+    last_sign: Instant,
 }
 
 /// The consumer's own order, which has no holes: its sequence of the last message.
@@ -72,7 +73,7 @@ struct Order(u64);
 
 /// What a message of a consumer is.
 #[derive(Debug, PartialEq, Eq)]
-enum Heard {
+enum Received {
     /// Something from the stream, at this sequence.
     Event(u64, Option<Entry>),
     Heartbeat,
@@ -127,7 +128,7 @@ impl Tail for JetStreamTail {
         loop {
             // Cancel safe: between taking a message from the subscription and returning its entry
             // nothing is awaited.
-            let heard = match &mut self.phase {
+            let received = match &mut self.phase {
                 Phase::Ended(error) => return Err(error.clone()),
                 Phase::Renewing(renewing) => {
                     self.phase = match renewing.await {
@@ -137,23 +138,23 @@ impl Tail for JetStreamTail {
                     continue;
                 }
                 Phase::Flowing(flow) => {
-                    match timeout_at(flow.heard + PATIENCE, flow.messages.next()).await {
+                    match timeout_at(flow.last_sign + PATIENCE, flow.messages.next()).await {
                         Ok(Some(message)) => {
-                            flow.heard = Instant::now();
-                            flow.order.hear(
+                            flow.last_sign = Instant::now();
+                            flow.order.receive(
                                 &self.log.shared.names,
                                 &self.stream,
                                 self.reached,
                                 &message,
                             )
                         }
-                        Ok(None) => Heard::Miss("its connection is lost"),
-                        Err(_) => Heard::Miss("it is silent"),
+                        Ok(None) => Received::Miss("its connection is lost"),
+                        Err(_) => Received::Miss("it is silent"),
                     }
                 }
             };
-            match heard {
-                Heard::Event(sequence, entry) => {
+            match received {
+                Received::Event(sequence, entry) => {
                     self.reached = sequence;
                     match entry {
                         Some(entry) => return Ok(entry),
@@ -162,16 +163,16 @@ impl Tail for JetStreamTail {
                         }
                     }
                 }
-                Heard::Heartbeat => {}
+                Received::Heartbeat => {}
                 // An answer that gets lost is asked for again by the next heartbeat.
-                Heard::FlowControl(reply) => {
+                Received::FlowControl(reply) => {
                     let answered =
                         self.log.shared.api.link.publish(reply, Bytes::new(), RENEWAL_WAIT).await;
                     if answered.is_err() {
                         self.renew("it cannot be answered");
                     }
                 }
-                Heard::Miss(why) => self.renew(why),
+                Received::Miss(why) => self.renew(why),
             }
         }
     }
@@ -249,7 +250,7 @@ impl Flow {
                 "the leader does not have sequence {reached}"
             )));
         }
-        Ok(Self { messages, order: Order::default(), heard: Instant::now() })
+        Ok(Self { messages, order: Order::default(), last_sign: Instant::now() })
     }
 }
 
@@ -257,43 +258,43 @@ impl Flow {
 
 impl Order {
     /// Understands a message, and advances where it is the next one.
-    fn hear(
+    fn receive(
         &mut self,
         names: &Names,
         stream: &StreamRef,
         reached: u64,
         message: &Message,
-    ) -> Heard {
+    ) -> Received {
         match message.status {
             None => {}
-            Some(StatusCode::IDLE_HEARTBEAT) => return self.hear_control(message),
-            Some(_) => return Heard::Miss("the server has ended it"),
+            Some(StatusCode::IDLE_HEARTBEAT) => return self.receive_control(message),
+            Some(_) => return Received::Miss("the server has ended it"),
         }
         let Some(reply) = message.reply.as_deref().and_then(AckReply::parse) else {
-            return Heard::Miss("a message does not tell what it is");
+            return Received::Miss("a message does not tell what it is");
         };
         if reply.stream != stream.name
             || reply.consumer_sequence != self.0 + 1
             || reply.sequence <= reached
         {
-            return Heard::Miss("a message does not follow the last one");
+            return Received::Miss("a message does not follow the last one");
         }
         self.0 = reply.consumer_sequence;
-        Heard::Event(reply.sequence, delivered(names, stream, message, &reply))
+        Received::Event(reply.sequence, delivered(names, stream, message, &reply))
     }
 
-    fn hear_control(&self, message: &Message) -> Heard {
+    fn receive_control(&self, message: &Message) -> Received {
         if let Some(reply) = &message.reply {
-            return Heard::FlowControl(reply.to_string());
+            return Received::FlowControl(reply.to_string());
         }
-        let Some(headers) = &message.headers else { return Heard::Heartbeat };
+        let Some(headers) = &message.headers else { return Received::Heartbeat };
         let sent = last(headers, "Nats-Last-Consumer").and_then(|sent| sent.parse::<u64>().ok());
         if sent.is_some_and(|sent| sent != self.0) {
-            return Heard::Miss("a heartbeat tells of messages that did not come");
+            return Received::Miss("a heartbeat tells of messages that did not come");
         }
         match last(headers, "Nats-Consumer-Stalled") {
-            Some(reply) => Heard::FlowControl(reply.to_owned()),
-            None => Heard::Heartbeat,
+            Some(reply) => Received::FlowControl(reply.to_owned()),
+            None => Received::Heartbeat,
         }
     }
 }
@@ -304,10 +305,10 @@ mod tests {
 
     use super::*;
 
-    fn hear(order: &mut Order, reached: u64, message: &Message) -> Heard {
+    fn receive(order: &mut Order, reached: u64, message: &Message) -> Received {
         let names = Names::new("");
         let stream = names.parse_stream("CHAT_00_1").unwrap();
-        order.hear(&names, &stream, reached, message)
+        order.receive(&names, &stream, reached, message)
     }
 
     fn message(stream: &str, sequence: u64, consumer_sequence: u64) -> Message {
@@ -337,9 +338,12 @@ mod tests {
     fn each_message_follows_the_last_one_of_the_consumer_over_holes_of_the_stream() {
         let mut order = Order::default();
         for (reached, sequence, consumer_sequence) in [(4, 5, 1), (5, 9, 2), (9, 10, 3)] {
-            let heard =
-                hear(&mut order, reached, &message("CHAT_00_1", sequence, consumer_sequence));
-            assert!(matches!(heard, Heard::Event(at, Some(_)) if at == sequence), "{heard:?}");
+            let received =
+                receive(&mut order, reached, &message("CHAT_00_1", sequence, consumer_sequence));
+            assert!(
+                matches!(received, Received::Event(at, Some(_)) if at == sequence),
+                "{received:?}"
+            );
         }
     }
 
@@ -355,18 +359,18 @@ mod tests {
             control(100, &[("Nats-Last-Consumer", "3")], None),
             control(100, &[("Nats-Last-Consumer", "1")], None),
         ] {
-            let heard = hear(&mut Order(2), 6, &missed);
-            assert!(matches!(heard, Heard::Miss(_)), "{missed:?}: {heard:?}");
+            let received = receive(&mut Order(2), 6, &missed);
+            assert!(matches!(received, Received::Miss(_)), "{missed:?}: {received:?}");
         }
     }
 
     #[test]
     fn a_heartbeat_that_agrees_says_nothing_and_a_stalled_consumer_is_answered() {
         let agreeing = [("Nats-Last-Consumer", "2")];
-        assert_eq!(hear(&mut Order(2), 6, &control(100, &agreeing, None)), Heard::Heartbeat);
+        assert_eq!(receive(&mut Order(2), 6, &control(100, &agreeing, None)), Received::Heartbeat);
         let stalled = [("Nats-Last-Consumer", "2"), ("Nats-Consumer-Stalled", "$JS.FC.x")];
-        let answered = Heard::FlowControl("$JS.FC.x".to_owned());
-        assert_eq!(hear(&mut Order(2), 6, &control(100, &stalled, None)), answered);
-        assert_eq!(hear(&mut Order(2), 6, &control(100, &[], Some("$JS.FC.x"))), answered);
+        let answered = Received::FlowControl("$JS.FC.x".to_owned());
+        assert_eq!(receive(&mut Order(2), 6, &control(100, &stalled, None)), answered);
+        assert_eq!(receive(&mut Order(2), 6, &control(100, &[], Some("$JS.FC.x"))), answered);
     }
 }

@@ -1,9 +1,14 @@
 //! What one transaction of the writer does: appends, acknowledgements, forgetting.
 
+use std::collections::BTreeSet;
+
 use parlor_common::{clock::Timestamp, position::Position};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::writer::{Append, Mark, MarkKind};
+use super::{
+    extent::{Extent, acked_through, position},
+    job::{Append, Settle, Settled},
+};
 use crate::{Appended, LogError};
 
 /// What an entry takes beside its record: its columns, and its place in three indexes.
@@ -12,54 +17,6 @@ const ENTRY_OVERHEAD: u64 = 256;
 pub(super) const FORGET_AT_ONCE: usize = 2_000;
 /// Characters of a reason that are kept.
 const REASON_CHARS: usize = 1_000;
-
-/// Where the log begins and ends, in the eyes of one transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Extent {
-    /// Everything of the epoch after this is in the log.
-    pub(super) start: Position,
-    /// The last position that was given, or the epoch's start.
-    pub(super) end: Position,
-    /// Everything up to here is acknowledged.
-    pub(super) persisted: Position,
-}
-
-// === impl Extent ===
-
-impl Extent {
-    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut statement = connection.prepare_cached(
-            "SELECT epoch_start, persisted,
-                (SELECT max(position) FROM entries),
-                (SELECT min(position) FROM entries WHERE position > epoch_start)
-             FROM standing",
-        )?;
-        statement.query_row([], |row| {
-            let epoch_start = position(row, 0)?;
-            let last = optional_position(row, 2)?;
-            let first = optional_position(row, 3)?;
-            Ok(Self {
-                start: first.map_or(epoch_start, Position::before),
-                // The last entry is never forgotten, so that its position is never given again.
-                end: last.map_or(epoch_start, |last| last.max(epoch_start)),
-                persisted: position(row, 1)?,
-            })
-        })
-    }
-}
-
-/// Reads a position from a column.
-pub(super) fn position(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Position> {
-    let packed = row.get(column)?;
-    Position::from_i64(packed).ok_or(rusqlite::Error::IntegralValueOutOfRange(column, packed))
-}
-
-fn optional_position(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<Position>> {
-    match row.get_ref(column)? {
-        rusqlite::types::ValueRef::Null => Ok(None),
-        _ => position(row, column).map(Some),
-    }
-}
 
 /// Appends each in turn; the inner errors are those of one append, which leave the others be.
 pub(super) fn append_all(
@@ -70,7 +27,8 @@ pub(super) fn append_all(
 ) -> rusqlite::Result<Vec<Result<Appended, LogError>>> {
     let mut find = connection.prepare_cached("SELECT position FROM entries WHERE id = ?1")?;
     let mut insert = connection.prepare_cached(
-        "INSERT INTO entries (position, id, tenant, conversation, stored_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO entries (position, id, tenant, conversation, stored_at, record)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     let mut end = Extent::read(connection)?.end;
     let mut used = used_bytes(connection)?;
@@ -106,54 +64,61 @@ pub(super) fn append_all(
     Ok(outcomes)
 }
 
-/// Acknowledges, and keeps what is set aside.
-pub(super) fn mark_all(
+/// Acknowledges, and keeps the dead letters.
+pub(super) fn settle_all(
     connection: &Connection,
-    marks: &[Mark],
+    settles: &[Settle],
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     let mut ack = connection.prepare_cached(
-        "INSERT OR IGNORE INTO acked SELECT ?1 WHERE ?1 > (SELECT persisted FROM standing)",
+        "INSERT OR IGNORE INTO acked (consumer_group, position) SELECT ?1, ?2
+         WHERE ?2 > (SELECT acked_through FROM consumer_groups WHERE name = ?1)",
     )?;
     let mut keep = connection.prepare_cached(
-        "INSERT OR REPLACE INTO set_aside
-            (position, id, tenant, conversation, stored_at, set_aside_at, reason, record)
-         SELECT position, id, tenant, conversation, stored_at, ?2, ?3, record FROM entries WHERE position = ?1",
+        "INSERT OR REPLACE INTO dead_letters
+            (consumer_group, position, id, tenant, conversation, stored_at, dead_at, reason, record)
+         SELECT ?1, position, id, tenant, conversation, stored_at, ?3, ?4, record
+         FROM entries WHERE position = ?2",
     )?;
-    for mark in marks {
-        match &mark.kind {
-            MarkKind::Ack(positions) => {
+    let mut groups = BTreeSet::new();
+    for settle in settles {
+        let group: &str = &settle.group;
+        groups.insert(group);
+        match &settle.how {
+            Settled::Acked(positions) => {
                 for position in positions {
-                    ack.execute([position.as_i64()])?;
+                    ack.execute((group, position.as_i64()))?;
                 }
             }
-            MarkKind::SetAside(position, reason) => {
+            Settled::DeadLetter(position, reason) => {
                 let reason: String = reason.chars().take(REASON_CHARS).collect();
-                keep.execute((position.as_i64(), now.as_millis(), reason))?;
-                ack.execute([position.as_i64()])?;
+                keep.execute((group, position.as_i64(), now.as_millis(), reason))?;
+                ack.execute((group, position.as_i64()))?;
             }
         }
     }
-    if marks.is_empty() { Ok(()) } else { raise_persisted(connection) }
+    groups.into_iter().try_for_each(|group| raise(connection, group))
 }
 
-/// Raises the persisted position over everything that is acknowledged without a gap; over all of
-/// it, to the end.
-pub(super) fn raise_persisted(connection: &Connection) -> rusqlite::Result<()> {
-    let Extent { end, persisted, .. } = Extent::read(connection)?;
+/// Raises a group's floor over everything that it has acknowledged without a gap; over all of it,
+/// to the end.
+pub(super) fn raise(connection: &Connection, group: &str) -> rusqlite::Result<()> {
+    let (floor, end) = (acked_through(connection, group)?, Extent::read(connection)?.end);
     let mut later = connection.prepare_cached(
-        "SELECT entries.position FROM entries LEFT JOIN acked USING (position)
-         WHERE entries.position > ?1 AND acked.position IS NULL ORDER BY entries.position LIMIT 1",
+        "SELECT position FROM entries WHERE position > ?2 AND NOT EXISTS (
+             SELECT 1 FROM acked
+             WHERE consumer_group = ?1 AND acked.position = entries.position)
+         ORDER BY position LIMIT 1",
     )?;
-    let waiting = later.query_row([persisted.as_i64()], |row| position(row, 0)).optional()?;
-    let raised = waiting.map_or(end, Position::before).max(persisted);
-    if raised > persisted {
+    let waiting = later.query_row((group, floor.as_i64()), |row| position(row, 0)).optional()?;
+    let raised = waiting.map_or(end, Position::before).max(floor);
+    if raised > floor {
         connection
-            .prepare_cached("UPDATE standing SET persisted = ?1")?
-            .execute([raised.as_i64()])?;
+            .prepare_cached("UPDATE consumer_groups SET acked_through = ?2 WHERE name = ?1")?
+            .execute((group, raised.as_i64()))?;
         connection
-            .prepare_cached("DELETE FROM acked WHERE position <= ?1")?
-            .execute([raised.as_i64()])?;
+            .prepare_cached("DELETE FROM acked WHERE consumer_group = ?1 AND position <= ?2")?
+            .execute((group, raised.as_i64()))?;
     }
     Ok(())
 }
@@ -166,8 +131,9 @@ pub(super) fn has_aged(connection: &Connection, before: Timestamp) -> rusqlite::
     Ok(oldest.is_some_and(|stored_at| stored_at < before.as_millis()))
 }
 
-/// Forgets, from the start on, what was stored `before` and is acknowledged; returns how many
-/// entries that were.
+/// Forgets, from the start on, what was stored `before` and is persisted; returns how many entries
+/// that were. Other groups than the persister's hold nothing back: one that stands still must not
+/// fill the log for everybody.
 pub(super) fn forget(connection: &Connection, before: Timestamp) -> rusqlite::Result<usize> {
     let Extent { end, persisted, .. } = Extent::read(connection)?;
     let mut oldest = connection

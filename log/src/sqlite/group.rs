@@ -1,4 +1,4 @@
-//! The group's deliveries: what is in flight is kept in memory, what is acknowledged in the file.
+//! A group's deliveries: what is in flight is kept in memory, what is acknowledged in the file.
 //!
 //! ```text
 //! waiting ──take──► in flight ──ack──► acknowledged
@@ -23,8 +23,9 @@ use tokio::{
 
 use super::{
     closed,
+    job::Settled,
     readers::{Readers, Snapshot},
-    writer::{MarkKind, WriterHandle},
+    writer::WriterHandle,
 };
 use crate::{BatchLimit, Deliveries, Delivery, Entry, LogError};
 
@@ -35,9 +36,10 @@ const IDLE: Duration = Duration::from_secs(5);
 /// How often `next` looks for room while too much is in flight.
 const CROWDED: Duration = Duration::from_millis(100);
 
-/// What the group's readers share.
+/// What a group's readers share.
 #[derive(Debug)]
 pub(super) struct Group {
+    name: Arc<str>,
     ack_wait: Duration,
     flights: Mutex<Flights>,
 }
@@ -89,10 +91,12 @@ struct Left {
 // === impl Group ===
 
 impl Group {
-    pub(super) fn new(persisted: Position, ack_wait: Duration) -> Self {
+    /// The group `name`, which has acknowledged everything `through`.
+    pub(super) fn new(name: &str, through: Position, ack_wait: Duration) -> Self {
         Self {
+            name: name.into(),
             ack_wait,
-            flights: Mutex::new(Flights { next: persisted, in_flight: BTreeMap::new() }),
+            flights: Mutex::new(Flights { next: through, in_flight: BTreeMap::new() }),
         }
     }
 
@@ -111,7 +115,7 @@ impl Group {
             .map(|(position, _)| *position)
             .collect();
         for position in due {
-            let Some(entry) = snapshot.unacked_at(position)? else {
+            let Some(entry) = snapshot.unacked_at(&self.name, position)? else {
                 flights.in_flight.remove(&position);
                 continue;
             };
@@ -124,7 +128,7 @@ impl Group {
         let mut crowded = false;
         if !batch.full {
             let mut room = MAX_IN_FLIGHT.saturating_sub(flights.in_flight.len());
-            let (entries, all) = snapshot.unacked_after(flights.next, |record| {
+            let (entries, all) = snapshot.unacked_after(&self.name, flights.next, |record| {
                 crowded = room == 0;
                 room = room.saturating_sub(1);
                 !crowded && batch.reserve(record)
@@ -234,8 +238,7 @@ impl Deliveries for SqliteDeliveries {
             if !batch.deliveries.is_empty() && !std::mem::replace(&mut lingers, true) {
                 until = Instant::now() + linger;
             }
-            // Company is worth a look only when it would fill the batch, or when the linger is
-            // over.
+            // More is worth a look only when it would fill the batch, or when the linger is over.
             let wanted = if lingers { (limit.count - batch.count) as u64 } else { 1 };
             let wake = left.due.map_or(until, |due| due.min(until));
             if left.crowded {
@@ -252,7 +255,7 @@ impl Deliveries for SqliteDeliveries {
 
     async fn ack(&mut self, deliveries: &[Delivery]) -> Result<(), LogError> {
         let positions: Vec<_> = deliveries.iter().map(|delivery| delivery.entry.position).collect();
-        self.writer.mark(MarkKind::Ack(positions.clone())).await?;
+        self.writer.settle(self.group.name.clone(), Settled::Acked(positions.clone())).await?;
         self.group.land(&positions);
         Ok(())
     }
@@ -268,9 +271,10 @@ impl Deliveries for SqliteDeliveries {
         Ok(())
     }
 
-    async fn set_aside(&mut self, delivery: &Delivery, reason: &str) -> Result<(), LogError> {
+    async fn dead_letter(&mut self, delivery: &Delivery, reason: &str) -> Result<(), LogError> {
         let position = delivery.entry.position;
-        self.writer.mark(MarkKind::SetAside(position, reason.to_owned())).await?;
+        let how = Settled::DeadLetter(position, reason.to_owned());
+        self.writer.settle(self.group.name.clone(), how).await?;
         self.group.land(&[position]);
         Ok(())
     }

@@ -9,15 +9,15 @@ use std::{
 
 use bytes::Bytes;
 use parlor_common::{
-    clock::Timestamp, conversation::ConversationKey, id::ConversationId, position::Position,
-    tenant::TenantId,
+    clock::Timestamp, conversation::ConversationKey, deadline::in_time, id::ConversationId,
+    position::Position, tenant::TenantId,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Rows, Transaction, types::Type};
 use tokio::sync::Semaphore;
 
 use super::{
     OpenError, closed,
-    commit::{self, Extent},
+    extent::{Extent, position},
     failed, schema,
 };
 use crate::{Entry, Filter, LogError};
@@ -62,7 +62,8 @@ impl Readers {
         &self,
         read: impl FnOnce(&Snapshot<'_>) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
-        let answer = async {
+        let unavailable = |why: String| LogError::Unavailable(format!("its disk: {why}"));
+        in_time(DEADLINE, unavailable, async {
             let turn = self.turns.clone().acquire_owned().await.map_err(|_| closed())?;
             let free = self.free.clone();
             let reading = tokio::task::spawn_blocking(move || {
@@ -75,13 +76,8 @@ impl Readers {
             reading
                 .await
                 .unwrap_or_else(|_| Err(LogError::Unavailable("the process stops".to_owned())))
-        };
-        match tokio::time::timeout(DEADLINE, answer).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                Err(LogError::Unavailable(format!("its disk has not answered within {DEADLINE:?}")))
-            }
-        }
+        })
+        .await
     }
 }
 
@@ -159,34 +155,43 @@ impl<'a> Snapshot<'a> {
         Ok(Stretch { start, entries, through: if whole { end.max(last) } else { last } })
     }
 
-    /// What follows `after` and is not acknowledged, while `fits` says so of the next record's
-    /// length; and whether that is all of it.
+    /// What follows `after` and `group` has not acknowledged, while `fits` says so of the next
+    /// record's length; and whether that is all of it.
     pub(super) fn unacked_after(
         &self,
+        group: &str,
         after: Position,
         fits: impl FnMut(usize) -> bool,
     ) -> Result<(Vec<Entry>, bool), LogError> {
         let read = || {
             let mut statement = self.0.prepare_cached(
                 "SELECT position, tenant, conversation, stored_at, record FROM entries
-                 WHERE position > ?1 AND position > (SELECT persisted FROM standing)
-                     AND NOT EXISTS (SELECT 1 FROM acked WHERE acked.position = entries.position)
+                 WHERE position > ?2
+                     AND position > (SELECT acked_through FROM consumer_groups WHERE name = ?1)
+                     AND NOT EXISTS (SELECT 1 FROM acked
+                         WHERE consumer_group = ?1 AND acked.position = entries.position)
                  ORDER BY position",
             )?;
-            take_while_fits(statement.query([after.as_i64()])?, fits)
+            take_while_fits(statement.query((group, after.as_i64()))?, fits)
         };
         read().map_err(|error: rusqlite::Error| failed(&error))
     }
 
-    /// The entry at this position, if it is not acknowledged.
-    pub(super) fn unacked_at(&self, position: Position) -> Result<Option<Entry>, LogError> {
+    /// The entry at this position, if `group` has not acknowledged it.
+    pub(super) fn unacked_at(
+        &self,
+        group: &str,
+        position: Position,
+    ) -> Result<Option<Entry>, LogError> {
         let read = || {
             let mut statement = self.0.prepare_cached(
                 "SELECT position, tenant, conversation, stored_at, record FROM entries
-                 WHERE position = ?1 AND position > (SELECT persisted FROM standing)
-                     AND NOT EXISTS (SELECT 1 FROM acked WHERE acked.position = entries.position)",
+                 WHERE position = ?2
+                     AND position > (SELECT acked_through FROM consumer_groups WHERE name = ?1)
+                     AND NOT EXISTS (SELECT 1 FROM acked
+                         WHERE consumer_group = ?1 AND acked.position = entries.position)",
             )?;
-            statement.query_row([position.as_i64()], entry).optional()
+            statement.query_row((group, position.as_i64()), entry).optional()
         };
         read().map_err(|error| failed(&error))
     }
@@ -245,7 +250,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let id = ConversationId::from_bytes(row.get(2)?);
     Ok(Entry {
         conversation: ConversationKey { tenant, id },
-        position: commit::position(row, 0)?,
+        position: position(row, 0)?,
         stored_at: Timestamp::from_millis(row.get(3)?),
         record: Bytes::copy_from_slice(record(row)?),
     })

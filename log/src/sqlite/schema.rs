@@ -7,49 +7,18 @@ use std::{
 };
 
 use parlor_common::position::{Epoch, Position};
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use tracing::warn;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use tracing::{info, warn};
 
-use super::commit;
+use super::{
+    commit,
+    extent::Extent,
+    layout::{self, Found, LAYOUT},
+};
+use crate::PERSISTER;
 
-/// The layout that this code reads and writes.
-const LAYOUT: i64 = 1;
-/// Marks a SQLite file as an embedded log: `PLog`.
-const APPLICATION: i64 = 0x504c_6f67;
 /// How long a connection waits for a lock that only a visiting tool can hold.
 const BUSY: Duration = Duration::from_secs(2);
-
-/// The last column is the largest, so that the others are read without it. `position` is the rowid,
-/// which every index ends with: each is ordered by position.
-const TABLES: &str = "
-    CREATE TABLE entries (
-        position INTEGER PRIMARY KEY,
-        id BLOB NOT NULL UNIQUE,
-        tenant TEXT NOT NULL,
-        conversation BLOB NOT NULL,
-        stored_at INTEGER NOT NULL,
-        record BLOB NOT NULL
-    );
-    CREATE INDEX entries_by_tenant ON entries (tenant);
-    CREATE INDEX entries_by_conversation ON entries (tenant, conversation);
-    -- Acknowledged, but something before is not: what lies at or before `persisted` is not in here.
-    CREATE TABLE acked (position INTEGER PRIMARY KEY);
-    CREATE TABLE set_aside (
-        position INTEGER PRIMARY KEY,
-        id BLOB NOT NULL,
-        tenant TEXT NOT NULL,
-        conversation BLOB NOT NULL,
-        stored_at INTEGER NOT NULL,
-        set_aside_at INTEGER NOT NULL,
-        reason TEXT NOT NULL,
-        record BLOB NOT NULL
-    );
-    CREATE TABLE standing (
-        only INTEGER PRIMARY KEY CHECK (only = 1),
-        epoch_start INTEGER NOT NULL,
-        persisted INTEGER NOT NULL
-    );
-";
 
 /// Why the embedded log could not be opened; each is a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +53,9 @@ pub enum OpenError {
         /// What SQLite says.
         reason: String,
     },
+    /// A group of consumers has a name that no log takes.
+    #[error("embedded.log.groups: {0:?} cannot be a group's name")]
+    Group(String),
     /// There is no epoch after the one that the store has seen.
     #[error("the epochs are used up")]
     NoEpoch,
@@ -116,9 +88,13 @@ pub(super) fn hold(folder: &Path) -> Result<Held, OpenError> {
     }
 }
 
-/// Opens the file for writing, makes it where it is missing, and moves it to a new epoch where it
-/// has lost what the store has `seen`.
-pub(super) fn open(path: &Path, seen: Option<Position>) -> Result<Connection, OpenError> {
+/// Opens the file for writing, makes it where it is missing, adds the `groups` that it lacks, and
+/// moves it to a new epoch where it has lost what the store has `seen`.
+pub(super) fn open<'a>(
+    path: &Path,
+    seen: Option<Position>,
+    groups: impl Iterator<Item = &'a str>,
+) -> Result<Connection, OpenError> {
     let refused = |error: rusqlite::Error| OpenError::File {
         path: path.to_owned(),
         reason: error.to_string(),
@@ -129,40 +105,68 @@ pub(super) fn open(path: &Path, seen: Option<Position>) -> Result<Connection, Op
     let mut connection = Connection::open_with_flags(path, flags).map_err(refused)?;
     connection.busy_timeout(BUSY).map_err(refused)?;
     // Looked at before anything is changed: the file may be somebody else's.
-    let new = check(&connection, path)?;
+    let found = check(&connection, path)?;
     prepare(&connection).map_err(refused)?;
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(refused)?;
-    if new {
+    if found == Found::New {
         let epoch = match seen {
             Some(seen) => seen.epoch().next().ok_or(OpenError::NoEpoch)?,
             None => Epoch::FIRST,
         };
-        make(&transaction, epoch).map_err(refused)?;
-    } else if let Some(seen) = seen {
-        let commit::Extent { end, persisted, .. } =
-            commit::Extent::read(&transaction).map_err(refused)?;
-        if seen < persisted {
-            deliver_again(&transaction, seen, persisted).map_err(refused)?;
-        }
-        if seen > end {
-            let epoch = seen.epoch().max(end.epoch()).next().ok_or(OpenError::NoEpoch)?;
-            warn!(%end, %seen, %epoch, "the log ends before what the store has seen: it was restored, or lost its end, and goes on in a new epoch");
-            transaction
-                .execute("UPDATE standing SET epoch_start = ?1", [epoch.start().as_i64()])
-                .and_then(|_| commit::raise_persisted(&transaction))
-                .map_err(refused)?;
+        layout::make(&transaction, epoch).map_err(refused)?;
+    } else if found == Found::Older {
+        layout::migrate(&transaction).map_err(refused)?;
+        info!(layout = LAYOUT, "the embedded log has the current layout now");
+    }
+    layout::provision(&transaction, groups).map_err(refused)?;
+    if found != Found::New {
+        lower_floors(&transaction).map_err(refused)?;
+        if let Some(seen) = seen {
+            let Extent { end, persisted, .. } = Extent::read(&transaction).map_err(refused)?;
+            if seen <= end {
+                deliver_again(&transaction, seen, persisted).map_err(refused)?;
+            } else {
+                let epoch = seen.epoch().max(end.epoch()).next().ok_or(OpenError::NoEpoch)?;
+                warn!(%end, %seen, %epoch, "the log ends before what the store has seen: it was \
+                    restored, or lost its end, and goes on in a new epoch");
+                begin_epoch(&transaction, epoch).map_err(refused)?;
+            }
         }
     }
     transaction.commit().map_err(refused)?;
     Ok(connection)
 }
 
+fn begin_epoch(transaction: &Transaction<'_>, epoch: Epoch) -> rusqlite::Result<()> {
+    transaction.execute("UPDATE standing SET epoch_start = ?1", [epoch.start().as_i64()])?;
+    let mut names = transaction.prepare("SELECT name FROM consumer_groups")?;
+    let names: Vec<String> =
+        names.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    names.iter().try_for_each(|group| commit::raise(transaction, group))
+}
+
+/// A group whose floor lies ahead of the log's end would never be given what is appended up to
+/// there. One file cannot come to that by itself, but tools can bring it to it.
+fn lower_floors(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let end = Extent::read(transaction)?.end.as_i64();
+    let lowered = transaction
+        .execute("UPDATE consumer_groups SET acked_through = ?1 WHERE acked_through > ?1", [end])?;
+    transaction.execute("DELETE FROM acked WHERE position > ?1", [end])?;
+    if lowered > 0 {
+        warn!(
+            groups = lowered,
+            "groups had acknowledged what the log does not have: they go on at its end"
+        );
+    }
+    Ok(())
+}
+
 /// The store has `seen` less than was acknowledged: it was lost, or restored from a copy, and is
 /// made whole from here, as far back as the log goes. Where nothing that is kept lies between the
 /// two, there is nothing to do.
 fn deliver_again(
-    transaction: &rusqlite::Transaction<'_>,
+    transaction: &Transaction<'_>,
     seen: Position,
     persisted: Position,
 ) -> rusqlite::Result<()> {
@@ -173,9 +177,13 @@ fn deliver_again(
         |row| row.get(0),
     )?;
     if count > 0 {
-        warn!(%seen, %persisted, count, "the store has seen less than it acknowledged: what lies between is delivered again");
-        transaction.execute("UPDATE standing SET persisted = ?1", [seen.as_i64()])?;
-        transaction.execute("DELETE FROM acked", [])?;
+        warn!(%seen, %persisted, count, "the store has seen less than it acknowledged: what lies \
+            between is delivered again");
+        transaction.execute(
+            "UPDATE consumer_groups SET acked_through = ?2 WHERE name = ?1",
+            (PERSISTER, seen.as_i64()),
+        )?;
+        transaction.execute("DELETE FROM acked WHERE consumer_group = ?1", [PERSISTER])?;
     }
     Ok(())
 }
@@ -193,22 +201,12 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
         .map_err(|error| OpenError::File { path: path.to_owned(), reason: error.to_string() })
 }
 
-/// Whether the file is new; an error where it is not one of ours.
-fn check(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
-    let number =
-        |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let looked = number("application_id").and_then(|application| {
-        let tables: i64 =
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        Ok((application, tables, number("user_version")?))
-    });
-    match looked {
-        Ok((0, 0, 0)) => Ok(true),
-        Ok((APPLICATION, _, LAYOUT)) => Ok(false),
-        Ok((APPLICATION, _, found)) if found > LAYOUT => {
-            Err(OpenError::Newer { path: path.to_owned(), found })
-        }
-        Ok(_) => Err(OpenError::Foreign(path.to_owned())),
+/// What the file is; an error where it is nothing that this code can write.
+fn check(connection: &Connection, path: &Path) -> Result<Found, OpenError> {
+    match layout::look(connection) {
+        Ok(found @ (Found::New | Found::Current | Found::Older)) => Ok(found),
+        Ok(Found::Newer(found)) => Err(OpenError::Newer { path: path.to_owned(), found }),
+        Ok(Found::Foreign) => Err(OpenError::Foreign(path.to_owned())),
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
             Err(OpenError::Foreign(path.to_owned()))
         }
@@ -229,15 +227,4 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     // After a long read has kept the WAL from being used again, it is cut back to 16 MiB.
     connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
     connection.pragma_update(None, "cache_size", -(16 << 10))
-}
-
-fn make(transaction: &rusqlite::Transaction<'_>, epoch: Epoch) -> rusqlite::Result<()> {
-    transaction.execute_batch(TABLES)?;
-    let start = epoch.start().as_i64();
-    transaction.execute(
-        "INSERT INTO standing (only, epoch_start, persisted) VALUES (1, ?1, ?1)",
-        [start],
-    )?;
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", LAYOUT)
 }

@@ -12,8 +12,10 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::BatchLimit;
+use crate::{BatchLimit, PERSISTER};
 
+/// A group beside the persister's, which need not be named.
+const OTHER: &str = "other";
 const MAX_AGE: Duration = Duration::from_secs(60);
 const ANY: BatchLimit = BatchLimit { count: 100, bytes: 1 << 20 };
 
@@ -38,8 +40,12 @@ fn open_with(
     max_bytes: u64,
     clock: Clock,
 ) -> Result<SqliteLog, OpenError> {
-    let settings =
-        SqliteLogSettings { max_bytes, max_age: MAX_AGE, ack_wait: Duration::from_secs(5) };
+    let settings = SqliteLogSettings {
+        max_bytes,
+        max_age: MAX_AGE,
+        ack_wait: Duration::from_secs(5),
+        groups: vec![OTHER.to_owned()],
+    };
     SqliteLog::open(folder, settings, clock, seen, Metrics::unregistered())
 }
 
@@ -51,9 +57,20 @@ async fn append(log: &SqliteLog, number: u8) -> Position {
 }
 
 async fn all_deliveries(log: &SqliteLog) -> (Box<dyn Deliveries>, Vec<crate::Delivery>) {
-    let mut deliveries = log.deliveries(Shard::ONLY, PERSISTER).await.unwrap();
+    deliveries_of(log, PERSISTER).await
+}
+
+async fn deliveries_of(
+    log: &SqliteLog,
+    group: &str,
+) -> (Box<dyn Deliveries>, Vec<crate::Delivery>) {
+    let mut deliveries = log.deliveries(Shard::ONLY, group).await.unwrap();
     let taken = deliveries.next(ANY, Duration::ZERO).await.unwrap();
     (deliveries, taken)
+}
+
+fn positions(deliveries: &[crate::Delivery]) -> Vec<Position> {
+    deliveries.iter().map(|delivery| delivery.entry.position).collect()
 }
 
 async fn positions_after(log: &SqliteLog, after: Position) -> Vec<Position> {
@@ -66,7 +83,8 @@ async fn positions_after(log: &SqliteLog, after: Position) -> Vec<Position> {
 #[test]
 fn a_commit_is_fsynced_before_it_returns() {
     let folder = TempDir::new().unwrap();
-    let connection = schema::open(&folder.path().join("log.db"), None).unwrap();
+    let connection =
+        schema::open(&folder.path().join("log.db"), None, [PERSISTER].into_iter()).unwrap();
     let pragma = |name: &str| {
         connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
     };
@@ -77,7 +95,8 @@ fn a_commit_is_fsynced_before_it_returns() {
 #[test]
 fn a_page_is_found_by_an_index_and_not_by_looking_at_everything() {
     let folder = TempDir::new().unwrap();
-    let connection = schema::open(&folder.path().join("log.db"), None).unwrap();
+    let connection =
+        schema::open(&folder.path().join("log.db"), None, [PERSISTER].into_iter()).unwrap();
     for (index, filter) in [
         (
             "entries_by_conversation (tenant=? AND conversation=? AND rowid>?)",
@@ -255,20 +274,184 @@ async fn what_is_old_is_kept_until_it_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn what_is_set_aside_is_kept_with_its_reason() {
+async fn a_dead_letter_is_kept_with_its_reason() {
     let folder = TempDir::new().unwrap();
     let log = open(folder.path(), None).unwrap();
     append(&log, 7).await;
     let (mut deliveries, taken) = all_deliveries(&log).await;
-    deliveries.set_aside(&taken[0], "it is no record").await.unwrap();
+    deliveries.dead_letter(&taken[0], "it is no record").await.unwrap();
     log.close().await.unwrap();
     let file = Connection::open(folder.path().join("log.db")).unwrap();
     let kept: (i64, String, Vec<u8>) = file
-        .query_row("SELECT position, reason, record FROM set_aside", [], |row| {
+        .query_row("SELECT position, reason, record FROM dead_letters", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .unwrap();
     assert_eq!(kept, (at(1, 1).as_i64(), "it is no record".to_owned(), vec![7]));
+}
+
+#[tokio::test]
+async fn a_group_that_stands_still_does_not_keep_what_is_old_and_persisted() {
+    let folder = TempDir::new().unwrap();
+    let now = Arc::new(AtomicI64::new(1_790_000_000_000));
+    let told = now.clone();
+    let clock = Clock::new(move || Timestamp::from_millis(told.load(Ordering::Relaxed)));
+    let log = open_with(folder.path(), None, 1 << 30, clock).unwrap();
+    for number in 1..=3 {
+        append(&log, number).await;
+    }
+    let (mut deliveries, taken) = all_deliveries(&log).await;
+    deliveries.ack(&taken).await.unwrap();
+    now.fetch_add(10 * i64::try_from(MAX_AGE.as_millis()).unwrap(), Ordering::Relaxed);
+    let began = Instant::now();
+    while log.state(Shard::ONLY).await.unwrap().start < at(1, 2) {
+        assert!(began.elapsed() < Duration::from_secs(20), "it was not forgotten");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (_, taken) = deliveries_of(&log, OTHER).await;
+    assert_eq!(positions(&taken), [at(1, 3)], "the last entry is always kept");
+}
+
+// === groups ===
+
+#[tokio::test]
+async fn a_group_that_is_added_begins_with_the_oldest_entry() {
+    let folder = TempDir::new().unwrap();
+    let settings = |groups: &[&str]| SqliteLogSettings {
+        max_bytes: 1 << 30,
+        max_age: MAX_AGE,
+        ack_wait: Duration::from_secs(5),
+        groups: groups.iter().map(|&group| group.to_owned()).collect(),
+    };
+    let open = |groups: &[&str]| {
+        let metrics = Metrics::unregistered();
+        SqliteLog::open(folder.path(), settings(groups), Clock::system(), None, metrics)
+    };
+    let log = open(&[]).unwrap();
+    append(&log, 1).await;
+    append(&log, 2).await;
+    let (mut deliveries, taken) = all_deliveries(&log).await;
+    deliveries.ack(&taken).await.unwrap();
+    assert!(log.deliveries(Shard::ONLY, "webhooks").await.is_err());
+    log.close().await.unwrap();
+
+    let log = open(&["webhooks"]).unwrap();
+    let (mut deliveries, taken) = deliveries_of(&log, "webhooks").await;
+    assert_eq!(positions(&taken), [at(1, 1), at(1, 2)]);
+    deliveries.ack(&taken[..1]).await.unwrap();
+    log.close().await.unwrap();
+
+    // A group that is not named is refused and keeps its progress until it is named again.
+    let log = open(&[]).unwrap();
+    assert!(log.deliveries(Shard::ONLY, "webhooks").await.is_err());
+    log.close().await.unwrap();
+    let log = open(&["webhooks"]).unwrap();
+    assert_eq!(positions(&deliveries_of(&log, "webhooks").await.1), [at(1, 2)]);
+    log.close().await.unwrap();
+
+    let error = open(&["web hooks"]).unwrap_err().to_string();
+    assert_eq!(error, "embedded.log.groups: \"web hooks\" cannot be a group's name");
+}
+
+#[tokio::test]
+async fn groups_that_have_acknowledged_more_than_the_log_has_go_on_at_its_end() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path(), None).unwrap();
+    append(&log, 1).await;
+    log.close().await.unwrap();
+    let file = Connection::open(folder.path().join("log.db")).unwrap();
+    file.execute("UPDATE consumer_groups SET acked_through = ?1", [at(1, 9).as_i64()]).unwrap();
+    drop(file);
+
+    let log = open(folder.path(), None).unwrap();
+    assert_eq!(log.state(Shard::ONLY).await.unwrap().persisted, at(1, 1));
+    append(&log, 2).await;
+    for group in [PERSISTER, OTHER] {
+        assert_eq!(positions(&deliveries_of(&log, group).await.1), [at(1, 2)], "{group}");
+    }
+}
+
+/// A file as layout 1 had it: three entries, the first persisted, the third acknowledged, and the
+/// second set aside by an earlier life.
+const LAYOUT_1: &str = "
+    CREATE TABLE entries (
+        position INTEGER PRIMARY KEY,
+        id BLOB NOT NULL UNIQUE,
+        tenant TEXT NOT NULL,
+        conversation BLOB NOT NULL,
+        stored_at INTEGER NOT NULL,
+        record BLOB NOT NULL
+    );
+    CREATE INDEX entries_by_tenant ON entries (tenant);
+    CREATE INDEX entries_by_conversation ON entries (tenant, conversation);
+    CREATE TABLE acked (position INTEGER PRIMARY KEY);
+    CREATE TABLE set_aside (
+        position INTEGER PRIMARY KEY,
+        id BLOB NOT NULL,
+        tenant TEXT NOT NULL,
+        conversation BLOB NOT NULL,
+        stored_at INTEGER NOT NULL,
+        set_aside_at INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        record BLOB NOT NULL
+    );
+    CREATE TABLE standing (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        epoch_start INTEGER NOT NULL,
+        persisted INTEGER NOT NULL
+    );
+    PRAGMA journal_mode = wal;
+    PRAGMA application_id = 0x504c6f67;
+    PRAGMA user_version = 1;
+";
+
+#[tokio::test]
+async fn a_file_of_layout_1_keeps_its_entries_progress_and_dead_letters() {
+    let folder = TempDir::new().unwrap();
+    let file = Connection::open(folder.path().join("log.db")).unwrap();
+    file.execute_batch(LAYOUT_1).unwrap();
+    for number in 1..=4_u8 {
+        file.execute(
+            "INSERT INTO entries VALUES (?1, ?2, 'a', ?3, 1790000000000, ?4)",
+            (at(2, number.into()).as_i64(), [number; 16], [1_u8; 16], [number]),
+        )
+        .unwrap();
+    }
+    file.execute("INSERT INTO standing VALUES (1, ?1, ?2)", (at(2, 0).as_i64(), at(2, 1).as_i64()))
+        .unwrap();
+    file.execute("INSERT INTO acked VALUES (?1)", [at(2, 3).as_i64()]).unwrap();
+    file.execute(
+        "INSERT INTO set_aside VALUES (?1, x'02', 'a', x'01', 5, 6, 'it is no record', x'07')",
+        [at(1, 8).as_i64()],
+    )
+    .unwrap();
+    drop(file);
+
+    let log = open(folder.path(), Some(at(2, 3))).unwrap();
+    let state = log.state(Shard::ONLY).await.unwrap();
+    assert_eq!((state.start, state.end, state.persisted), (at(2, 0), at(2, 4), at(2, 1)));
+    let (mut deliveries, taken) = all_deliveries(&log).await;
+    assert_eq!(positions(&taken), [at(2, 2), at(2, 4)]);
+    deliveries.ack(&taken[..1]).await.unwrap();
+    assert_eq!(log.state(Shard::ONLY).await.unwrap().persisted, at(2, 3));
+    assert_eq!(positions(&deliveries_of(&log, OTHER).await.1).len(), 4, "a new group has it all");
+    let again = log.append(&key(), &EventId::from_bytes([4; 16]), Bytes::new()).await.unwrap();
+    assert_eq!((again.position, again.duplicate), (at(2, 4), true));
+    assert_eq!(append(&log, 5).await, at(2, 5));
+    log.close().await.unwrap();
+
+    let file = Connection::open(folder.path().join("log.db")).unwrap();
+    let kept: (String, i64, i64, String, Vec<u8>) = file
+        .query_row(
+            "SELECT consumer_group, position, dead_at, reason, record FROM dead_letters",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+        )
+        .unwrap();
+    let reason = "it is no record".to_owned();
+    assert_eq!(kept, (PERSISTER.to_owned(), at(1, 8).as_i64(), 6, reason, vec![7]));
+    drop(file);
+    assert_eq!(append(&open(folder.path(), None).unwrap(), 6).await, at(2, 6), "once is enough");
 }
 
 // === opening and closing ===
@@ -324,10 +507,10 @@ fn what_is_no_log_is_refused_with_a_sentence_and_left_alone() {
     assert!(refusal().ends_with("log.db is not an embedded log of Parlor"), "{}", refusal());
 
     fs::remove_file(&path).unwrap();
-    drop(schema::open(&path, None).unwrap());
+    drop(schema::open(&path, None, [PERSISTER].into_iter()).unwrap());
     Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 9").unwrap();
     assert!(
-        refusal().ends_with("log.db has layout 9, which is newer than this program's layout 1"),
+        refusal().ends_with("log.db has layout 9, which is newer than this program's layout 2"),
         "{}",
         refusal()
     );

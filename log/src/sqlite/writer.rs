@@ -11,12 +11,21 @@ use std::{
 };
 
 use bytes::Bytes;
-use parlor_common::{clock::Clock, conversation::ConversationKey, id::EventId, position::Position};
+use parlor_common::{
+    clock::Clock, conversation::ConversationKey, deadline::in_time, id::EventId, position::Position,
+};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tracing::{info, warn};
 
-use super::{SqliteLogSettings, closed, commit, failed, schema::Held};
+use super::{
+    closed, commit,
+    extent::Extent,
+    failed,
+    job::{Append, Reply, Settle, Settled},
+    schema::Held,
+    settings::SqliteLogSettings,
+};
 use crate::{Appended, LogError, Metrics};
 
 /// How long anybody waits for the writer: the trait's limit of an append.
@@ -31,39 +40,12 @@ const COMMIT_ITEMS: usize = 1_024;
 /// How often the writer looks for what is old enough to be forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 
-type Reply<T> = oneshot::Sender<Result<T, LogError>>;
-
 /// The way to the writer. Cheap to clone; the writer ends when it is told to, or when every clone
 /// is gone.
 #[derive(Clone, Debug)]
 pub(super) struct WriterHandle {
     queue: SyncSender<Queued>,
     room: Arc<Semaphore>,
-}
-
-/// A record that is to be appended.
-#[derive(Debug)]
-pub(super) struct Append {
-    pub(super) conversation: ConversationKey,
-    pub(super) id: EventId,
-    pub(super) record: Bytes,
-    reply: Reply<Appended>,
-}
-
-/// Deliveries that are done with.
-#[derive(Debug)]
-pub(super) struct Mark {
-    pub(super) kind: MarkKind,
-    reply: Reply<()>,
-}
-
-/// How they are done with.
-#[derive(Debug)]
-pub(super) enum MarkKind {
-    /// They are stored.
-    Ack(Vec<Position>),
-    /// This one cannot be stored, for this reason.
-    SetAside(Position, String),
 }
 
 #[derive(Debug)]
@@ -76,7 +58,7 @@ struct Queued {
 #[derive(Debug)]
 enum Command {
     Append(Append),
-    Mark(Mark),
+    Settle(Settle),
     Close(Reply<()>),
 }
 
@@ -84,7 +66,7 @@ enum Command {
 #[derive(Debug, Default)]
 struct Gathered {
     appends: Vec<Append>,
-    marks: Vec<Mark>,
+    settles: Vec<Settle>,
     closes: Vec<Reply<()>>,
     rooms: Vec<OwnedSemaphorePermit>,
 }
@@ -110,7 +92,7 @@ pub(super) fn start(
     clock: Clock,
     metrics: Metrics,
 ) -> std::io::Result<(WriterHandle, watch::Receiver<Position>)> {
-    let standing = commit::Extent::read(&connection).map_err(std::io::Error::other)?;
+    let standing = Extent::read(&connection).map_err(std::io::Error::other)?;
     let (sender, queue) = sync_channel(QUEUE_ITEMS);
     let (end, watched) = watch::channel(standing.end);
     let writer = Writer {
@@ -152,8 +134,8 @@ impl WriterHandle {
         self.ask(bytes, |reply| Command::Append(Append { conversation, id, record, reply })).await
     }
 
-    pub(super) async fn mark(&self, kind: MarkKind) -> Result<(), LogError> {
-        self.ask(0, |reply| Command::Mark(Mark { kind, reply })).await
+    pub(super) async fn settle(&self, group: Arc<str>, how: Settled) -> Result<(), LogError> {
+        self.ask(0, |reply| Command::Settle(Settle { group, how, reply })).await
     }
 
     pub(super) async fn close(&self) -> Result<(), LogError> {
@@ -165,20 +147,16 @@ impl WriterHandle {
         bytes: usize,
         command: impl FnOnce(Reply<T>) -> Command,
     ) -> Result<T, LogError> {
-        let asked = async {
+        let unavailable = |why: String| LogError::Unavailable(format!("its disk: {why}"));
+        in_time(DEADLINE, unavailable, async {
             let bytes = u32::try_from(bytes + COMMAND_BYTES).unwrap_or(u32::MAX);
             let room = self.room.clone().acquire_many_owned(bytes).await.map_err(|_| closed())?;
             let (reply, answer) = oneshot::channel();
             // Never full: the room that was acquired is a place in it, too.
             self.queue.try_send(Queued { command: command(reply), room }).map_err(|_| closed())?;
             answer.await.map_err(|_| closed())?
-        };
-        match tokio::time::timeout(DEADLINE, asked).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                Err(LogError::Unavailable(format!("its disk has not answered within {DEADLINE:?}")))
-            }
-        }
+        })
+        .await
     }
 }
 
@@ -189,7 +167,7 @@ impl Gathered {
         self.rooms.push(queued.room);
         match queued.command {
             Command::Append(append) => self.appends.push(append),
-            Command::Mark(mark) => self.marks.push(mark),
+            Command::Settle(settle) => self.settles.push(settle),
             Command::Close(reply) => self.closes.push(reply),
         }
     }
@@ -229,19 +207,19 @@ impl Writer {
     }
 
     fn commit(&mut self, gathered: Gathered) {
-        let Gathered { appends, marks, closes: _, rooms } = gathered;
-        if appends.is_empty() && marks.is_empty() {
+        let Gathered { appends, settles, closes: _, rooms } = gathered;
+        if appends.is_empty() && settles.is_empty() {
             return;
         }
-        match self.transact(&appends, &marks) {
+        match self.transact(&appends, &settles) {
             Ok((outcomes, end)) => {
                 self.succeeded();
                 self.end.send_if_modified(|known| std::mem::replace(known, end) != end);
                 for (append, outcome) in appends.into_iter().zip(outcomes) {
                     answer(append.reply, outcome);
                 }
-                for mark in marks {
-                    answer(mark.reply, Ok(()));
+                for settle in settles {
+                    answer(settle.reply, Ok(()));
                 }
             }
             Err(error) => {
@@ -249,8 +227,8 @@ impl Writer {
                 for append in appends {
                     answer(append.reply, Err(failed(&error)));
                 }
-                for mark in marks {
-                    answer(mark.reply, Err(failed(&error)));
+                for settle in settles {
+                    answer(settle.reply, Err(failed(&error)));
                 }
             }
         }
@@ -261,13 +239,13 @@ impl Writer {
     fn transact(
         &mut self,
         appends: &[Append],
-        marks: &[Mark],
+        settles: &[Settle],
     ) -> rusqlite::Result<(Vec<Result<Appended, LogError>>, Position)> {
         let now = self.clock.now();
         let max_bytes = self.settings.max_bytes;
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        commit::mark_all(&transaction, marks, now)?;
+        commit::settle_all(&transaction, settles, now)?;
         let mut outcomes = commit::append_all(&transaction, appends, max_bytes, now)?;
         if outcomes.iter().any(|outcome| matches!(outcome, Err(LogError::Full(_)))) {
             // What was committed a line above is now a duplicate of itself: only the refused are
@@ -283,7 +261,7 @@ impl Writer {
                 }
             }
         }
-        let end = commit::Extent::read(&transaction)?.end;
+        let end = Extent::read(&transaction)?.end;
         transaction.commit()?;
         if !appends.is_empty() {
             self.metrics.commit_appends.observe(appends.len() as f64);

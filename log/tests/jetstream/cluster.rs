@@ -14,7 +14,9 @@ use parlor_log::{
     jetstream::{JetStreamLog, JetStreamSettings},
 };
 
-use super::{connect, plan, provision_new, raw::Raw, server::variable, settings};
+use parlor_testbed::servers::{given, raw::Raw};
+
+use super::{connect, plan, provision_new, settings};
 use crate::suite::{
     Bounds, Harness, obligations,
     tools::{shard, within},
@@ -55,6 +57,11 @@ obligations! { crate::jetstream::cluster::Clustered:
         what_is_not_acknowledged_comes_again_to_another_reader
         two_readers_share_the_work
         the_persisted_position_waits_for_what_is_before
+        each_group_has_its_own_progress
+    }
+    consumers {
+        two_groups_are_apart_while_the_sink_of_one_does_not_answer
+        what_a_sink_refuses_is_a_dead_letter_and_the_rest_is_kept
     }
     states {
         an_empty_log_stands_at_its_epochs_start
@@ -68,7 +75,7 @@ obligations! { crate::jetstream::cluster::Clustered:
 
 /// Addresses in a variable, by comma.
 fn addresses(name: &str) -> Vec<String> {
-    variable(name).split(',').map(str::to_owned).collect()
+    given(name).split(',').map(str::to_owned).collect()
 }
 
 /// A namespace that no other test, of this run or another, has.
@@ -123,7 +130,7 @@ impl Drop for Clustered {
         let (namespace, url) = (self.settings.namespace.clone(), self.settings.urls[0].clone());
         let removing = async move {
             let mut raw = Raw::connect(&url).await;
-            for stream in ["CHAT_00_1", "CHAT_01_1", "DEAD"] {
+            for stream in ["CHAT_00_1", "CHAT_01_1", "DEAD_LETTERS"] {
                 raw.api(&format!("STREAM.DELETE.{namespace}_{stream}"), "").await;
             }
         };

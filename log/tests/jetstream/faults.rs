@@ -1,4 +1,4 @@
-//! Servers that are killed, frozen and away, and what is set aside.
+//! Servers that are killed, frozen and away, and dead letters.
 
 use std::{
     sync::Arc,
@@ -7,20 +7,24 @@ use std::{
 
 use bytes::Bytes;
 use parlor_common::position::Position;
-use parlor_log::{BatchLimit, EventLog, Filter, LogError, PERSISTER, Start};
-
-use super::{
-    connect, plan, provision_new,
-    server::{Cluster, Server},
-    settings,
-    single::Single,
+use parlor_log::{
+    BatchLimit, EventLog, Filter, LogError, PERSISTER, Start, jetstream::JetStreamSettings,
 };
+
+use parlor_testbed::{
+    network::nats::NatsProxy,
+    servers::{
+        own::{Cluster, Server},
+        raw::Raw,
+    },
+};
+
+use super::{connect, plan, provision_new, settings, single::Single};
 use crate::suite::{
     Bounds, Harness, obligations,
     tools::{
-        ahead, append, append_from_many, conversation, deliveries, end, eventually, follow, id,
-        in_order, persisted, positions, record, shard, tail, take, tenant, told, try_append,
-        within,
+        ahead, append, append_from_many, conversation, deliveries, end, follow, id, in_order,
+        persisted, positions, record, shard, tail, take, tenant, told, try_append, until, within,
     },
 };
 
@@ -99,11 +103,11 @@ async fn writing_during(
         (1..=4).map(|writer| write(log.clone(), writer, stop.clone())),
     );
     let playing = async {
-        eventually("the writers write", || reaches(log, ahead(start, 50))).await;
+        until("the writers write", async || reaches(log, ahead(start, 50)).await).await;
         fault.await;
         // They go on by themselves: more are acknowledged than could have been in flight.
         let now = log.state(shard(log)).await.map_or_else(|_| ahead(start, 500), |state| state.end);
-        eventually("the writers go on", || reaches(log, ahead(now, 200))).await;
+        until("the writers go on", async || reaches(log, ahead(now, 200)).await).await;
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     };
     let (acknowledged, ()) = within("the writers", async { tokio::join!(writers, playing) }).await;
@@ -210,6 +214,29 @@ async fn a_page_is_whole_where_the_replica_that_is_asked_lags() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_whole_where_an_answer_in_its_middle_is_lost() {
+    let single = Single::fresh(Bounds::default()).await;
+    let proxy = NatsProxy::before(&single.server.url()).await;
+    let behind = JetStreamSettings { urls: vec![proxy.url()], ..single.settings.clone() };
+    let reader: Arc<dyn EventLog> = Arc::new(connect(&behind).await.unwrap());
+    let mut appended = Vec::new();
+    for number in 0..10 {
+        appended.push(append(&single.log(), number).await);
+    }
+    let (filter, start) = (Filter::Tenant(tenant()), appended[0].before());
+    for lost in [1, 3, 7, 10] {
+        // Its answer is the only one that holds this: the sequence is the position's.
+        let losing = format!("Nats-Sequence: {lost}\r\n");
+        proxy.lose(Some(&losing));
+        let before = proxy.lost();
+        let page = within("a page", reader.read(&filter, start, 100)).await.unwrap();
+        assert_eq!(positions(&page.entries), appended, "without the answer of {lost}");
+        assert_eq!(page.through, appended[9]);
+        assert!(proxy.lost() > before, "the answer of {lost} was lost");
+    }
+}
+
 /// Appends as a client does: again under the same id.
 async fn append_patiently(log: &Arc<dyn EventLog>, text: impl ToString) -> Position {
     let (id, record) = (id(), record(text));
@@ -225,8 +252,7 @@ async fn append_patiently(log: &Arc<dyn EventLog>, text: impl ToString) -> Posit
 async fn healthy(cluster: &mut Cluster) {
     for server in &cluster.servers {
         let url = server.url();
-        eventually("the server is healthy", || async { super::raw::Raw::try_healthy(&url).await })
-            .await;
+        until("the server is healthy", async || Raw::is_healthy(&url).await).await;
     }
 }
 
@@ -256,8 +282,7 @@ async fn while_the_server_is_frozen_appends_are_unavailable_in_time_and_later_co
     assert!(matches!(state, Err(LogError::Unavailable(_))), "{state:?}");
 
     single.server.thaw();
-    eventually("it takes appends again", || async { attempts().await.iter().all(Result::is_ok) })
-        .await;
+    until("it takes appends again", async || attempts().await.iter().all(Result::is_ok)).await;
     let told: Vec<_> = attempts().await.into_iter().map(Result::unwrap).collect();
     assert!(told.iter().all(|appended| appended.duplicate));
     assert_eq!(
@@ -278,23 +303,25 @@ async fn two_nodes_that_append_the_same_id_are_told_the_same_position() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_set_aside_is_kept_with_its_reason() {
+async fn a_dead_letter_is_kept_with_its_reason() {
     let single = Single::fresh(Bounds::default()).await;
     let log = single.log();
     append(&log, "no record").await;
     let mut reader = deliveries(&log).await;
     let taken = take(&mut reader, 1).await;
-    reader.set_aside(&taken[0], "it is no record:\r\nNats-Rollup: all").await.unwrap();
-    // A lost answer makes a reader set it aside again.
-    reader.set_aside(&taken[0], "it is no record").await.unwrap();
-    eventually("it is persisted", || async { persisted(&log).await == taken[0].entry.position })
-        .await;
+    reader.dead_letter(&taken[0], "it is no record:\r\nNats-Rollup: all").await.unwrap();
+    // A lost answer makes a reader do it again.
+    reader.dead_letter(&taken[0], "it is no record").await.unwrap();
+    until("it is persisted", async || persisted(&log).await == taken[0].entry.position).await;
 
     let mut raw = single.server.raw().await;
-    assert_eq!(raw.api("STREAM.INFO.DEAD", "").await["state"]["messages"], 1);
-    let subject = format!("dead.{}.shop~example.{}", shard(&log), conversation(1).id);
+    assert_eq!(raw.api("STREAM.INFO.DEAD_LETTERS", "").await["state"]["messages"], 1);
+    let subject = format!("dead_letters.{}.shop~example.{}", shard(&log), conversation(1).id);
     let kept = raw
-        .api("STREAM.MSG.GET.DEAD", &serde_json::json!({ "last_by_subj": subject }).to_string())
+        .api(
+            "STREAM.MSG.GET.DEAD_LETTERS",
+            &serde_json::json!({ "last_by_subj": subject }).to_string(),
+        )
         .await;
     let decode = |field: &str| {
         let text = kept["message"][field].as_str().unwrap();
@@ -311,7 +338,7 @@ async fn what_is_set_aside_is_kept_with_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_under_a_foreign_subject_is_set_aside_and_skipped_by_tails_and_reads() {
+async fn a_message_under_a_foreign_subject_is_a_dead_letter_and_skipped_by_tails_and_reads() {
     let single = Single::fresh(Bounds::default()).await;
     let log = single.log();
     let mut tail = tail(&log, Start::End).await;
@@ -331,8 +358,8 @@ async fn a_message_under_a_foreign_subject_is_set_aside_and_skipped_by_tails_and
     let taken = take(&mut reader, 1).await;
     assert_eq!(taken[0].entry.position, ours);
     reader.ack(&taken).await.unwrap();
-    eventually("all is persisted", || async { persisted(&log).await == ours }).await;
-    assert_eq!(raw.api("STREAM.INFO.DEAD", "").await["state"]["messages"], 3);
+    until("all is persisted", async || persisted(&log).await == ours).await;
+    assert_eq!(raw.api("STREAM.INFO.DEAD_LETTERS", "").await["state"]["messages"], 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -358,8 +385,7 @@ async fn a_reader_whose_server_was_killed_is_told_and_a_new_one_gets_everything_
         "never ahead of what was acknowledged"
     );
     let mut reader = log.deliveries(shard(&log), PERSISTER).await.unwrap();
-    eventually("all is persisted", || async { persisted(&log).await == end || drain(&log).await })
-        .await;
+    until("all is persisted", async || persisted(&log).await == end || drain(&log).await).await;
     let left = within("a batch", reader.next(limit, Duration::from_millis(20))).await.unwrap();
     assert!(left.is_empty());
 }
@@ -383,5 +409,5 @@ async fn a_log_that_is_dropped_leaves_no_connection() {
     let log = connect(&settings).await.unwrap();
     assert!(server.connections().await > 1);
     drop(log);
-    eventually("only the asking one is left", || async { server.connections().await == 1 }).await;
+    until("only the asking one is left", async || server.connections().await == 1).await;
 }

@@ -3,9 +3,9 @@
 use parlor_common::position::{Epoch, Position};
 use parlor_log::{EventLog, LogError, PERSISTER, jetstream::JetStreamSettings};
 
-use super::{
-    connect, plan, provision_new, provision_seen, server::Server, settings, single::Single,
-};
+use parlor_testbed::servers::own::Server;
+
+use super::{connect, plan, provision_new, provision_seen, settings, single::Single};
 use crate::suite::{
     Bounds, Harness,
     tools::{append, deliveries, end, shard, take, within},
@@ -30,8 +30,8 @@ async fn the_second_run_changes_nothing() {
     let first = provision_new(&settings, &plan, &monitors).await.unwrap();
     assert_eq!(
         first.changes.len(),
-        5,
-        "two shards with a group each, and what was set aside: {first}"
+        7,
+        "two shards with two groups each, and the dead letters: {first}"
     );
     for monitors in [&monitors[..], &[]] {
         assert_eq!(provision_new(&settings, &plan, monitors).await.unwrap().changes, [""; 0]);

@@ -3,10 +3,9 @@
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{
-    http::{self, Visitor},
-    process::{Parlor, run},
-    socket::Socket,
+use parlor_testbed::{
+    client::{http, socket::Socket, visitor::Visitor},
+    nodes::{Parlor, run},
 };
 
 fn here() -> TempDir {

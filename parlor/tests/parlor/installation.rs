@@ -1,17 +1,19 @@
 //! An installation of the tests' own: nodes of each tier, on real servers, sharing nothing with
 //! other tests.
 
-use std::{env, fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use parlor_common::{
-    conversation::ConversationKey, id::EventId, metrics::Registry, position::Position,
+    conversation::ConversationKey, event::Audience, id::EventId, metrics::Registry,
+    position::Position,
 };
 use parlor_store::{CqlSettings, CqlStore, HistoryStore, Metrics, PageRange};
 use tempfile::TempDir;
 
-use crate::process::{Ended, Parlor, run};
-
-pub(crate) type Variables = Vec<(&'static str, String)>;
+use parlor_testbed::{
+    nodes::{Ended, Parlor, Variables, run},
+    servers::given,
+};
 
 /// The nodes, with a keyspace and a namespace of streams of their own.
 pub(crate) struct Installation {
@@ -37,12 +39,6 @@ impl Servers {
     pub(crate) fn given() -> Self {
         Self { nats: given("PARLOR_TEST_NATS"), cql: given("PARLOR_TEST_CQL") }
     }
-}
-
-fn given(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| {
-        panic!("{name} is not set: scripts/test starts the servers and sets it")
-    })
 }
 
 // === impl Installation ===
@@ -83,7 +79,10 @@ impl Installation {
         };
         let store =
             CqlStore::connect(&settings, Metrics::new(&Registry::new()).unwrap()).await.unwrap();
-        let page = store.page(conversation, PageRange::Before(Position::MAX), 1000).await.unwrap();
+        let page = store
+            .page(conversation, Audience::Agents, PageRange::Before(Position::MAX), 1000)
+            .await
+            .unwrap();
         page.events.iter().map(|event| event.record.id).collect()
     }
 }
@@ -121,13 +120,4 @@ pub(crate) fn provision(folder: &Path, variables: &Variables) -> Ended {
     variables
         .push(("PARLOR_PROVISION__MONITORS", format!("[{:?}]", given("PARLOR_TEST_NATS_MONITOR"))));
     run(folder, &["provision"], &variables)
-}
-
-/// Until a condition holds; fails after 30 s.
-pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-    while !holds().await {
-        assert!(tokio::time::Instant::now() < deadline, "not within 30 s: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }

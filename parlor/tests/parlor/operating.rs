@@ -9,7 +9,7 @@ use std::{
 
 use toml::{Table, Value};
 
-use crate::{http, process::Parlor};
+use parlor_testbed::{client::http, nodes::Parlor};
 
 const DEFAULTS: &str = "parlor/defaults.toml";
 const OPERATING: &str = "docs/OPERATING.md";

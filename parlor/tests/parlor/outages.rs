@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use parlor_common::{conversation::ConversationKey, id::ConversationId, tenant::TenantId};
 use serde_json::{Value, json};
 
-use crate::{
-    http::{Answer, Visitor},
-    installation::{Installation, Servers, until},
-    proxy::Proxy,
-    socket::Socket,
+use parlor_testbed::{
+    client::{http::Answer, socket::Socket, visitor::Visitor},
+    network::{Network, Proxy},
+    wait::until,
 };
+
+use crate::installation::{Installation, Servers};
 
 fn conversation_of(answer: &Answer) -> ConversationKey {
     let id = answer.json()["message"]["conversationId"].as_str().unwrap().to_owned();
@@ -38,7 +39,7 @@ async fn without_nats_a_send_is_refused_in_time_and_service_returns_by_itself() 
     let mut agent = Socket::agent(tiers.fanout.listen, "demo", &token, None).await;
     assert_eq!(agent.next().await["type"], "subscribed");
 
-    proxy.cut();
+    proxy.turn(Network::Broken);
     let asked = Instant::now();
     let refused = visitor.post(first, &text(1)).await.unwrap();
     assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
@@ -50,7 +51,7 @@ async fn without_nats_a_send_is_refused_in_time_and_service_returns_by_itself() 
     })
     .await;
 
-    proxy.mend();
+    proxy.turn(Network::Whole);
     until("a send is accepted again", async || {
         visitor.post(first, &text(2)).await.unwrap().status == 201
     })
@@ -84,7 +85,7 @@ async fn without_the_database_sends_and_live_delivery_do_not_notice_and_history_
     let mut agent = Socket::agent(tiers.fanout.listen, "demo", &token, None).await;
     assert_eq!(agent.next().await["type"], "subscribed");
 
-    proxy.cut();
+    proxy.turn(Network::Broken);
     for number in 1..20 {
         assert_eq!(visitor.post(first, &text(number)).await.unwrap().status, 201);
         assert_eq!(agent.next_text().await, format!("message {number}"));
@@ -95,7 +96,7 @@ async fn without_the_database_sends_and_live_delivery_do_not_notice_and_history_
         .await;
     assert_eq!(tiers.rows(&conversation).await.len(), 1);
 
-    proxy.mend();
+    proxy.turn(Network::Whole);
     until("the backlog is stored, each row once", async || {
         tiers.rows(&conversation).await.len() == 20
     })

@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 
 use tempfile::TempDir;
 
-use crate::process::{Ended, Parlor, free_address, run};
+use parlor_testbed::nodes::{Ended, Parlor, free_address, run};
 
 fn here() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -44,6 +44,25 @@ fn an_unknown_setting_is_refused_by_name() {
     fs::write(&file, "[persister]\nbatch_cuont = 5\n").unwrap();
     let ended = run(folder.path(), &["config", "--settings", file.to_str().unwrap()], &[]);
     assert_refused(&ended, 64, &["batch_cuont", "settings.toml"]);
+}
+
+#[test]
+fn what_kubernetes_says_of_a_service_called_parlor_is_no_setting() {
+    let links = [
+        ("PARLOR_SERVICE_HOST", "10.96.0.7"),
+        ("PARLOR_SERVICE_PORT", "8080"),
+        ("PARLOR_SERVICE_PORT_HTTP", "8080"),
+        ("PARLOR_PORT", "tcp://10.96.0.7:8080"),
+        ("PARLOR_PORT_8080_TCP", "tcp://10.96.0.7:8080"),
+        ("PARLOR_PORT_8080_TCP_PROTO", "tcp"),
+        ("PARLOR_PORT_8080_TCP_PORT", "8080"),
+        ("PARLOR_PORT_8080_TCP_ADDR", "10.96.0.7"),
+    ];
+    let mut variables = links.map(|(name, value)| (name, value.to_owned())).to_vec();
+    let ended = run(here().path(), &["config"], &variables);
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    variables.push(("PARLOR_PROT", "tcp://10.96.0.7:8080".to_owned()));
+    assert_refused(&run(here().path(), &["config"], &variables), 64, &["prot"]);
 }
 
 #[test]

@@ -8,12 +8,13 @@ use parlor_common::{
 };
 use serde_json::json;
 
-use crate::{
-    http::Visitor,
-    installation::{Installation, Servers, fresh_name, provision, until, variables},
-    process::run,
-    socket::Socket,
+use parlor_testbed::{
+    client::{socket::Socket, visitor::Visitor},
+    nodes::run,
+    wait::until,
 };
+
+use crate::installation::{Installation, Servers, fresh_name, provision, variables};
 
 /// A message sent by POST to one ingress reaches a widget's socket on the other and an agent on a
 /// fanout, is in the next GET on any ingress, and once in the database.

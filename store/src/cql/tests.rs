@@ -99,7 +99,7 @@ impl Bench {
     async fn newest(&self, limit: usize) -> (Vec<u64>, bool) {
         let page = self
             .store
-            .page(&self.conversation, PageRange::Before(Position::MAX), limit)
+            .page(&self.conversation, Audience::Visitor, PageRange::Before(Position::MAX), limit)
             .await
             .unwrap();
         (page.events.iter().map(|event| event.position.sequence()).collect(), page.more)
@@ -179,13 +179,13 @@ async fn a_keyspace_of_another_version_is_refused_with_a_sentence() {
         CqlSettings { keyspace: format!("{}_later", t.settings.keyspace), ..t.settings.clone() };
     CqlStore::provision(&settings).await.unwrap();
     let later =
-        format!("UPDATE {}.schema_version SET version = 2 WHERE part = 'store'", settings.keyspace);
+        format!("UPDATE {}.schema_version SET version = 3 WHERE part = 'store'", settings.keyspace);
     t.cql(&later).await;
     for refused in [
         CqlStore::connect(&settings, Metrics::unregistered()).await.map(drop),
         CqlStore::provision(&settings).await,
     ] {
         let Err(StoreError::Rejected(sentence)) = refused else { panic!("{refused:?}") };
-        assert!(sentence.contains("its schema is 2, this version knows 1"), "{sentence}");
+        assert!(sentence.contains("its schema is 3, this version knows 2"), "{sentence}");
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::{body::Body, response::Response};
 use parlor_auth::Kind;
-use parlor_common::problem::Problem;
+use parlor_common::{event::Audience, problem::Problem};
 
 use super::{
     super::{
@@ -20,7 +20,8 @@ pub(in super::super) async fn page(rest: &Deps, call: &mut Call) -> Result<Respo
     let wanted = wanted(rest, call, &tenant.id)?;
     match known(rest, call)? {
         Some(token) => {
-            let page = read_page(rest, &token.conversations(&tenant.id), wanted).await?;
+            let page = read_page(rest, &token.conversations(&tenant.id), Audience::Visitor, wanted)
+                .await?;
             page_answer(rest, &tenant.id, &page)
         }
         None => empty_page(rest, &tenant.id),

@@ -5,6 +5,7 @@ use http::{HeaderMap, StatusCode, header, uri::Authority};
 use parlor_auth::{Credential, Kind};
 use parlor_common::{
     conversation::ConversationSet,
+    event::Audience,
     frame::PROTOCOL,
     id::{ConversationId, VisitorId},
     position::Position,
@@ -78,7 +79,7 @@ pub(in super::super) async fn open(
 /// How far the visitor's conversations have got. While that cannot be read, what is stored will do:
 /// whoever resumes from there is shown more than it must, and misses nothing.
 async fn snapshot(rest: &Deps, set: &ConversationSet) -> Position {
-    let newest = rest.history.page(set, PageRange::Before(Position::MAX), 1);
+    let newest = rest.history.page(set, Audience::Visitor, PageRange::Before(Position::MAX), 1);
     let page = within(rest.settings.read_within, newest).await;
     page.map_or_else(|_| persisted(rest, set.tenant()), |page| page.through)
 }

@@ -1,0 +1,367 @@
+//! The hub: what the feeds bring goes to the outboxes of those who are to be shown it.
+//!
+//! A std mutex for each shard, and nothing is awaited under it. A session attaches under the same
+//! lock under which events are published, so that nothing falls between what the ring replayed and
+//! what comes live.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use parlor_common::{
+    conversation::ConversationKey,
+    cursor::Cursors,
+    position::Position,
+    shard::{Shard, Shards},
+    tenant::TenantId,
+};
+use parlor_history::Scope;
+use parlor_log::Entry;
+use tokio::sync::watch;
+
+use crate::{
+    FeedSettings, Metrics,
+    feed::{
+        item::Item,
+        ring::{Ring, RingBound},
+        span::{Begin, Coverage},
+    },
+    session::{outbox::Ended, viewer::Viewer},
+};
+
+/// Decides who is shown what. One for each node.
+#[derive(Debug)]
+pub struct Hub {
+    shards: Shards,
+    bound: RingBound,
+    cursors: Cursors,
+    metrics: Metrics,
+    shard_hubs: Vec<ShardHub>,
+}
+
+/// One shard's part of the hub.
+#[derive(Debug)]
+struct ShardHub {
+    state: Mutex<State>,
+    live: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// `None` while nobody follows the shard.
+    ring: Option<Ring<Item>>,
+    conversations: HashMap<ConversationKey, Vec<Arc<Subscriber>>>,
+    tenants: HashMap<TenantId, Vec<Arc<Subscriber>>>,
+}
+
+#[derive(Debug)]
+struct Subscriber {
+    viewer: Arc<Viewer>,
+    scope: Scope,
+    /// What lies at or before it is not shown: the client has it.
+    after: Position,
+    /// What an earlier subscription of the same connection has shown is not shown again.
+    shown: Option<Coverage>,
+}
+
+/// A subscription has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attached {
+    /// The position up to which the ring has been copied: it is live from here.
+    pub(crate) position: Position,
+    /// How many messages the ring replayed.
+    pub(crate) replayed: u64,
+}
+
+/// Why a subscription cannot begin there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Apart {
+    /// More lies between than the outbox has room for: show these frames first, which reach through
+    /// that position.
+    Far(VecDeque<Bytes>, Position),
+    /// The position lies below the ring's floor: read the log up to it.
+    Below,
+    /// The position lies ahead of the ring, and nobody has proven it.
+    Ahead,
+    /// Nobody follows the shard just now.
+    NotLive,
+}
+
+/// A subscription. Dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    hub: Arc<Hub>,
+    shard: Shard,
+    subscriber: Arc<Subscriber>,
+    /// It has been shown everything of its scope after this.
+    from: Position,
+}
+
+// === impl Hub ===
+
+impl Hub {
+    /// A hub that keeps a ring for each shard that is followed.
+    pub fn new(
+        shards: Shards,
+        settings: &FeedSettings,
+        cursors: Cursors,
+        metrics: Metrics,
+    ) -> Arc<Self> {
+        let hub = |_| ShardHub { state: Mutex::default(), live: watch::Sender::new(false) };
+        let bound = RingBound { events: settings.ring_events, bytes: settings.ring_bytes };
+        Arc::new(Self {
+            shards,
+            bound,
+            cursors,
+            metrics,
+            shard_hubs: shards.all().map(hub).collect(),
+        })
+    }
+
+    /// The shard of a tenant.
+    pub(crate) fn shard_of(&self, tenant: &TenantId) -> Shard {
+        self.shards.of(tenant)
+    }
+
+    /// A tail has begun after this position.
+    ///
+    /// A ring that ends there goes on. Where it ends elsewhere there is a hole: it begins anew, and
+    /// the sessions of the shard are told to come back.
+    pub(crate) fn begin(&self, shard: Shard, after: Position) {
+        let hub = self.shard_hub(shard);
+        let mut state = hub.lock();
+        if state.ring.as_ref().is_none_or(|ring| ring.end() != after) {
+            state.ring = Some(Ring::new(self.bound, after));
+            self.send_back(&mut state);
+        }
+        drop(state);
+        hub.live.send_replace(true);
+    }
+
+    /// Events may be missing after the ring's end: what it holds is let go of, and the shard's
+    /// sessions come back.
+    pub(crate) fn lost(&self, shard: Shard) {
+        let hub = self.shard_hub(shard);
+        hub.live.send_replace(false);
+        let mut state = hub.lock();
+        state.ring = None;
+        self.send_back(&mut state);
+    }
+
+    /// The last position that was published, while the shard is followed.
+    pub(crate) fn end(&self, shard: Shard) -> Option<Position> {
+        self.shard_hub(shard).lock().ring.as_ref().map(Ring::end)
+    }
+
+    /// Waits until the shard is followed. Cancel safe.
+    pub(crate) async fn live(&self, shard: Shard) {
+        let mut live = self.shard_hub(shard).live.subscribe();
+        // The sender lives as long as the hub, which is borrowed.
+        drop(live.wait_for(|live| *live).await);
+    }
+
+    /// Shows an entry of the log to everyone whose scope it belongs to.
+    pub(crate) fn publish(&self, shard: Shard, entry: Entry) {
+        let item = Item::new(entry);
+        let mut state = self.shard_hub(shard).lock();
+        let State { ring, conversations, tenants } = &mut *state;
+        let Some(ring) = ring else { return };
+        let position = item.position();
+        if position <= ring.end() {
+            return;
+        }
+        self.metrics.events.inc();
+        let one = conversations.get(item.conversation()).into_iter().flatten();
+        let all = tenants.get(&item.conversation().tenant).into_iter().flatten();
+        let mut shown = 0;
+        for subscriber in one.chain(all).filter(|subscriber| subscriber.awaits(position)) {
+            if let Some(frame) = self.frame(&item, &subscriber.viewer) {
+                subscriber.viewer.outbox().show(frame);
+                shown += 1;
+            }
+        }
+        self.metrics.deliveries.inc_by(shown);
+        ring.push(position, item.cost(), item);
+    }
+
+    /// Begins a subscription: what the ring holds after the position, then the frame that
+    /// `announce` makes of it, then all that follows. What lies within `shown` has been shown
+    /// before and is left out.
+    pub(crate) fn attach(
+        self: &Arc<Self>,
+        viewer: &Arc<Viewer>,
+        scope: &Scope,
+        begin: Begin,
+        shown: Option<Coverage>,
+        announce: impl FnOnce(Attached) -> Option<Bytes>,
+    ) -> Result<Subscription, Apart> {
+        let shard = self.shards.of(scope.tenant());
+        let mut state = self.shard_hub(shard).lock();
+        let ring = state.ring.as_ref().ok_or(Apart::NotLive)?;
+        let after = match begin {
+            Begin::Now => ring.end(),
+            Begin::Claimed(position) if position > ring.end() => return Err(Apart::Ahead),
+            Begin::Claimed(position) | Begin::Proven(position) if position < ring.floor() => {
+                return Err(Apart::Below);
+            }
+            Begin::Claimed(position) | Begin::Proven(position) => position,
+        };
+        let fresh = |position| !shown.is_some_and(|shown: Coverage| shown.contains(position));
+        let mut capacity = viewer.outbox().capacity();
+        let mut frames = VecDeque::new();
+        let mut through = after;
+        for (position, item) in ring.after(after).filter(|(position, _)| fresh(*position)) {
+            let shown =
+                scope.contains(item.conversation()).then(|| self.frame(item, viewer)).flatten();
+            if let Some(frame) = shown {
+                if !capacity.take(frame.len()) && !frames.is_empty() {
+                    return Err(Apart::Far(frames, through));
+                }
+                frames.push_back(frame);
+            }
+            through = position;
+        }
+        let replayed = frames.len() as u64;
+        frames.into_iter().for_each(|frame| viewer.outbox().show(frame));
+        let position = ring.end().max(after);
+        if let Some(frame) = announce(Attached { position, replayed }) {
+            viewer.outbox().say(frame);
+        }
+        let subscriber = Arc::new(Subscriber {
+            viewer: viewer.clone(),
+            scope: scope.clone(),
+            after: position,
+            shown,
+        });
+        state.insert(&subscriber);
+        let from = match begin {
+            Begin::Now => position,
+            Begin::Claimed(from) | Begin::Proven(from) => from,
+        };
+        Ok(Subscription { hub: self.clone(), shard, subscriber, from })
+    }
+
+    /// The frame by which `viewer` is shown `item`; `None` where it is not.
+    fn frame(&self, item: &Item, viewer: &Viewer) -> Option<Bytes> {
+        item.facts().filter(|facts| viewer.is_shown(facts))?;
+        item.frame(viewer.dialect(), &self.cursors)
+    }
+
+    fn send_back(&self, state: &mut State) {
+        let conversations = state.conversations.drain().flat_map(|(_, subscribers)| subscribers);
+        let tenants = state.tenants.drain().flat_map(|(_, subscribers)| subscribers);
+        for subscriber in conversations.chain(tenants) {
+            subscriber.viewer.outbox().end(Ended::Again);
+        }
+    }
+
+    fn shard_hub(&self, shard: Shard) -> &ShardHub {
+        &self.shard_hubs[usize::from(shard.number())]
+    }
+}
+
+// === impl ShardHub ===
+
+impl ShardHub {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn insert(&mut self, subscriber: &Arc<Subscriber>) {
+        match &subscriber.scope {
+            Scope::Tenant(tenant) => {
+                self.tenants.entry(tenant.clone()).or_default().push(subscriber.clone())
+            }
+            Scope::Conversations(set) => {
+                for key in set.keys() {
+                    self.conversations.entry(key).or_default().push(subscriber.clone());
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, subscriber: &Arc<Subscriber>) {
+        match &subscriber.scope {
+            Scope::Tenant(tenant) => remove(&mut self.tenants, tenant, subscriber),
+            Scope::Conversations(set) => {
+                set.keys().for_each(|key| remove(&mut self.conversations, &key, subscriber))
+            }
+        }
+    }
+}
+
+fn remove<K: Eq + std::hash::Hash>(
+    map: &mut HashMap<K, Vec<Arc<Subscriber>>>,
+    key: &K,
+    subscriber: &Arc<Subscriber>,
+) {
+    let Some(subscribers) = map.get_mut(key) else { return };
+    if let Some(index) = subscribers.iter().position(|other| Arc::ptr_eq(other, subscriber)) {
+        subscribers.swap_remove(index);
+    }
+    if subscribers.is_empty() {
+        map.remove(key);
+    }
+}
+
+// === impl Subscriber ===
+
+impl Subscriber {
+    fn awaits(&self, position: Position) -> bool {
+        position > self.after && !self.shown.is_some_and(|shown| shown.contains(position))
+    }
+}
+
+// === impl Subscription ===
+
+impl Subscription {
+    /// What was shown before it, without a gap between, began after this position.
+    pub(crate) fn began_after(&mut self, position: Position) {
+        self.from = self.from.min(position);
+    }
+
+    /// A subscription that is to begin within this one changes nothing: the frame is put in that
+    /// `announce` makes of the position that this one has got to. One that is to begin elsewhere
+    /// ends it, and what it has shown is told.
+    pub(crate) fn replace(
+        self,
+        begin: Begin,
+        announce: impl FnOnce(Attached) -> Option<Bytes>,
+    ) -> Result<Self, Coverage> {
+        // Under one lock, so that nothing is published between the judgement and the end.
+        let mut state = self.hub.shard_hub(self.shard).lock();
+        let followed = state.ring.as_ref().map(Ring::end);
+        let end = followed.unwrap_or(self.from).max(self.subscriber.after);
+        let within = match begin {
+            Begin::Now => true,
+            Begin::Claimed(position) | Begin::Proven(position) => {
+                (self.from..=end).contains(&position)
+            }
+        };
+        if followed.is_some() && within {
+            if let Some(frame) = announce(Attached { position: end, replayed: 0 }) {
+                self.subscriber.viewer.outbox().say(frame);
+            }
+            drop(state);
+            return Ok(self);
+        }
+        state.remove(&self.subscriber);
+        drop(state);
+        Err(Coverage::new(self.from, end))
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.hub.shard_hub(self.shard).lock().remove(&self.subscriber);
+    }
+}
+
+#[cfg(test)]
+mod tests;

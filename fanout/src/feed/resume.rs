@@ -1,0 +1,98 @@
+//! Resume: read pages of the log until inside the ring, then attach. The arithmetic, pure.
+
+use parlor_common::{event::Event, position::Position};
+
+use crate::feed::span::{Begin, Coverage};
+
+/// A replay on its way from where a client says it is to the ring.
+#[derive(Clone, Debug)]
+pub(crate) struct Resume {
+    since: Position,
+    /// Everything up to here has been shown.
+    at: Position,
+    /// The log is known to have reached `at`.
+    proven: bool,
+    pages_left: u32,
+    replayed: u64,
+    /// What this connection has been shown already.
+    shown: Option<Coverage>,
+}
+
+/// What follows when a page cannot be read, or is one too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GiveUp {
+    /// Nothing was shown: say that the position cannot be proven, and be live from now on.
+    Gap,
+    /// Something was shown, and there is never a partial replay: the client comes back and goes on
+    /// from what it got.
+    Again,
+}
+
+// === impl Resume ===
+
+impl Resume {
+    /// From `since`, by `pages` at most; what lies within `shown` is not shown again.
+    pub(crate) const fn new(since: Position, pages: u32, shown: Option<Coverage>) -> Self {
+        Self { since, at: since, proven: false, pages_left: pages, replayed: 0, shown }
+    }
+
+    /// Where to attach.
+    pub(crate) const fn begin(&self) -> Begin {
+        if self.proven { Begin::Proven(self.at) } else { Begin::Claimed(self.at) }
+    }
+
+    /// How many messages the pages have replayed.
+    pub(crate) const fn replayed(&self) -> u64 {
+        self.replayed
+    }
+
+    /// What has been shown before this replay.
+    pub(crate) const fn shown(&self) -> Option<Coverage> {
+        self.shown
+    }
+
+    /// The ring is elsewhere: the position after which to read a page.
+    pub(crate) fn read_after(&mut self) -> Result<Position, GiveUp> {
+        self.pages_left = self.pages_left.checked_sub(1).ok_or_else(|| self.give_up())?;
+        Ok(self.at)
+    }
+
+    /// A page that is complete `through` a position: what is left of it to show.
+    pub(crate) fn page(&mut self, events: Vec<Event>, through: Position) -> Vec<Event> {
+        let at = self.at;
+        let fresh = |event: &Event| {
+            let position = event.position;
+            // What lies beyond `through` is not all of what lies there.
+            at < position
+                && position <= through
+                && !self.shown.is_some_and(|shown| shown.contains(position))
+        };
+        let events: Vec<Event> = events.into_iter().filter(fresh).collect();
+        self.replayed += events.len() as u64;
+        self.at = at.max(through);
+        self.proven = true;
+        events
+    }
+
+    /// So many messages of the ring were shown, through a position of it.
+    pub(crate) fn ring_page(&mut self, messages: usize, through: Position) {
+        self.replayed += messages as u64;
+        self.at = self.at.max(through);
+        self.proven = true;
+    }
+
+    /// What to do when the rest cannot be read.
+    pub(crate) const fn give_up(&self) -> GiveUp {
+        if self.replayed == 0 { GiveUp::Gap } else { GiveUp::Again }
+    }
+
+    /// What has been shown, when the replay ends or is broken off: with what was shown before it
+    /// where the two touch.
+    pub(crate) fn coverage(&self) -> Coverage {
+        let replayed = Coverage::new(self.since, self.at);
+        self.shown.and_then(|shown| shown.joined(replayed)).unwrap_or(replayed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,270 @@
+//! The dialogue: what a client says goes to the door or to what it follows, and what becomes of it
+//! is said to the client. It lasts from the upgrade until all that was taken has been accepted.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parlor_common::{
+    action::Action,
+    author::Author,
+    clock::Timestamp,
+    close::CloseCode,
+    conversation::ConversationSet,
+    door::Submission,
+    event::{Audience, Transport},
+    id::SessionId,
+    problem::{Code, Problem},
+};
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::{
+    dialect::{Dialect, Hold, Means, Moment, Speaker},
+    login::Known,
+    node::{Node, OpenSocket},
+    session::{
+        drafts::{Drafts, DraftsBound, Settled, Waiting, client_message_id},
+        following::{Awaited, ComeBack, Following, Since},
+        outbox::{Ended, Outbox, OutboxBound},
+        viewer::Viewer,
+    },
+};
+
+/// One client, and what is on its way from it and to it.
+#[derive(Debug)]
+pub(crate) struct Dialogue {
+    pub(crate) node: Arc<Node>,
+    pub(crate) viewer: Arc<Viewer>,
+    pub(crate) drafts: Drafts,
+    speaker: Box<dyn Speaker>,
+    /// As whom and where the client may write, once that is known.
+    writer: Option<Box<(ConversationSet, Author)>>,
+    following: Option<Box<Following>>,
+    /// What cannot be accepted at once is tried again for so long.
+    hold: Option<Hold>,
+    _socket: OpenSocket,
+}
+
+/// What a dialogue has waited for.
+pub(crate) enum Next {
+    /// The first draft in line was accepted or refused.
+    Settled(Box<Settled>),
+    /// The replay can go on.
+    Replay(Awaited),
+}
+
+// === impl Dialogue ===
+
+impl Dialogue {
+    /// With a client of `dialect` that has not said anything yet.
+    pub(crate) fn new(
+        node: Arc<Node>,
+        dialect: &'static dyn Dialect,
+        audience: Audience,
+        speaker: Box<dyn Speaker>,
+        socket: OpenSocket,
+    ) -> Self {
+        let settings = &node.settings;
+        let outbox = Outbox::new(OutboxBound {
+            frames: settings.outbox_frames,
+            bytes: settings.outbox_bytes,
+        });
+        let viewer = Viewer::new(SessionId::random(&node.random), dialect, audience, outbox);
+        let bound = DraftsBound { drafts: settings.drafts, bytes: settings.draft_bytes };
+        let drafts = Drafts::new(node.door.clone(), bound);
+        let hold = dialect.hold(settings);
+        node.metrics.open(dialect).inc();
+        Self { viewer, drafts, speaker, writer: None, following: None, hold, _socket: socket, node }
+    }
+
+    pub(crate) fn dialect(&self) -> &'static dyn Dialect {
+        self.viewer.dialect()
+    }
+
+    /// The client is known from now on: its shard is kept followed, and it may write.
+    pub(crate) fn enter(&mut self, known: Known) {
+        self.following = Some(Box::new(Following::of(&self.node, known.scope)));
+        self.writer = known.writer.map(Box::new);
+    }
+
+    /// Shows what comes from now on, once the shard is followed; tells whether it is.
+    pub(crate) async fn follow_now(&mut self) -> bool {
+        let Some(following) = &mut self.following else { return false };
+        let shard = self.node.hub.shard_of(following.tenant());
+        self.node.feeds.live(shard).await && following.attach_now(&self.node, &self.viewer)
+    }
+
+    /// Puts a frame of the session's own into the outbox.
+    pub(crate) fn say(&self, frame: Bytes) {
+        self.viewer.outbox().say(frame);
+    }
+
+    /// A text came.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), CloseCode> {
+        let moment = Moment {
+            session: self.viewer.session(),
+            now: self.node.clock.now(),
+            settings: &self.node.settings,
+            random: &self.node.random,
+        };
+        let arrived = moment.now;
+        for means in self.speaker.text(text, &moment) {
+            match means {
+                Means::Nothing => self.node.metrics.ignored.inc(),
+                Means::Enter(known) => self.enter(known),
+                Means::Subscribe(cursor) => {
+                    if let Err(ComeBack) = self.subscribe(cursor.as_deref()) {
+                        return Err(self.dialect().come_back(Ended::Again));
+                    }
+                }
+                Means::Act(action) => {
+                    let waiting = self.submission(action, arrived);
+                    self.drafts.push(waiting, text.len(), Instant::now());
+                }
+                Means::Refuse(id, problem) => {
+                    self.drafts.push(Waiting::Refused(id, problem), text.len(), Instant::now());
+                }
+                Means::Say(frame) => self.say(frame),
+                Means::Close(code) => return Err(code),
+            }
+        }
+        Ok(())
+    }
+
+    /// A binary message came.
+    pub(crate) fn binary(&self) -> Result<(), CloseCode> {
+        self.dialect().binary()?;
+        self.node.metrics.ignored.inc();
+        Ok(())
+    }
+
+    /// The first draft in line was accepted or refused.
+    pub(crate) fn settled(&mut self, settled: Settled) {
+        let refused = settled.outcome.as_ref().err().map(|problem| problem.code);
+        if let Err(problem) = &settled.outcome
+            && problem.code.retryable()
+            && self.hold.is_some()
+        {
+            self.node.metrics.held.inc();
+            self.drafts.hold(problem.retry_after, Instant::now());
+            return;
+        }
+        self.drafts.done();
+        match (self.speaker.answer(settled, self.viewer.session()), refused) {
+            (Some(frame), _) => self.say(frame),
+            (None, Some(code)) => {
+                self.node.metrics.ignored.inc();
+                debug!(code = code.as_str(), "what a client asked for is refused for good");
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// When the socket ends by itself: its client has not said hello, its token has ended, or a
+    /// draft was held for too long.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let ends = self.speaker.ends().map(|(at, _)| at);
+        [self.held_until(), ends].into_iter().flatten().min()
+    }
+
+    /// Ends the socket where the deadline has come.
+    pub(crate) fn tick(&mut self, now: Instant) -> Result<(), CloseCode> {
+        if self.held_until().is_some_and(|until| now >= until)
+            && let Some(hold) = self.hold.take()
+        {
+            // Nothing of it is tried again.
+            self.drafts.abandon();
+            return Err(hold.or_else);
+        }
+        match self.speaker.ends() {
+            Some((at, code)) if now >= at => Err(code),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits for what becomes of the first draft in line, or for what the replay needs next; for
+    /// ever where there is neither. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Next {
+        let following = &mut self.following;
+        let awaited = async move {
+            match following {
+                Some(following) => following.awaited().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            settled = self.drafts.settled() => Next::Settled(Box::new(settled)),
+            awaited = awaited => Next::Replay(awaited),
+        }
+    }
+
+    /// Goes on with what [`next`](Self::next) has waited for.
+    pub(crate) fn advance(&mut self, next: Next) -> Result<(), ComeBack> {
+        match (next, &mut self.following) {
+            (Next::Settled(settled), _) => self.settled(*settled),
+            (Next::Replay(awaited), Some(following)) => {
+                following.advance(&self.node, &self.viewer, awaited)?;
+            }
+            (Next::Replay(_), None) => {}
+        }
+        Ok(())
+    }
+
+    /// Puts as much of the replay into the outbox as there is room for.
+    pub(crate) fn refill(&mut self) -> Result<(), ComeBack> {
+        let Some(following) = &mut self.following else { return Ok(()) };
+        following.refill(&self.node, &self.viewer)
+    }
+
+    /// Shows nothing more.
+    pub(crate) fn unfollow(&mut self) {
+        self.following = None;
+    }
+
+    /// Whether its tenant is served no more: the registry may have changed since the socket was
+    /// opened.
+    pub(crate) fn is_suspended(&self) -> bool {
+        let Some(following) = &self.following else { return false };
+        self.node.tenants.get(following.tenant()).is_none_or(|tenant| tenant.suspended)
+    }
+
+    /// What the client asks for, on its way to the door.
+    fn submission(&self, action: Action, arrived: Timestamp) -> Waiting {
+        let Some((conversations, author)) = self.writer.as_deref().cloned() else {
+            let problem = Problem::new(Code::Forbidden, "the client may not write here");
+            return Waiting::Refused(client_message_id(&action), problem);
+        };
+        Waiting::Draft(Box::new(Submission {
+            conversations,
+            author,
+            session: Some(self.viewer.session()),
+            transport: Transport::Socket,
+            arrived,
+            action,
+        }))
+    }
+
+    /// Begins, or begins anew, after the client's cursor, or with what comes from now on.
+    fn subscribe(&mut self, cursor: Option<&str>) -> Result<(), ComeBack> {
+        let following = self.following.as_mut().ok_or(ComeBack)?;
+        let since = match cursor {
+            None => Since::Now,
+            Some(cursor) => {
+                let read = self.node.cursors.read(following.tenant(), cursor);
+                read.map_or(Since::Unknown, Since::Cursor)
+            }
+        };
+        following.subscribe(&self.node, &self.viewer, since)
+    }
+
+    /// When the first in line will have been held for too long.
+    fn held_until(&self) -> Option<Instant> {
+        self.hold.and_then(|hold| Some(self.drafts.first_came()? + hold.within))
+    }
+}
+
+impl Drop for Dialogue {
+    fn drop(&mut self) {
+        self.node.metrics.open(self.dialect()).dec();
+    }
+}

@@ -1,0 +1,173 @@
+//! The drafts of one session: one is with the door, the others wait behind it, bounded, so that a
+//! retry never overtakes.
+
+use std::{collections::VecDeque, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use parlor_common::{
+    action::Action,
+    deadline::in_time,
+    door::{Door, Receipt, Submission},
+    problem::Problem,
+};
+use tokio::time::Instant;
+
+/// How long the door may take: what it promises, and some more.
+const DOOR_WITHIN: Duration = Duration::from_secs(20);
+/// The first and the longest pause before a draft that is held goes to the door again.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// What a draft takes besides its text.
+const OVERHEAD_BYTES: usize = 512;
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DraftsBound {
+    pub(crate) drafts: usize,
+    pub(crate) bytes: usize,
+}
+
+/// What a client wants to say, in its order.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    /// For the door.
+    Draft(Box<Submission>),
+    /// Answered without it, when its turn comes: the client's id of it, and what is wrong.
+    Refused(Option<String>, Problem),
+}
+
+/// What became of the first in line.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    /// The client's id of the draft, where it gave one.
+    pub(crate) client_message_id: Option<String>,
+    pub(crate) outcome: Result<Receipt, Problem>,
+}
+
+/// The drafts of one session.
+pub(crate) struct Drafts {
+    door: Option<Arc<dyn Door>>,
+    bound: DraftsBound,
+    waiting: VecDeque<(Waiting, Instant, usize)>,
+    bytes: usize,
+    with_door: Option<Answer>,
+    retry: Option<Retry>,
+}
+
+/// What the door is going to say.
+type Answer = Pin<Box<dyn Future<Output = Result<Receipt, Problem>> + Send>>;
+
+#[derive(Clone, Copy, Debug)]
+struct Retry {
+    at: Instant,
+    pause: Duration,
+}
+
+// === impl Drafts ===
+
+impl Drafts {
+    /// No drafts, for this door; without one only refusals may be put in.
+    pub(crate) fn new(door: Option<Arc<dyn Door>>, bound: DraftsBound) -> Self {
+        Self { door, bound, waiting: VecDeque::new(), bytes: 0, with_door: None, retry: None }
+    }
+
+    /// Puts the next one in line.
+    pub(crate) fn push(&mut self, next: Waiting, bytes: usize, now: Instant) {
+        let bytes = bytes + OVERHEAD_BYTES;
+        self.bytes += bytes;
+        self.waiting.push_back((next, now, bytes));
+    }
+
+    /// Whether another frame may be read: above the bound the client waits. One frame may exceed
+    /// it.
+    pub(crate) fn take_more(&self) -> bool {
+        self.waiting.len() < self.bound.drafts && self.bytes < self.bound.bytes
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// When the first in line came.
+    pub(crate) fn first_came(&self) -> Option<Instant> {
+        self.waiting.front().map(|(_, came, _)| *came)
+    }
+
+    /// When the first in line is due for another try.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.retry.filter(|_| self.with_door.is_none()).map(|retry| retry.at)
+    }
+
+    /// Waits for what becomes of the first in line; for ever where there is none, or where it is
+    /// not due for another try. It stays in line until [`done`](Self::done) or
+    /// [`hold`](Self::hold). Cancel safe.
+    pub(crate) async fn settled(&mut self) -> Settled {
+        let Some((first, ..)) = self.waiting.front() else { return std::future::pending().await };
+        let submission = match first {
+            Waiting::Refused(id, problem) => {
+                return Settled { client_message_id: id.clone(), outcome: Err(problem.clone()) };
+            }
+            Waiting::Draft(submission) => submission,
+        };
+        let client_message_id = client_message_id(&submission.action);
+        if self.with_door.is_none() {
+            if self.retry.is_some_and(|retry| retry.at > Instant::now()) {
+                return std::future::pending().await;
+            }
+            let Some(door) = self.door.clone() else {
+                let outcome = Err(Problem::unavailable("nothing is accepted here"));
+                return Settled { client_message_id, outcome };
+            };
+            let submission = Submission::clone(submission);
+            self.with_door = Some(Box::pin(async move {
+                let late = |_| Problem::unavailable("the message was not accepted in time");
+                in_time(DOOR_WITHIN, late, door.accept(submission)).await
+            }));
+        }
+        let Some(with_door) = &mut self.with_door else { return std::future::pending().await };
+        let outcome = with_door.await;
+        self.with_door = None;
+        Settled { client_message_id, outcome }
+    }
+
+    /// The first in line has been dealt with.
+    pub(crate) fn done(&mut self) {
+        self.retry = None;
+        if let Some((.., bytes)) = self.waiting.pop_front() {
+            self.bytes -= bytes;
+        }
+        if self.waiting.is_empty() {
+            // An idle socket keeps no memory for what it once said.
+            self.waiting = VecDeque::new();
+        }
+    }
+
+    /// Lets go of all that is not with the door.
+    pub(crate) fn abandon(&mut self) {
+        let kept = usize::from(self.with_door.is_some());
+        self.retry = None;
+        self.waiting.truncate(kept);
+        self.bytes = self.waiting.iter().map(|(.., bytes)| bytes).sum();
+    }
+
+    /// The first in line goes to the door again, `after` at the earliest, with a rising pause.
+    pub(crate) fn hold(&mut self, after: Option<Duration>, now: Instant) {
+        let pause = self.retry.map_or(BACKOFF.0, |retry| (retry.pause * 2).min(BACKOFF.1));
+        self.retry = Some(Retry { at: now + pause.max(after.unwrap_or_default()), pause });
+    }
+}
+
+/// The client's id of what it asks for, where it gave one.
+pub(crate) fn client_message_id(action: &Action) -> Option<String> {
+    match action {
+        Action::Send(draft) => draft.client_message_id.as_ref().map(ToString::to_string),
+        Action::Mark(_) => None,
+    }
+}
+
+impl fmt::Debug for Drafts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drafts")
+            .field("waiting", &self.waiting.len())
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}

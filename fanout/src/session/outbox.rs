@@ -1,0 +1,217 @@
+//! The outbox: what waits to be written to one socket, bounded in frames and bytes.
+//!
+//! Whoever fills it never waits. A full outbox ends: the reader is slower than what it is sent, and
+//! is invited back.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OutboxBound {
+    pub(crate) frames: usize,
+    pub(crate) bytes: usize,
+}
+
+/// Complete frames that wait for one socket.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    bound: OutboxBound,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    events: usize,
+    ended: Option<Ended>,
+}
+
+/// Why nothing more goes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was full.
+    Slow,
+    /// Events were missed: the session must resume from what its client has.
+    Again,
+}
+
+/// What a replay may put into an outbox at once: up to half of its bound, so that the reader can
+/// keep up with what comes live.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Capacity {
+    frames: usize,
+    bytes: usize,
+}
+
+/// What was taken out.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// In order.
+    pub(crate) frames: VecDeque<Bytes>,
+    /// How many of them show an event.
+    pub(crate) events: usize,
+}
+
+// === impl Outbox ===
+
+impl Outbox {
+    pub(crate) fn new(bound: OutboxBound) -> Self {
+        Self { bound, state: Mutex::default(), changed: Notify::new() }
+    }
+
+    /// Puts in a frame that shows an event.
+    pub(crate) fn show(&self, frame: Bytes) {
+        self.push(frame, 1);
+    }
+
+    /// Puts in a frame of the session's own.
+    pub(crate) fn say(&self, frame: Bytes) {
+        self.push(frame, 0);
+    }
+
+    /// How much a replay may put in just now.
+    pub(crate) fn capacity(&self) -> Capacity {
+        let state = self.lock();
+        Capacity {
+            frames: (self.bound.frames / 2).saturating_sub(state.frames.len()),
+            bytes: (self.bound.bytes / 2).saturating_sub(state.bytes),
+        }
+    }
+
+    /// Puts in what there is room for of a replay's frames, in order; an empty outbox takes one
+    /// frame of any length.
+    pub(crate) fn fill(&self, frames: &mut VecDeque<Bytes>) {
+        let mut capacity = self.capacity();
+        let mut state = self.lock();
+        while state.ended.is_none()
+            && let Some(frame) = frames.front()
+            && (capacity.take(frame.len()) || state.frames.is_empty())
+        {
+            state.bytes += frame.len();
+            state.events += 1;
+            state.frames.extend(frames.pop_front());
+        }
+    }
+
+    /// Lets nothing more in. The first reason stays.
+    pub(crate) fn end(&self, why: Ended) {
+        self.lock().ended.get_or_insert(why);
+        self.changed.notify_one();
+    }
+
+    /// Why nothing more goes in, if so.
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        self.lock().ended
+    }
+
+    /// Takes out everything, and leaves no memory behind.
+    pub(crate) fn take(&self) -> Taken {
+        let mut state = self.lock();
+        state.bytes = 0;
+        Taken {
+            frames: std::mem::take(&mut state.frames),
+            events: std::mem::take(&mut state.events),
+        }
+    }
+
+    /// Waits until something was put in, or it ended, since the last call. Cancel safe.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn push(&self, frame: Bytes, events: usize) {
+        let mut state = self.lock();
+        if state.ended.is_some() {
+            return;
+        }
+        if state.frames.len() >= self.bound.frames || state.bytes + frame.len() > self.bound.bytes {
+            state.ended = Some(Ended::Slow);
+        } else {
+            state.bytes += frame.len();
+            state.events += events;
+            state.frames.push_back(frame);
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Capacity ===
+
+impl Capacity {
+    /// Takes one frame's part of it; tells whether there was enough.
+    pub(crate) const fn take(&mut self, bytes: usize) -> bool {
+        if self.frames == 0 || self.bytes < bytes {
+            (self.frames, self.bytes) = (0, 0);
+            return false;
+        }
+        self.frames -= 1;
+        self.bytes -= bytes;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbox() -> Outbox {
+        Outbox::new(OutboxBound { frames: 3, bytes: 10 })
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_in_order_and_at_once() {
+        let outbox = outbox();
+        outbox.show(Bytes::from_static(b"a"));
+        outbox.say(Bytes::from_static(b"b"));
+        let taken = outbox.take();
+        assert_eq!(taken.frames, [&b"a"[..], b"b"]);
+        assert_eq!(taken.events, 1);
+        assert!(outbox.take().frames.is_empty() && outbox.ended().is_none());
+    }
+
+    #[test]
+    fn a_full_outbox_ends_slow_in_frames_as_in_bytes_and_takes_no_more() {
+        let frames = outbox();
+        (0..4).for_each(|_| frames.show(Bytes::from_static(b"a")));
+        assert_eq!(frames.ended(), Some(Ended::Slow));
+        assert_eq!(frames.take().frames.len(), 3);
+        frames.show(Bytes::from_static(b"a"));
+        assert!(frames.take().frames.is_empty(), "what follows a hole is never shown");
+
+        let bytes = outbox();
+        bytes.show(Bytes::from_static(b"0123456789"));
+        assert_eq!(bytes.ended(), None);
+        bytes.show(Bytes::from_static(b"x"));
+        assert_eq!(bytes.ended(), Some(Ended::Slow));
+        bytes.end(Ended::Again);
+        assert_eq!(bytes.ended(), Some(Ended::Slow), "the first reason stays");
+    }
+
+    #[test]
+    fn a_replay_fills_half_of_an_outbox_and_waits() {
+        let outbox = Outbox::new(OutboxBound { frames: 4, bytes: 10 });
+        let mut frames = VecDeque::from(vec![Bytes::from_static(b"ab"); 5]);
+        outbox.fill(&mut frames);
+        assert_eq!(frames.len(), 3);
+        assert_eq!(outbox.take().events, 2);
+
+        let mut long =
+            VecDeque::from([Bytes::from_static(b"0123456789a"), Bytes::from_static(b"b")]);
+        outbox.fill(&mut long);
+        assert_eq!(long.len(), 1, "one frame of any length fits an empty outbox");
+        assert_eq!(outbox.ended(), None);
+    }
+}

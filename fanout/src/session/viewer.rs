@@ -1,0 +1,70 @@
+//! The viewer: who looks, and what the hub must not show them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use parlor_common::{clock::Timestamp, event::Audience, id::SessionId};
+
+use crate::{
+    dialect::{Dialect, Recipient},
+    feed::facts::Facts,
+    session::outbox::Outbox,
+};
+
+/// Who looks, as far as the hub needs to know.
+#[derive(Debug)]
+pub(crate) struct Viewer {
+    session: SessionId,
+    dialect: &'static dyn Dialect,
+    audience: Audience,
+    outbox: Outbox,
+    /// When the first ping was answered; [`UNANSWERED`] before.
+    answered: AtomicI64,
+}
+
+/// No time at which a ping can be answered.
+const UNANSWERED: i64 = i64::MAX;
+
+// === impl Viewer ===
+
+impl Viewer {
+    pub(crate) fn new(
+        session: SessionId,
+        dialect: &'static dyn Dialect,
+        audience: Audience,
+        outbox: Outbox,
+    ) -> Arc<Self> {
+        let answered = AtomicI64::new(UNANSWERED);
+        Arc::new(Self { session, dialect, audience, outbox, answered })
+    }
+
+    pub(crate) const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    pub(crate) const fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
+    }
+
+    pub(crate) const fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// The first ping was answered now; later ones change nothing.
+    pub(crate) fn answered(&self, now: Timestamp) {
+        self.answered.fetch_min(now.as_millis(), Ordering::Relaxed);
+    }
+
+    /// Whether an event is shown here: its kind is for this audience, and the dialect shows it to
+    /// this recipient.
+    pub(crate) fn is_shown(&self, facts: &Facts) -> bool {
+        let answered = self.answered.load(Ordering::Relaxed);
+        let recipient = Recipient {
+            session: self.session,
+            answered: (answered != UNANSWERED).then(|| Timestamp::from_millis(answered)),
+        };
+        facts.is_for(self.audience) && self.dialect.shows(facts, &recipient)
+    }
+}

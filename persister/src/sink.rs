@@ -1,0 +1,75 @@
+//! The sink of the group `persister`: the store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parlor_common::{
+    event::{Body, Event},
+    shard::Shard,
+    state::StateChange,
+};
+use parlor_log::consumer::{Sink, SinkError};
+use parlor_store::{HistoryStore, StoreError};
+
+use crate::Metrics;
+
+/// Keeps events in the store, which keys its rows by position: they need no order, and the same
+/// events again change nothing.
+#[derive(Clone, Debug)]
+pub struct StoreSink {
+    store: Arc<dyn HistoryStore>,
+    metrics: Metrics,
+}
+
+// === impl StoreSink ===
+
+impl StoreSink {
+    /// A sink that writes this store.
+    pub fn new(store: Arc<dyn HistoryStore>, metrics: Metrics) -> Self {
+        Self { store, metrics }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the persister is the one place that inserts")]
+    async fn insert(&self, events: &[Event]) -> Result<(), StoreError> {
+        let skipped = events.iter().filter(|event| !is_kept(&event.record.body)).count();
+        if skipped == 0 {
+            return self.store.insert(events).await;
+        }
+        let kept: Vec<_> =
+            events.iter().filter(|event| is_kept(&event.record.body)).cloned().collect();
+        if !kept.is_empty() {
+            self.store.insert(&kept).await?;
+        }
+        self.metrics.skipped.inc_by(skipped as u64);
+        Ok(())
+    }
+}
+
+/// Whether the store keeps anything of it: a row, or a last value.
+fn is_kept(body: &Body) -> bool {
+    body.is_row() || body.changes() != StateChange::Nothing
+}
+
+#[async_trait]
+impl Sink for StoreSink {
+    fn name(&self) -> &'static str {
+        "the store"
+    }
+
+    async fn keep(&self, shard: Shard, events: &[Event]) -> Result<(), SinkError> {
+        let Some(highest) = events.iter().map(|event| event.position).max() else {
+            return Ok(());
+        };
+        // The watermark comes before the rows that it covers. A log that has lost its end is found
+        // out by it at the next start, and a row above it would let a position be given twice.
+        self.store.raise_watermark(shard, highest).await.map_err(failed)?;
+        self.insert(events).await.map_err(failed)
+    }
+}
+
+fn failed(error: StoreError) -> SinkError {
+    match error {
+        StoreError::Unavailable(reason) => SinkError::Later(reason),
+        StoreError::Rejected(reason) => SinkError::Never(reason),
+    }
+}

@@ -1,0 +1,14 @@
+//! Everything that stands in for the world around Parlor: real servers and nodes as processes, the
+//! balancer, networks that break, and clients. For development only: the tests of every crate use
+//! it, and a developer through its commands.
+
+pub mod balancer;
+pub mod client;
+pub mod network;
+pub mod nodes;
+pub mod place;
+pub mod process;
+pub mod secrets;
+pub mod servers;
+pub mod tiers;
+pub mod wait;
