@@ -6,10 +6,7 @@
 mod cluster;
 mod faults;
 mod provisioning;
-mod proxy;
-mod raw;
 mod refusals;
-mod server;
 mod single;
 
 use std::num::NonZeroU16;

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use crate::suite::{
     Bounds, Harness,
-    tools::{SECOND_GROUP, eventually, shard},
+    tools::{SECOND_GROUP, shard, until},
     whole_suite,
 };
 
@@ -91,7 +91,7 @@ impl Harness for Sqlite {
         let old = i64::try_from(MAX_AGE.as_millis()).unwrap() + 1;
         self.ahead.fetch_add(old, Ordering::Relaxed);
         let log = self.log();
-        eventually("what is old is forgotten", || async {
+        until("what is old is forgotten", async || {
             let state = log.state(shard(&log)).await.unwrap();
             state.start >= state.end.before()
         })

@@ -77,7 +77,6 @@ mod implementations {
     pub(crate) mod cql;
     mod cql_outage;
     pub(crate) mod metrics;
-    pub(crate) mod proxy;
     mod sqlite;
     mod sweep;
 }

@@ -11,3 +11,4 @@ pub mod process;
 pub mod secrets;
 pub mod servers;
 pub mod tiers;
+pub mod wait;

@@ -1,10 +1,8 @@
 //! Networks that break: a TCP proxy between a client and a server.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+pub mod nats;
+
+use std::{net::SocketAddr, time::Duration};
 
 use parlor_common::drain::Drain;
 use tokio::{
@@ -19,7 +17,6 @@ pub struct Proxy {
     /// Where clients connect.
     pub address: SocketAddr,
     network: watch::Sender<Network>,
-    budget: Budget,
     drain: Drain,
 }
 
@@ -44,19 +41,15 @@ enum Direction {
     Answer,
 }
 
-/// How many more bytes of answers pass before their connection breaks; without one, all of them.
-type Budget = Arc<Mutex<Option<usize>>>;
-
 // === impl Proxy ===
 
 impl Proxy {
     /// A proxy before the server at `host:port`, on a free port of loopback.
     pub async fn before(server: &str) -> Self {
         let network = watch::Sender::new(Network::Whole);
-        let (passing, budget) = (network.clone(), Budget::default());
-        let left = budget.clone();
-        Self::start(server, network, budget, move |client, server| {
-            pass(client, server, passing.subscribe(), left.clone())
+        let passing = network.clone();
+        Self::start(server, network, move |client, server| {
+            pass(client, server, passing.subscribe())
         })
         .await
     }
@@ -70,13 +63,12 @@ impl Proxy {
     where
         R: Future<Output = ()> + Send + 'static,
     {
-        Self::start(server, watch::Sender::new(Network::Whole), Budget::default(), relay).await
+        Self::start(server, watch::Sender::new(Network::Whole), relay).await
     }
 
     async fn start<R>(
         server: &str,
         network: watch::Sender<Network>,
-        budget: Budget,
         relay: impl Fn(TcpStream, TcpStream) -> R + Clone + Send + Sync + 'static,
     ) -> Self
     where
@@ -111,18 +103,12 @@ impl Proxy {
                 });
             }
         });
-        Self { address, network, budget, drain }
+        Self { address, network, drain }
     }
 
     /// Changes the network, for the connections that stand and for new ones.
     pub fn turn(&self, network: Network) {
         self.network.send_replace(network);
-    }
-
-    /// Passes so many more bytes of answers; the connection of the one after them breaks, with the
-    /// rest of its answer lost. New connections are whole.
-    pub fn break_after(&self, answers: usize) {
-        *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(answers);
     }
 }
 
@@ -137,18 +123,12 @@ fn is_broken(network: &Network) -> bool {
 }
 
 /// Ends with either side.
-async fn pass(
-    mut client: TcpStream,
-    mut server: TcpStream,
-    network: watch::Receiver<Network>,
-    budget: Budget,
-) {
+async fn pass(mut client: TcpStream, mut server: TcpStream, network: watch::Receiver<Network>) {
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
-    let unlimited = Budget::default();
     tokio::select! {
-        () = pump(Direction::Request, from_client, to_server, network.clone(), unlimited) => {}
-        () = pump(Direction::Answer, from_server, to_client, network, budget) => {}
+        () = pump(Direction::Request, from_client, to_server, network.clone()) => {}
+        () = pump(Direction::Answer, from_server, to_client, network) => {}
     }
 }
 
@@ -157,7 +137,6 @@ async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut network: watch::Receiver<Network>,
-    budget: Budget,
 ) {
     let mut bytes = vec![0; 65_536];
     loop {
@@ -166,23 +145,9 @@ async fn pump(
             return;
         }
         hold(direction, &mut network).await;
-        let passes = spend(&budget, count);
-        if to.write_all(&bytes[..passes]).await.is_err() || passes < count {
+        if to.write_all(&bytes[..count]).await.is_err() {
             return;
         }
-    }
-}
-
-/// How many of `count` bytes the budget lets pass; one that breaks a connection is used up.
-fn spend(budget: &Budget, count: usize) -> usize {
-    let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
-    match *budget {
-        Some(left) if left < count => budget.take().unwrap_or(left),
-        Some(left) => {
-            *budget = Some(left - count);
-            count
-        }
-        None => count,
     }
 }
 
@@ -258,17 +223,5 @@ mod tests {
             proxy.turn(Network::Whole);
             assert_eq!(timeout(LONG, waiting).await.unwrap(), "hello");
         }
-    }
-
-    #[tokio::test]
-    async fn an_answer_breaks_off_in_its_middle_once() {
-        let proxy = echo().await;
-        let mut stream = TcpStream::connect(proxy.address).await.unwrap();
-        assert_eq!(answer(&mut stream, "before").await, "before");
-        proxy.break_after(7);
-        assert_eq!(answer(&mut stream, "hello").await, "hello");
-        assert_eq!(timeout(LONG, answer(&mut stream, "again")).await.unwrap(), "ag");
-        let mut new = TcpStream::connect(proxy.address).await.unwrap();
-        assert_eq!(answer(&mut new, "hello, hello").await, "hello, hello");
     }
 }

@@ -45,7 +45,13 @@ pub type Variables = Vec<(&'static str, String)>;
 
 /// An address of loopback that is free now.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    free_addresses()[0]
+}
+
+/// Different addresses of loopback that are free now.
+pub fn free_addresses() -> [SocketAddr; 3] {
+    let bound = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    bound.map(|listener| listener.local_addr().unwrap())
 }
 
 /// The binary that `PARLOR_TEST_BIN` names, or the one that cargo built beside the running test.
@@ -85,21 +91,12 @@ pub fn run<S: AsRef<OsStr>>(folder: &Path, arguments: &[S], variables: &[(&str, 
     Ended { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// Waits until a condition holds; fails after 30 s.
-pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "not within 30 s: {what}");
-        sleep(Duration::from_millis(50)).await;
-    }
-}
-
 // === impl Parlor ===
 
 impl Parlor {
     /// Starts a role (none is the all-in-one) on free ports and waits until it is ready.
     pub async fn start(folder: &Path, role: Option<&str>, variables: &[(&str, String)]) -> Self {
-        let (listen, admin) = (free_address(), free_address());
+        let [listen, admin, _] = free_addresses();
         let log = folder.join(format!("{}-{}.log", role.unwrap_or("parlor"), listen.port()));
         let mut all =
             vec![("PARLOR_LISTEN", listen.to_string()), ("PARLOR_ADMIN", admin.to_string())];

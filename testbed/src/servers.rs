@@ -4,6 +4,8 @@
 pub mod cassandra;
 pub mod kind;
 pub mod nats;
+pub mod own;
+pub mod raw;
 
 use std::{
     fs,
@@ -172,6 +174,8 @@ impl Servers {
             name: process.name(),
             config: self.place.root.join("nats").join(config),
             store: process.folder().join("data"),
+            // More than the disk has: each test's streams reserve much and hardly use it.
+            max_store: "10TB",
             clients: ports[index],
             monitor: ports[count + index],
             cluster: ports.get(2 * count + index).copied(),

@@ -326,32 +326,34 @@ impl Subscription {
         self.from = self.from.min(position);
     }
 
-    /// Where it begins and how far it has got; nothing in between was left out.
-    pub(crate) fn coverage(&self) -> Coverage {
-        let end = self.hub.end(self.shard).unwrap_or(self.from);
-        Coverage::new(self.from, end.max(self.subscriber.after))
-    }
-
-    /// A subscription that begins within this one changes nothing: puts in the frame that
-    /// `announce` makes of the position this one has got to. Tells whether it was so.
-    pub(crate) fn covers(
-        &self,
+    /// A subscription that is to begin within this one changes nothing: the frame is put in that
+    /// `announce` makes of the position that this one has got to. One that is to begin elsewhere
+    /// ends it, and what it has shown is told.
+    pub(crate) fn replace(
+        self,
         begin: Begin,
         announce: impl FnOnce(Attached) -> Option<Bytes>,
-    ) -> bool {
-        let state = self.hub.shard_hub(self.shard).lock();
-        let Some(ring) = &state.ring else { return false };
-        let end = ring.end().max(self.subscriber.after);
+    ) -> Result<Self, Coverage> {
+        // Under one lock, so that nothing is published between the judgement and the end.
+        let mut state = self.hub.shard_hub(self.shard).lock();
+        let followed = state.ring.as_ref().map(Ring::end);
+        let end = followed.unwrap_or(self.from).max(self.subscriber.after);
         let within = match begin {
             Begin::Now => true,
             Begin::Claimed(position) | Begin::Proven(position) => {
                 (self.from..=end).contains(&position)
             }
         };
-        if within && let Some(frame) = announce(Attached { position: end, replayed: 0 }) {
-            self.subscriber.viewer.outbox().say(frame);
+        if followed.is_some() && within {
+            if let Some(frame) = announce(Attached { position: end, replayed: 0 }) {
+                self.subscriber.viewer.outbox().say(frame);
+            }
+            drop(state);
+            return Ok(self);
         }
-        within
+        state.remove(&self.subscriber);
+        drop(state);
+        Err(Coverage::new(self.from, end))
     }
 }
 

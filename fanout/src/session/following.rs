@@ -119,10 +119,11 @@ impl Following {
         viewer: &Arc<Viewer>,
         since: Since,
     ) -> Result<(), ComeBack> {
-        let shown = match &self.state {
+        let shown = match std::mem::replace(&mut self.state, State::Idle) {
             State::Idle => None,
-            State::Starting { .. } | State::Reading { .. } | State::Writing { .. } => {
+            state @ (State::Starting { .. } | State::Reading { .. } | State::Writing { .. }) => {
                 // One replay at a time; the last one asked for follows it.
+                self.state = state;
                 self.next = Some(since);
                 return Ok(());
             }
@@ -133,10 +134,13 @@ impl Following {
                     Since::Cursor(position) => (Begin::Claimed(position), true),
                 };
                 let announce = |attached| announce(node, &self.scope, viewer, recovered, attached);
-                if subscription.covers(begin, announce) {
-                    return Ok(());
+                match subscription.replace(begin, announce) {
+                    Ok(subscription) => {
+                        self.state = State::Live(subscription);
+                        return Ok(());
+                    }
+                    Err(shown) => Some(shown),
                 }
-                Some(subscription.coverage())
             }
         };
         let target = match since {
@@ -146,7 +150,6 @@ impl Following {
                 Target::Resume(Resume::new(position, node.settings.resume.pages, shown))
             }
         };
-        self.state = State::Idle;
         self.go(node, viewer, target)
     }
 

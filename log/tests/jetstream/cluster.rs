@@ -14,7 +14,9 @@ use parlor_log::{
     jetstream::{JetStreamLog, JetStreamSettings},
 };
 
-use super::{connect, plan, provision_new, raw::Raw, server::variable, settings};
+use parlor_testbed::servers::{given, raw::Raw};
+
+use super::{connect, plan, provision_new, settings};
 use crate::suite::{
     Bounds, Harness, obligations,
     tools::{shard, within},
@@ -73,7 +75,7 @@ obligations! { crate::jetstream::cluster::Clustered:
 
 /// Addresses in a variable, by comma.
 fn addresses(name: &str) -> Vec<String> {
-    variable(name).split(',').map(str::to_owned).collect()
+    given(name).split(',').map(str::to_owned).collect()
 }
 
 /// A namespace that no other test, of this run or another, has.

@@ -11,19 +11,20 @@ use parlor_log::{
     BatchLimit, EventLog, Filter, LogError, PERSISTER, Start, jetstream::JetStreamSettings,
 };
 
-use super::{
-    connect, plan, provision_new,
-    proxy::Proxy,
-    server::{Cluster, Server},
-    settings,
-    single::Single,
+use parlor_testbed::{
+    network::nats::NatsProxy,
+    servers::{
+        own::{Cluster, Server},
+        raw::Raw,
+    },
 };
+
+use super::{connect, plan, provision_new, settings, single::Single};
 use crate::suite::{
     Bounds, Harness, obligations,
     tools::{
-        ahead, append, append_from_many, conversation, deliveries, end, eventually, follow, id,
-        in_order, persisted, positions, record, shard, tail, take, tenant, told, try_append,
-        within,
+        ahead, append, append_from_many, conversation, deliveries, end, follow, id, in_order,
+        persisted, positions, record, shard, tail, take, tenant, told, try_append, until, within,
     },
 };
 
@@ -102,11 +103,11 @@ async fn writing_during(
         (1..=4).map(|writer| write(log.clone(), writer, stop.clone())),
     );
     let playing = async {
-        eventually("the writers write", || reaches(log, ahead(start, 50))).await;
+        until("the writers write", async || reaches(log, ahead(start, 50)).await).await;
         fault.await;
         // They go on by themselves: more are acknowledged than could have been in flight.
         let now = log.state(shard(log)).await.map_or_else(|_| ahead(start, 500), |state| state.end);
-        eventually("the writers go on", || reaches(log, ahead(now, 200))).await;
+        until("the writers go on", async || reaches(log, ahead(now, 200)).await).await;
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     };
     let (acknowledged, ()) = within("the writers", async { tokio::join!(writers, playing) }).await;
@@ -216,7 +217,7 @@ async fn a_page_is_whole_where_the_replica_that_is_asked_lags() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_is_whole_where_an_answer_in_its_middle_is_lost() {
     let single = Single::fresh(Bounds::default()).await;
-    let proxy = Proxy::start(&single.server.url()).await;
+    let proxy = NatsProxy::before(&single.server.url()).await;
     let behind = JetStreamSettings { urls: vec![proxy.url()], ..single.settings.clone() };
     let reader: Arc<dyn EventLog> = Arc::new(connect(&behind).await.unwrap());
     let mut appended = Vec::new();
@@ -251,8 +252,7 @@ async fn append_patiently(log: &Arc<dyn EventLog>, text: impl ToString) -> Posit
 async fn healthy(cluster: &mut Cluster) {
     for server in &cluster.servers {
         let url = server.url();
-        eventually("the server is healthy", || async { super::raw::Raw::try_healthy(&url).await })
-            .await;
+        until("the server is healthy", async || Raw::is_healthy(&url).await).await;
     }
 }
 
@@ -282,8 +282,7 @@ async fn while_the_server_is_frozen_appends_are_unavailable_in_time_and_later_co
     assert!(matches!(state, Err(LogError::Unavailable(_))), "{state:?}");
 
     single.server.thaw();
-    eventually("it takes appends again", || async { attempts().await.iter().all(Result::is_ok) })
-        .await;
+    until("it takes appends again", async || attempts().await.iter().all(Result::is_ok)).await;
     let told: Vec<_> = attempts().await.into_iter().map(Result::unwrap).collect();
     assert!(told.iter().all(|appended| appended.duplicate));
     assert_eq!(
@@ -313,8 +312,7 @@ async fn a_dead_letter_is_kept_with_its_reason() {
     reader.dead_letter(&taken[0], "it is no record:\r\nNats-Rollup: all").await.unwrap();
     // A lost answer makes a reader do it again.
     reader.dead_letter(&taken[0], "it is no record").await.unwrap();
-    eventually("it is persisted", || async { persisted(&log).await == taken[0].entry.position })
-        .await;
+    until("it is persisted", async || persisted(&log).await == taken[0].entry.position).await;
 
     let mut raw = single.server.raw().await;
     assert_eq!(raw.api("STREAM.INFO.DEAD_LETTERS", "").await["state"]["messages"], 1);
@@ -360,7 +358,7 @@ async fn a_message_under_a_foreign_subject_is_a_dead_letter_and_skipped_by_tails
     let taken = take(&mut reader, 1).await;
     assert_eq!(taken[0].entry.position, ours);
     reader.ack(&taken).await.unwrap();
-    eventually("all is persisted", || async { persisted(&log).await == ours }).await;
+    until("all is persisted", async || persisted(&log).await == ours).await;
     assert_eq!(raw.api("STREAM.INFO.DEAD_LETTERS", "").await["state"]["messages"], 3);
 }
 
@@ -387,8 +385,7 @@ async fn a_reader_whose_server_was_killed_is_told_and_a_new_one_gets_everything_
         "never ahead of what was acknowledged"
     );
     let mut reader = log.deliveries(shard(&log), PERSISTER).await.unwrap();
-    eventually("all is persisted", || async { persisted(&log).await == end || drain(&log).await })
-        .await;
+    until("all is persisted", async || persisted(&log).await == end || drain(&log).await).await;
     let left = within("a batch", reader.next(limit, Duration::from_millis(20))).await.unwrap();
     assert!(left.is_empty());
 }
@@ -412,5 +409,5 @@ async fn a_log_that_is_dropped_leaves_no_connection() {
     let log = connect(&settings).await.unwrap();
     assert!(server.connections().await > 1);
     drop(log);
-    eventually("only the asking one is left", || async { server.connections().await == 1 }).await;
+    until("only the asking one is left", async || server.connections().await == 1).await;
 }

@@ -3,9 +3,9 @@
 use parlor_common::position::{Epoch, Position};
 use parlor_log::{EventLog, LogError, PERSISTER, jetstream::JetStreamSettings};
 
-use super::{
-    connect, plan, provision_new, provision_seen, server::Server, settings, single::Single,
-};
+use parlor_testbed::servers::own::Server;
+
+use super::{connect, plan, provision_new, provision_seen, settings, single::Single};
 use crate::suite::{
     Bounds, Harness,
     tools::{append, deliveries, end, shard, take, within},

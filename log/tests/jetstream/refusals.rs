@@ -2,7 +2,9 @@
 
 use parlor_log::{EventLog, LogError, PERSISTER, Start};
 
-use super::{connect, server::Server, settings, single::Single};
+use parlor_testbed::servers::own::Server;
+
+use super::{connect, settings, single::Single};
 use crate::suite::{
     Bounds, Harness,
     tools::{append, deliveries, shard, within},

@@ -7,7 +7,9 @@ use parlor_log::{
     jetstream::{JetStreamLog, JetStreamSettings},
 };
 
-use super::{connect, plan, provision_new, server::Server, settings};
+use parlor_testbed::servers::own::Server;
+
+use super::{connect, plan, provision_new, settings};
 use crate::suite::{
     Bounds, Harness, obligations,
     tools::{shard, within},

@@ -27,8 +27,8 @@ use parlor_log::{
 use super::{
     Bounds, Harness,
     tools::{
-        SECOND_GROUP, conversation, deliveries_of, end, eventually, id, persisted, record,
-        take_all, try_append, within,
+        SECOND_GROUP, conversation, deliveries_of, end, id, persisted, record, take_all,
+        try_append, until, within,
     },
 };
 
@@ -159,8 +159,8 @@ pub(crate) async fn two_groups_are_apart_while_the_sink_of_one_does_not_answer<H
     let (health, healthy) =
         (running.start(PERSISTER, &stalled), running.start(SECOND_GROUP, &other));
     let appended = append_messages(&log, 35).await;
-    eventually("the other group has it all", || async { other.kept() == appended }).await;
-    eventually("the stalled group says so", || async {
+    until("the other group has it all", async || other.kept() == appended).await;
+    until("the stalled group says so", async || {
         health.check() == Err(Trouble::Sink("the tiny sink"))
     })
     .await;
@@ -168,9 +168,9 @@ pub(crate) async fn two_groups_are_apart_while_the_sink_of_one_does_not_answer<H
     assert_eq!((stalled.kept(), persisted(&log).await), (Vec::new(), start));
 
     stalled.down.store(false, Ordering::SeqCst);
-    eventually("all is persisted", || async { persisted(&log).await == appended[34] }).await;
+    until("all is persisted", async || persisted(&log).await == appended[34]).await;
     assert_eq!(stalled.kept(), appended, "each came once");
-    eventually("the group works again", || async { health.check() == Ok(()) }).await;
+    until("the group works again", async || health.check() == Ok(())).await;
     running.stop().await;
     assert_eq!(other.kept(), appended, "nothing came twice to the other group");
 }
@@ -183,11 +183,11 @@ pub(crate) async fn a_batch_that_takes_long_is_not_delivered_twice<H: Harness>()
     let appended = append_messages(&log, 5).await;
     let running = Running::new(&log);
     running.start(PERSISTER, &slow);
-    eventually("it has taken some", || async { slow.calls.load(Ordering::SeqCst) > 0 }).await;
+    until("it has taken some", async || slow.calls.load(Ordering::SeqCst) > 0).await;
     // A second reader would be given what nobody asks time for.
     let idle = Arc::new(TinySink::default());
     running.start(PERSISTER, &idle);
-    eventually("all is persisted", || async { persisted(&log).await == appended[4] }).await;
+    until("all is persisted", async || persisted(&log).await == appended[4]).await;
     running.stop().await;
     let mut kept = [slow.kept(), idle.kept()].concat();
     kept.sort();
@@ -204,12 +204,10 @@ pub(crate) async fn what_a_sink_refuses_is_a_dead_letter_and_the_rest_is_kept<H:
     let running = Running::new(&log);
     let sink = Arc::new(TinySink { refused: "poison", ..TinySink::default() });
     let health = running.start(SECOND_GROUP, &sink);
-    eventually("the rest is kept", || async { sink.kept() == appended }).await;
-    eventually("both are dead letters", || async {
-        running.events(SECOND_GROUP, "dead_letter") == 2.0
-    })
-    .await;
-    eventually("all is counted", || async { running.events(SECOND_GROUP, "kept") == 6.0 }).await;
+    until("the rest is kept", async || sink.kept() == appended).await;
+    until("both are dead letters", async || running.events(SECOND_GROUP, "dead_letter") == 2.0)
+        .await;
+    until("all is counted", async || running.events(SECOND_GROUP, "kept") == 6.0).await;
     assert_eq!(health.check(), Ok(()));
     running.stop().await;
     let mut reader = deliveries_of(&log, SECOND_GROUP).await;
@@ -224,7 +222,7 @@ pub(crate) async fn a_task_that_panics_is_not_taken_for_running<H: Harness>() {
     let health = running.start(PERSISTER, &sink);
     append_message(&log, "text").await;
     within("the panic", async {
-        eventually("health says so", || async { health.check() == Err(Trouble::Panicked) }).await;
+        until("health says so", async || health.check() == Err(Trouble::Panicked)).await;
     })
     .await;
     running.stop().await;

@@ -8,7 +8,7 @@ use super::{
     Bounds, Harness,
     tools::{
         ANY, LINGER, SECOND_GROUP, append, append_from_many, deliveries, deliveries_of, end,
-        eventually, in_order, persisted, shard, take, take_all, told, within,
+        in_order, persisted, shard, take, take_all, told, until, within,
     },
 };
 
@@ -27,7 +27,7 @@ pub(crate) async fn each_entry_is_delivered_and_acknowledged_by_itself<H: Harnes
     assert!(taken.iter().all(|delivery| delivery.attempt == 1));
     reader.ack(&taken).await.unwrap();
     let last = appended.last().unwrap().0;
-    eventually("all is persisted", || async { persisted(&log).await == last }).await;
+    until("all is persisted", async || persisted(&log).await == last).await;
 
     // A delivery that waits is woken by an append.
     let (taken, position) = tokio::join!(take(&mut reader, 1), append(&log, "one more"));
@@ -54,7 +54,7 @@ pub(crate) async fn what_is_not_acknowledged_comes_again_to_another_reader<H: Ha
     assert_eq!(positions, [appended[0], appended[3], appended[4]]);
     assert!(again.iter().all(|delivery| delivery.attempt == 2), "{again:?}");
     second.ack(&again).await.unwrap();
-    eventually("all is persisted", || async { persisted(&log).await == appended[4] }).await;
+    until("all is persisted", async || persisted(&log).await == appended[4]).await;
 }
 
 pub(crate) async fn progress_keeps_a_delivery_from_coming_again<H: Harness>() {
@@ -135,11 +135,11 @@ pub(crate) async fn the_persisted_position_waits_for_what_is_before<H: Harness>(
     reader.ack(&taken[5..]).await.unwrap();
     assert_eq!(persisted(&log).await, start, "the first is not stored");
     reader.ack(&taken[..1]).await.unwrap();
-    eventually("the first three are persisted", || async { persisted(&log).await == at(2) }).await;
+    until("the first three are persisted", async || persisted(&log).await == at(2)).await;
     reader.ack(&taken[4..5]).await.unwrap();
     assert_eq!(persisted(&log).await, at(2), "the fourth is not stored");
     reader.ack(&taken[3..4]).await.unwrap();
-    eventually("all are persisted", || async { persisted(&log).await == at(5) }).await;
+    until("all are persisted", async || persisted(&log).await == at(5)).await;
 }
 
 pub(crate) async fn a_dead_letter_does_not_come_again<H: Harness>() {
@@ -153,8 +153,7 @@ pub(crate) async fn a_dead_letter_does_not_come_again<H: Harness>() {
     reader.dead_letter(&taken[1], "it is no record").await.unwrap();
     reader.ack(&taken[..1]).await.unwrap();
     reader.ack(&taken[2..]).await.unwrap();
-    eventually("all is persisted", || async { persisted(&log).await == taken[2].entry.position })
-        .await;
+    until("all is persisted", async || persisted(&log).await == taken[2].entry.position).await;
     assert!(take_all(&mut reader).await.is_empty());
 }
 
@@ -175,7 +174,7 @@ pub(crate) async fn each_group_has_its_own_progress<H: Harness>() {
     assert!(of_persister.iter().all(|delivery| delivery.attempt == 1));
     persister.ack(&of_persister).await.unwrap();
     let last = of_persister[3].entry.position;
-    eventually("all is persisted", || async { persisted(&log).await == last }).await;
+    until("all is persisted", async || persisted(&log).await == last).await;
     assert!(take_all(&mut persister).await.is_empty());
 
     // What the second group holds comes again to the second group alone.

@@ -8,8 +8,8 @@ use parlor_log::{LogError, Start};
 use super::{
     Bounds, Harness,
     tools::{
-        append, append_from_many, conversation, end, eventually, follow, id, in_order, record,
-        tail, told, try_append,
+        append, append_from_many, conversation, end, follow, id, in_order, record, tail, told,
+        try_append, until,
     },
 };
 
@@ -28,7 +28,7 @@ pub(crate) async fn an_append_is_unavailable_in_time_and_later_goes_on<H: Harnes
 
     harness.mend().await;
     let log = harness.log();
-    eventually("it takes appends again", || async {
+    until("it takes appends again", async || {
         try_append(&log, &conversation(1), &id, record("during the outage")).await.is_ok()
     })
     .await;

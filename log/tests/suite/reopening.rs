@@ -5,8 +5,8 @@ use parlor_log::{Filter, Start};
 use super::{
     Bounds, Harness,
     tools::{
-        append, append_from_many, append_to, conversation, deliveries, end, eventually, follow, id,
-        in_order, persisted, record, tail, take, told, try_append, within,
+        append, append_from_many, append_to, conversation, deliveries, end, follow, id, in_order,
+        persisted, record, tail, take, told, try_append, until, within,
     },
 };
 
@@ -59,7 +59,7 @@ pub(crate) async fn the_groups_progress_is_kept_and_the_rest_comes_again<H: Harn
     let at = |index: usize| taken[index].entry.position;
     reader.ack(&taken[..2]).await.unwrap();
     reader.ack(&taken[3..4]).await.unwrap();
-    eventually("two are persisted", || async { persisted(&log).await == at(1) }).await;
+    until("two are persisted", async || persisted(&log).await == at(1)).await;
     drop((reader, log));
 
     harness.reopen().await;
@@ -70,5 +70,5 @@ pub(crate) async fn the_groups_progress_is_kept_and_the_rest_comes_again<H: Harn
     let positions: Vec<_> = again.iter().map(|delivery| delivery.entry.position).collect();
     assert_eq!(positions, [at(2), at(4), at(5)]);
     reader.ack(&again).await.unwrap();
-    eventually("all is persisted", || async { persisted(&log).await == at(5) }).await;
+    until("all is persisted", async || persisted(&log).await == at(5)).await;
 }

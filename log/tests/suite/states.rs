@@ -2,7 +2,7 @@
 
 use super::{
     Bounds, Harness,
-    tools::{append, deliveries, eventually, persist, persisted, shard, take, within},
+    tools::{append, deliveries, persist, persisted, shard, take, until, within},
 };
 
 pub(crate) async fn an_empty_log_stands_at_its_epochs_start<H: Harness>() {
@@ -31,13 +31,12 @@ pub(crate) async fn a_state_tells_what_was_appended_and_persisted<H: Harness>() 
     assert!(state.time >= taken[2].entry.stored_at);
 
     reader.ack(&taken[..2]).await.unwrap();
-    eventually("two are persisted", || async { persisted(&log).await == taken[1].entry.position })
-        .await;
+    until("two are persisted", async || persisted(&log).await == taken[1].entry.position).await;
     let state = log.state(shard(&log)).await.unwrap();
     assert_eq!(state.oldest_unpersisted, Some(taken[2].entry.stored_at));
 
     reader.ack(&taken[2..]).await.unwrap();
-    eventually("all is persisted", || async { persisted(&log).await == state.end }).await;
+    until("all is persisted", async || persisted(&log).await == state.end).await;
     assert_eq!(log.state(shard(&log)).await.unwrap().oldest_unpersisted, None);
 }
 

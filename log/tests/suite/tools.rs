@@ -20,8 +20,7 @@ use parlor_log::{
     Appended, BatchLimit, Deliveries, Delivery, Entry, EventLog, LogError, PERSISTER, Start, Tail,
 };
 
-/// The longest any step of a test may take; longer than an election.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) use parlor_testbed::wait::{until, within};
 
 /// A group beside the persister's.
 pub(crate) const SECOND_GROUP: &str = "second";
@@ -176,7 +175,7 @@ pub(crate) async fn persist(log: &Arc<dyn EventLog>, count: usize) {
     let taken = take(&mut deliveries, count).await;
     within("acks", deliveries.ack(&taken)).await.unwrap();
     let last = taken.last().unwrap().entry.position;
-    eventually("everything is persisted", || async { persisted(log).await >= last }).await;
+    until("everything is persisted", async || persisted(log).await >= last).await;
 }
 
 pub(crate) async fn persisted(log: &Arc<dyn EventLog>) -> Position {
@@ -190,22 +189,4 @@ pub(crate) async fn end(log: &Arc<dyn EventLog>) -> Position {
 /// A position of the same epoch, `by` later.
 pub(crate) fn ahead(position: Position, by: u64) -> Position {
     Position::new(position.epoch(), position.sequence() + by).unwrap()
-}
-
-pub(crate) async fn within<T>(what: &str, answer: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, answer).await {
-        Ok(answer) => answer,
-        Err(_) => panic!("{what} took longer than {DEADLINE:?}"),
-    }
-}
-
-/// Waits until a condition holds that the log promises for some time and not at once.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
-    let mut looks = tokio::time::interval(Duration::from_millis(20));
-    let waiting = async {
-        while !holds().await {
-            looks.tick().await;
-        }
-    };
-    within(what, waiting).await;
 }

@@ -7,7 +7,7 @@ use parlor_common::{shard::Shards, tenant::TenantId};
 use parlor_testbed::{
     balancer::{self, Balancer},
     client::http::request,
-    nodes::until,
+    wait::until,
 };
 
 /// An HAProxy that answers with the shard it computed.

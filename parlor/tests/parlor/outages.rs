@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use parlor_testbed::{
     client::{http::Answer, socket::Socket, visitor::Visitor},
     network::{Network, Proxy},
-    nodes::until,
+    wait::until,
 };
 
 use crate::installation::{Installation, Servers};

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use parlor_testbed::{
     client::{socket::Socket, visitor::Visitor},
-    nodes::{run, until},
+    nodes::run,
+    wait::until,
 };
 
 use crate::installation::{Installation, Servers, fresh_name, provision, variables};

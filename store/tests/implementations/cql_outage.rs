@@ -5,18 +5,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::future;
 use parlor_common::{
-    drain::Drain,
     event::{Audience, Event},
     position::Position,
     shard::Shard,
 };
 use parlor_store::{CqlSettings, CqlStore, HistoryStore, PageRange, StoreError};
 
-use super::{
-    cql::provisioned,
-    metrics::unregistered,
-    proxy::{Proxy, Weather},
-};
+use parlor_testbed::network::{Network, Proxy};
+
+use super::{cql::provisioned, metrics::unregistered};
 use crate::suite::harness::{Harness, at, sequences};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -35,7 +32,7 @@ struct Outage {
 impl Outage {
     async fn new() -> Self {
         let direct = provisioned().await;
-        let proxy = Proxy::before(direct.nodes[0].clone(), &Drain::new()).await;
+        let proxy = Proxy::before(&direct.nodes[0]).await;
         let broken = CqlSettings {
             nodes: vec![proxy.address.to_string()],
             request_timeout: TIMEOUT,
@@ -66,10 +63,10 @@ impl Outage {
         }
     }
 
-    /// Turns the weather fair, waits until the store answers, and holds that a repeat of `events`
+    /// Mends the network, waits until the store answers, and holds that a repeat of `events`
     /// leaves each once.
     async fn all_is_well_again(&self, events: &[Event]) {
-        self.proxy.turn(Weather::Fair);
+        self.proxy.turn(Network::Whole);
         let well = async {
             while self.broken.store.ping().await.is_err() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -95,7 +92,7 @@ async fn in_time<T>(
 async fn a_slow_database_is_waited_for() {
     let outage = Outage::new().await;
     let events = outage.broken.messages(1, [1, 2, 3]);
-    outage.proxy.turn(Weather::Slow(Duration::from_millis(100)));
+    outage.proxy.turn(Network::Slow(Duration::from_millis(100)));
     outage.broken.insert(&events).await;
     assert_eq!(sequences(&outage.broken.before(1, Position::MAX, 50).await), [1, 2, 3]);
     outage.all_is_well_again(&events).await;
@@ -105,7 +102,7 @@ async fn a_slow_database_is_waited_for() {
 async fn a_database_that_is_too_slow_is_not_waited_for() {
     let outage = Outage::new().await;
     let events = outage.broken.messages(1, [1, 2, 3]);
-    outage.proxy.turn(Weather::Slow(TIMEOUT * 3));
+    outage.proxy.turn(Network::Slow(TIMEOUT * 3));
     outage.every_call_fails_in_time(&events).await;
     outage.all_is_well_again(&events).await;
 }
@@ -114,7 +111,7 @@ async fn a_database_that_is_too_slow_is_not_waited_for() {
 async fn writes_that_are_applied_and_not_answered_may_be_repeated() {
     let outage = Outage::new().await;
     let events = outage.broken.messages(1, [1, 2, 3]);
-    outage.proxy.turn(Weather::Deaf);
+    outage.proxy.turn(Network::AnswersHeld);
     outage.every_call_fails_in_time(&events).await;
     let newest = PageRange::Before(Position::MAX);
     let applied = outage
@@ -130,7 +127,7 @@ async fn writes_that_are_applied_and_not_answered_may_be_repeated() {
 async fn a_silent_database_holds_nobody_up() {
     let outage = Outage::new().await;
     let events = outage.broken.messages(1, [1, 2, 3]);
-    outage.proxy.turn(Weather::Silent);
+    outage.proxy.turn(Network::Held);
     // Equal reads share a query, and none waits for another's timeout and then for its own. Asked
     // first, before the connections are known to be dead.
     let conversation = outage.broken.conversation(1);
@@ -155,7 +152,7 @@ async fn a_database_that_was_down_is_found_again() {
     let outage = Outage::new().await;
     let events = outage.broken.messages(1, [1, 2, 3]);
     outage.broken.insert(&events[..1]).await;
-    outage.proxy.turn(Weather::Down);
+    outage.proxy.turn(Network::Broken);
     outage.every_call_fails_in_time(&events).await;
     outage.all_is_well_again(&events).await;
 }
@@ -166,15 +163,15 @@ async fn an_insert_that_is_cut_off_halfway_is_made_whole_by_a_repeat() {
     let t = &outage.broken;
     // 300 statements or more, so that some are written and some are not when the network breaks.
     let events: Vec<Event> = (0..300).map(|n| t.message(n, at(u64::from(n) + 1)).event()).collect();
-    outage.proxy.turn(Weather::Slow(Duration::from_millis(20)));
+    outage.proxy.turn(Network::Slow(Duration::from_millis(20)));
     let insert = t.store.insert(&events);
     let cut = async {
         tokio::time::sleep(Duration::from_millis(60)).await;
-        outage.proxy.turn(Weather::Down);
+        outage.proxy.turn(Network::Broken);
     };
     let (outcome, ()) = tokio::join!(insert, cut);
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
-    outage.proxy.turn(Weather::Fair);
+    outage.proxy.turn(Network::Whole);
     outage.direct.insert(&events).await.unwrap();
     let inbox = outage.direct.inbox(&t.tenant, Position::MAX, 1_000).await.unwrap();
     assert_eq!(inbox.rows.len(), 300);
@@ -183,8 +180,8 @@ async fn an_insert_that_is_cut_off_halfway_is_made_whole_by_a_repeat() {
 #[tokio::test]
 async fn a_database_that_is_silent_from_the_start_is_unavailable() {
     let settings = provisioned().await;
-    let proxy = Proxy::before(settings.nodes[0].clone(), &Drain::new()).await;
-    proxy.turn(Weather::Silent);
+    let proxy = Proxy::before(&settings.nodes[0]).await;
+    proxy.turn(Network::Held);
     let settings = CqlSettings {
         nodes: vec![proxy.address.to_string()],
         request_timeout: TIMEOUT,

@@ -15,6 +15,8 @@ pub struct NatsServer {
     pub config: PathBuf,
     /// Where it keeps streams.
     pub store: PathBuf,
+    /// The most that streams may reserve, which is their `max_bytes`, whatever they use.
+    pub max_store: &'static str,
     /// The port for clients.
     pub clients: u16,
     /// The port for monitoring.
@@ -39,9 +41,7 @@ impl NatsServer {
             .env("NATS_LISTEN", local(self.clients))
             .env("NATS_MONITOR", local(self.monitor))
             .env("NATS_STORE", &self.store)
-            // More than the disk has: each test's streams reserve their max_bytes and hardly use
-            // them.
-            .env("NATS_MAX_STORE", "10TB")
+            .env("NATS_MAX_STORE", self.max_store)
             .env("NATS_CLUSTER_LISTEN", local(self.cluster.unwrap_or(0)))
             .env("NATS_ROUTES", format!("[{}]", routes.join(", ")));
     }
@@ -62,7 +62,16 @@ pub async fn knows_its_cluster(monitor: u16) -> bool {
 
 /// What it says about JetStream and its streams.
 pub async fn jetstream(monitor: u16) -> Option<Value> {
-    let answer = http::get(local(monitor), "/jsz?streams=1").await.ok()?;
+    about(monitor, "/jsz?streams=1").await
+}
+
+/// How many connections of clients it has.
+pub async fn connections(monitor: u16) -> Option<u64> {
+    about(monitor, "/varz").await?["connections"].as_u64()
+}
+
+async fn about(monitor: u16, path: &str) -> Option<Value> {
+    let answer = http::get(local(monitor), path).await.ok()?;
     serde_json::from_str(&answer.body).ok()
 }
 

@@ -1,4 +1,9 @@
-//! The bare protocol, for what a test does to the servers behind the log's back.
+//! The bare protocol of NATS, for what a test does to the servers behind the log's back.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where a server answers what it did not expect"
+)]
 
 use std::time::Duration;
 
@@ -8,22 +13,24 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::suite::tools::within;
+use crate::wait::within;
 
 /// A connection with one inbox.
-pub(crate) struct Raw {
+#[derive(Debug)]
+pub struct Raw {
     stream: BufReader<TcpStream>,
 }
 
 // === impl Raw ===
 
 impl Raw {
-    pub(crate) async fn connect(url: &str) -> Self {
+    /// To the server at `url`.
+    pub async fn connect(url: &str) -> Self {
         within("a connection", Self::try_connect(url)).await.unwrap()
     }
 
     /// Whether JetStream answers, and has a leader where it is a cluster.
-    pub(crate) async fn try_healthy(url: &str) -> bool {
+    pub async fn is_healthy(url: &str) -> bool {
         let asked = async {
             let mut raw = Self::try_connect(url).await?;
             raw.try_request("$JS.API.STREAM.NAMES", "", "").await
@@ -45,7 +52,7 @@ impl Raw {
     }
 
     /// Asks JetStream's API, and takes no error for an answer.
-    pub(crate) async fn api(&mut self, subject: &str, request: &str) -> Value {
+    pub async fn api(&mut self, subject: &str, request: &str) -> Value {
         let answer =
             within("an answer", self.try_request(&format!("$JS.API.{subject}"), "", request))
                 .await
@@ -57,7 +64,7 @@ impl Raw {
 
     /// Publishes into a stream, with headers such as `Nats-Msg-Id: x\r\n`, and returns the
     /// acknowledgement.
-    pub(crate) async fn publish(&mut self, subject: &str, headers: &str, payload: &str) -> Value {
+    pub async fn publish(&mut self, subject: &str, headers: &str, payload: &str) -> Value {
         let answer = within("an acknowledgement", self.try_request(subject, headers, payload))
             .await
             .unwrap();
@@ -65,25 +72,10 @@ impl Raw {
     }
 
     /// Reads a stream's configuration, changes it, and updates the stream.
-    pub(crate) async fn change_stream(&mut self, stream: &str, change: impl FnOnce(&mut Value)) {
+    pub async fn change_stream(&mut self, stream: &str, change: impl FnOnce(&mut Value)) {
         let mut config = self.api(&format!("STREAM.INFO.{stream}"), "").await["config"].take();
         change(&mut config);
         self.api(&format!("STREAM.UPDATE.{stream}"), &config.to_string()).await;
-    }
-
-    /// How many connections the server has, by its monitoring port.
-    pub(crate) async fn connections(&self, monitor: u16) -> u64 {
-        let asked = async {
-            let mut stream = TcpStream::connect(("127.0.0.1", monitor)).await?;
-            stream.write_all(b"GET /varz HTTP/1.0\r\n\r\n").await?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await?;
-            std::io::Result::Ok(answer)
-        };
-        let answer = within("the monitoring port", asked).await.unwrap();
-        let body = answer.split_once("\r\n\r\n").expect("an answer has a body").1;
-        let about: Value = serde_json::from_str(body).unwrap();
-        about["connections"].as_u64().expect("it counts its connections")
     }
 
     async fn try_request(

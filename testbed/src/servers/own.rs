@@ -1,0 +1,209 @@
+//! Real NATS servers of a test's own: started, killed, stopped.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where its servers cannot be started or stopped"
+)]
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+use super::{
+    given,
+    nats::{self, NatsServer},
+    raw::Raw,
+};
+use crate::{nodes::free_addresses, place, process, wait::until};
+
+/// One server. Dropping it ends it.
+#[derive(Debug)]
+pub struct Server {
+    settings: NatsServer,
+    folder: TempDir,
+    process: Option<Child>,
+}
+
+// === impl Server ===
+
+impl Server {
+    /// A server as the project configures it.
+    pub async fn start() -> Self {
+        let mut server = Self::new("alone", "server.conf");
+        server.run().await;
+        server
+    }
+
+    /// A server with the default fsync, of every two minutes.
+    pub async fn start_unsynced() -> Self {
+        let mut server = Self::new("unsynced", "server.conf");
+        let synced = fs::read_to_string(&server.settings.config).unwrap();
+        let unsynced = synced.replace("sync_interval: always", "sync_interval: \"2m\"");
+        assert_ne!(synced, unsynced);
+        server.settings.config = server.folder.path().join("unsynced.conf");
+        fs::write(&server.settings.config, unsynced).unwrap();
+        server.run().await;
+        server
+    }
+
+    fn new(name: &str, config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [clients, monitor, _] = free_addresses().map(|address| address.port());
+        let settings = NatsServer {
+            name: name.to_owned(),
+            config: configuration(config),
+            store: folder.path().join("data"),
+            max_store: "100GB",
+            clients,
+            monitor,
+            cluster: None,
+            routes: Vec::new(),
+        };
+        Self { settings, folder, process: None }
+    }
+
+    /// Where clients connect.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.settings.clients)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// Its monitoring address.
+    pub fn monitor(&self) -> String {
+        format!("http://127.0.0.1:{}", self.settings.monitor)
+    }
+
+    /// A connection to it.
+    pub async fn raw(&self) -> Raw {
+        Raw::connect(&self.url()).await
+    }
+
+    /// Starts it, with the data it had, and waits until it is healthy.
+    pub async fn run(&mut self) {
+        self.launch();
+        let url = self.url();
+        until("the server is healthy", async || Raw::is_healthy(&url).await).await;
+    }
+
+    fn launch(&mut self) {
+        let log = fs::File::create(self.folder.path().join("log")).unwrap();
+        let mut command = Command::new(given("PARLOR_TEST_NATS_SERVER"));
+        self.settings.configure(&mut command);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.process =
+            Some(command.spawn().expect("PARLOR_TEST_NATS_SERVER names a program that starts"));
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Ends it as an operator does.
+    pub fn stop(&mut self) {
+        self.signal("-TERM");
+        let mut process = self.process.take().expect("it runs");
+        process.wait().unwrap();
+    }
+
+    /// How many connections it has, the asking one included.
+    pub async fn connections(&self) -> u64 {
+        let _asking = self.raw().await;
+        nats::connections(self.settings.monitor).await.expect("the monitoring port answers")
+    }
+
+    /// Freezes it: it holds its connections and answers nothing.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Ends that.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().expect("it runs");
+        assert!(process::send(signal, process.id()), "it runs");
+    }
+
+    /// The last lines it wrote.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_else(|error| error.to_string())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- what server {} wrote:\n{}", self.settings.name, self.log());
+        }
+        self.kill();
+    }
+}
+
+/// Three servers that are a cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Each of them.
+    pub servers: Vec<Server>,
+}
+
+// === impl Cluster ===
+
+impl Cluster {
+    /// Starts them, and waits until they have a leader.
+    pub async fn start() -> Self {
+        let ports = free_addresses().map(|address| address.port());
+        let mut servers = Vec::new();
+        for (number, port) in ports.iter().enumerate() {
+            let mut server = Server::new(&format!("n{number}"), "cluster.conf");
+            server.settings.cluster = Some(*port);
+            server.settings.routes = ports.to_vec();
+            server.launch();
+            servers.push(server);
+        }
+        for server in &servers {
+            let url = server.url();
+            until("the cluster is healthy", async || Raw::is_healthy(&url).await).await;
+        }
+        Self { servers }
+    }
+
+    /// Where clients connect.
+    pub fn urls(&self) -> Vec<String> {
+        self.servers.iter().map(Server::url).collect()
+    }
+
+    /// Their monitoring addresses.
+    pub fn monitors(&self) -> Vec<String> {
+        self.servers.iter().map(Server::monitor).collect()
+    }
+
+    /// The server that leads a stream.
+    pub async fn leader(&mut self, stream: &str) -> &mut Server {
+        let mut raw = self.servers[0].raw().await;
+        let info = raw.api(&format!("STREAM.INFO.{stream}"), "").await;
+        let leader = info["cluster"]["leader"].as_str().expect("it has a leader").to_owned();
+        self.servers
+            .iter_mut()
+            .find(|server| server.name() == leader)
+            .expect("the leader is one of them")
+    }
+}
+
+/// A configuration of the project's own.
+fn configuration(name: &str) -> PathBuf {
+    place::root().join("nats").join(name)
+}
