@@ -66,8 +66,8 @@ impl History {
         Self { log, store, monitor, store_deadline, metrics }
     }
 
-    /// One page of a visitor's conversations, or of one that an agent reads, as `audience` reads them;
-    /// `limit` (1 or more) at most.
+    /// One page of a visitor's conversations, or of one that an agent reads, as `audience` reads
+    /// them; `limit` (1 or more) at most.
     ///
     /// # Errors
     /// [`HistoryError::Unavailable`] where neither the log nor the store can prove the page;

@@ -92,7 +92,8 @@ async fn warn_of_a_short_store(
         let persisted = log.state(shard).await.map_err(Exit::unavailable)?.persisted;
         let seen = seen.get(&shard).copied().unwrap_or_default();
         if seen < persisted {
-            warn!(%shard, %seen, %persisted, "the database has seen less of a shard than was acknowledged: history may be short");
+            warn!(%shard, %seen, %persisted, "the database has seen less of a shard than was \
+                acknowledged: history may be short");
         }
     }
     Ok(())

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 /// How long a minted token lasts: a working day.
 pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3600);
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \
+    data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A file of the pages: its address, its type, its text.

@@ -269,13 +269,15 @@ impl<'a> Shared<'a> {
         let Settings { listen, admin, data, .. } = self.settings;
         if self.development {
             warn!(
-                "development mode: no settings file, so any tenant's name is taken, from pages on localhost alone"
+                "development mode: no settings file, so any tenant's name is taken, from pages on \
+                localhost alone"
             );
         }
         let Parts { embedded, .. } = role.parts();
         match role.parts().listens() {
             true if embedded => info!(
-                "Parlor is on http://localhost:{} ({listen}); its data is in {}; operators are on {admin}",
+                "Parlor is on http://localhost:{} ({listen}); its data is in {}; operators are on \
+                {admin}",
                 listen.port(),
                 data.display()
             ),

@@ -1,10 +1,10 @@
 //! The CQL store: ScyllaDB, or Cassandra, which speaks the same language.
 //!
 //! An event's position is the write timestamp of the rows that come of it, and a delivered mark's
-//! value is its own, so a replay can never undo a later change and no clock is involved. The database reads that number as microseconds since
-//! 1970: the first epoch begins at 1 << 40, which is 13 days later, and each epoch takes 13 days
-//! more. ScyllaDB refuses what lies days ahead of its own clock, which epoch 1,600 would; position
-//! 0 is refused here.
+//! value is its own, so a replay can never undo a later change and no clock is involved. The
+//! database reads that number as microseconds since 1970: the first epoch begins at 1 << 40, which
+//! is 13 days later, and each epoch takes 13 days more. ScyllaDB refuses what lies days ahead of
+//! its own clock, which epoch 1,600 would; position 0 is refused here.
 
 mod connection;
 mod error;

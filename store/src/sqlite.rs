@@ -176,7 +176,8 @@ fn provision(path: &Path, writer: &mut Connection) -> Result<(), StoreError> {
             transaction.commit().map_err(unavailable)
         }
         found => Err(StoreError::Rejected(format!(
-            "{} was written by another version of Parlor: its schema is {found}, this version knows {VERSION}",
+            "{} was written by another version of Parlor: its schema is {found}, this version \
+            knows {VERSION}",
             path.display()
         ))),
     }

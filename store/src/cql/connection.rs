@@ -61,8 +61,8 @@ impl Connection {
         Ok(Self { statements, metrics, session, request_timeout, in_flight, bound })
     }
 
-    /// Writes what is kept, with a bounded number of statements at once. The first failure ends it, at
-    /// the latest a request timeout after the last statement that succeeded.
+    /// Writes what is kept, with a bounded number of statements at once. The first failure ends it,
+    /// at the latest a request timeout after the last statement that succeeded.
     pub(super) async fn insert(&self, kept: &Kept) -> Result<(), StoreError> {
         let mut batches = plan(kept, self.bound).into_iter();
         let mut running = FuturesUnordered::new();

@@ -46,7 +46,8 @@ pub(super) async fn provision(settings: &CqlSettings) -> Result<(), StoreError> 
     // With the version as its write timestamp, so that of two that provision at once the later
     // version stays.
     let written = format!(
-        "INSERT INTO {keyspace}.schema_version (part, version) VALUES ('store', {VERSION}) USING TIMESTAMP {VERSION}"
+        "INSERT INTO {keyspace}.schema_version (part, version) VALUES ('store', {VERSION}) USING \
+        TIMESTAMP {VERSION}"
     );
     apply(&session, &written).await?;
     info!(keyspace, datacenter, replication_factor, "the store's schema is there");
@@ -69,7 +70,8 @@ pub(super) async fn check(settings: &CqlSettings, session: &Session) -> Result<(
 
 fn other_version(keyspace: &str, found: i32) -> StoreError {
     StoreError::Rejected(format!(
-        "the keyspace {keyspace} was provisioned by another version of Parlor: its schema is {found}, this version \
+        "the keyspace {keyspace} was provisioned by another version of Parlor: its schema is \
+        {found}, this version \
          knows {VERSION}"
     ))
 }
@@ -101,7 +103,8 @@ fn datacenter(settings: &CqlSettings, session: &Session) -> Result<String, Store
     match (found.pop_first(), found.len()) {
         (Some(only), 0) if !only.contains('\'') => Ok(only),
         (Some(first), _) => Err(StoreError::Rejected(format!(
-            "the cluster has the datacenters {first} and {found:?}: name the one to keep the data in, cql.datacenter"
+            "the cluster has the datacenters {first} and {found:?}: name the one to keep the data \
+            in, cql.datacenter"
         ))),
         (None, _) => Err(StoreError::Rejected(
             "the cluster does not tell its datacenter: name it, cql.datacenter".to_owned(),

@@ -78,7 +78,8 @@ impl CqlSettings {
             || !(1..=49_152).contains(&self.batch_bytes)
         {
             return refuse(
-                "cql.in_flight must be 1 or more, cql.batch_rows 1 to 100, cql.batch_bytes 1 to 49152",
+                "cql.in_flight must be 1 or more, cql.batch_rows 1 to 100, cql.batch_bytes 1 to \
+                49152",
             );
         }
         Ok(())

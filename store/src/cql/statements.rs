@@ -57,7 +57,8 @@ impl Statements {
             )
             .await?,
             conversation: prepare(
-                "INSERT INTO {}.conversations (tenant, conversation, position, at, preview, sender, visitor)
+                "INSERT INTO {}.conversations (tenant, conversation, position, at, preview, \
+                sender, visitor)
                  VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
             )
             .await?,
@@ -67,11 +68,15 @@ impl Statements {
             )
             .await?,
             inbox: prepare(
-                "INSERT INTO {}.inbox (tenant, day, conversation, position) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
+                "INSERT INTO {}.inbox (tenant, day, conversation, position) VALUES (?, ?, ?, ?) \
+                USING TIMESTAMP ?",
             )
             .await?,
-            day: prepare("INSERT INTO {}.inbox_days (tenant, day, position) VALUES (?, ?, ?) USING TIMESTAMP ?")
-                .await?,
+            day: prepare(
+                "INSERT INTO {}.inbox_days (tenant, day, position) VALUES (?, ?, ?) USING \
+                TIMESTAMP ?",
+            )
+            .await?,
             raise_watermark: prepare(
                 "INSERT INTO {}.watermarks (shard, position) VALUES (?, ?) USING TIMESTAMP ?",
             )
@@ -94,17 +99,20 @@ impl Statements {
             )
             .await?,
             buckets_down: prepare(
-                "SELECT bucket FROM {}.conversation_buckets WHERE tenant = ? AND conversation = ? AND bucket <= ?
+                "SELECT bucket FROM {}.conversation_buckets WHERE tenant = ? AND conversation = ? \
+                AND bucket <= ?
                  ORDER BY bucket DESC LIMIT ?",
             )
             .await?,
             buckets_up: prepare(
-                "SELECT bucket FROM {}.conversation_buckets WHERE tenant = ? AND conversation = ? AND bucket >= ?
+                "SELECT bucket FROM {}.conversation_buckets WHERE tenant = ? AND conversation = ? \
+                AND bucket >= ?
                  ORDER BY bucket ASC LIMIT ?",
             )
             .await?,
             position_of: prepare(
-                "SELECT position FROM {}.event_ids WHERE tenant = ? AND conversation = ? AND event_id = ? LIMIT 1",
+                "SELECT position FROM {}.event_ids WHERE tenant = ? AND conversation = ? AND \
+                event_id = ? LIMIT 1",
             )
             .await?,
             conversation_row: prepare(
@@ -121,7 +129,11 @@ impl Statements {
                  WHERE tenant = ? AND day = ? AND conversation > ? LIMIT ?",
             )
             .await?,
-            inbox_days: prepare("SELECT day, position FROM {}.inbox_days WHERE tenant = ? LIMIT ?").await?,
+            inbox_days: prepare(
+                "SELECT day, position FROM {}.inbox_days WHERE tenant = ? LIMIT \
+                ?",
+            )
+            .await?,
             watermark: prepare("SELECT position FROM {}.watermarks WHERE shard = ?").await?,
             version: prepare("SELECT version FROM {}.schema_version WHERE part = 'store'").await?,
         })

@@ -31,7 +31,8 @@ impl Bench {
         static PROVISIONED: OnceCell<CqlSettings> = OnceCell::const_new();
         let provision = || async {
             let node = std::env::var("PARLOR_TEST_CQL").expect(
-                "PARLOR_TEST_CQL must name a CQL server, host:port: `scripts/servers up cql` starts one, \
+                "PARLOR_TEST_CQL must name a CQL server, host:port: `scripts/servers up cql` \
+                starts one, \
                  `scripts/servers env` tells its address",
             );
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
@@ -167,8 +168,11 @@ async fn a_conversation_whose_own_row_is_ahead_of_its_day_is_listed_where_it_is(
     .await;
     assert_eq!(t.inbox().await, [(9, "ahead".to_owned())]);
     // A row that a delete left without its position is not there.
-    t.cql(&format!("DELETE position FROM {{}}.conversations WHERE tenant = '{tenant}' AND conversation = 0x{id}"))
-        .await;
+    t.cql(&format!(
+        "DELETE position FROM {{}}.conversations WHERE tenant = '{tenant}' AND \
+        conversation = 0x{id}"
+    ))
+    .await;
     assert_eq!(t.inbox().await, []);
 }
 

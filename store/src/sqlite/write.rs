@@ -12,7 +12,8 @@ const MESSAGE: &str = "\
 /// The two parts of the row rise by themselves: the last message's, and the last that a visitor
 /// wrote.
 const CONVERSATION: &str = "\
-    INSERT INTO conversations (tenant, conversation, position, at, preview, sender, visitor, visitor_position)
+    INSERT INTO conversations (tenant, conversation, position, at, preview, sender, visitor, \
+    visitor_position)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     ON CONFLICT DO UPDATE SET
         at = iif(excluded.position > position, excluded.at, at),
