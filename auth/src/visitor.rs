@@ -115,6 +115,13 @@ impl VisitorToken {
         merged
     }
 
+    /// Whether it stands for everybody that `other` stands for.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let own = self.visitor();
+        let mut of_other = std::iter::once(other.visitor()).chain(other.absorbed.iter().copied());
+        of_other.all(|visitor| visitor == own || self.absorbed.contains(&visitor))
+    }
+
     /// What decides which of several is the visitor: the oldest, then the bits, so that every node
     /// decides alike.
     pub(crate) fn seniority(&self) -> impl Ord + use<> {

@@ -245,7 +245,8 @@ impl LogDoor {
             LogError::Rejected(_) => Problem::new(Code::Internal, "the message was not taken"),
         };
         // REST and sessions tell the operator; this line tells which event and why.
-        debug!(tenant.id = %key.tenant, conversation.id = %key.id, event.id = %id, %error, "an event is not appended");
+        debug!(tenant.id = %key.tenant, conversation.id = %key.id, event.id = %id, %error, "an \
+            event is not appended");
         Err(problem)
     }
 

@@ -270,14 +270,14 @@ impl<'a> Shared<'a> {
         if self.development {
             warn!(
                 "development mode: no settings file, so any tenant's name is taken, from pages on \
-                localhost alone"
+                 localhost alone"
             );
         }
         let Parts { embedded, .. } = role.parts();
         match role.parts().listens() {
             true if embedded => info!(
                 "Parlor is on http://localhost:{} ({listen}); its data is in {}; operators are on \
-                {admin}",
+                 {admin}",
                 listen.port(),
                 data.display()
             ),

@@ -206,7 +206,7 @@ fn stays_on_loopback(settings: &Settings) -> Result<(), Exit> {
         if !address.ip().is_loopback() {
             return Err(Exit::usage(format_args!(
                 "{name} = {address}: without a settings file Parlor is in development mode, which \
-                takes any tenant, and \
+                 takes any tenant, and \
                  listens on loopback alone; name a settings file with --settings"
             )));
         }

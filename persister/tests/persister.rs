@@ -308,8 +308,7 @@ async fn a_write_that_was_applied_but_not_answered_doubles_no_row() {
 }
 
 #[tokio::test]
-async fn what_is_no_record_is_a_dead_letter_and_a_later_kind_is_skipped_and_neither_stops_the_shard()
- {
+async fn neither_what_is_no_record_nor_a_later_kind_stops_the_shard() {
     let bench = Bench::new().await;
     bench.append_messages(0..3).await;
     bench.append(3, Bytes::from_static(b"\xffthis is no record")).await;

@@ -177,7 +177,7 @@ fn provision(path: &Path, writer: &mut Connection) -> Result<(), StoreError> {
         }
         found => Err(StoreError::Rejected(format!(
             "{} was written by another version of Parlor: its schema is {found}, this version \
-            knows {VERSION}",
+             knows {VERSION}",
             path.display()
         ))),
     }

@@ -138,17 +138,17 @@ impl Client<'_> {
         let tenant = visit::tenant_of_query(&node.tenants, self.tenant_query.as_deref())?;
         let headers = request.headers();
         let identity = self.dialect.identity();
-        let cookie = tokens.from_cookies(headers);
+        let known = tokens.from_cookies(headers);
         // A cookie needs an Origin. Without one a client may still be known by a frame, which comes
         // after the upgrade.
-        let credential = match (&identity, &cookie) {
+        let credential = match (&identity, &known) {
             (Identity::Frame(_), None) => visit::Credential::Bearer,
             (Identity::Frame(_), Some(_)) | (Identity::Upgrade(_), _) => visit::Credential::Cookie,
         };
         let origin = visit::check_origin(&tenant, headers, visit::Kind::Upgrade, credential)?;
-        let fresh = (origin.is_some() && cookie.is_none()).then(|| tokens.issue());
-        let set_cookie = fresh.as_ref().map(|fresh| tokens.set_cookie(fresh));
-        let visitor = cookie.or(fresh);
+        let visitor = known.or_else(|| origin.is_some().then(|| tokens.introduce()));
+        let (visitor, cookies) =
+            visitor.map_or((None, Vec::new()), |visitor| (Some(visitor.token), visitor.set));
         let dialogue = match identity {
             Identity::Frame(speaker) => {
                 let (tokens, tenant) = (tokens.clone(), tenant.id.clone());
@@ -169,7 +169,7 @@ impl Client<'_> {
             }
         };
         let mut response = start(request, dialogue, tenant.id.as_str())?;
-        handshake::set_cookie(&mut response, set_cookie);
+        handshake::set_cookies(&mut response, cookies);
         Ok(response)
     }
 

@@ -59,7 +59,7 @@ async fn a_position_that_cannot_be_proven_is_not_known() {
 }
 
 #[tokio::test]
-async fn older_than_the_log_a_visitor_is_shown_the_store_and_an_agent_told_it_cannot_be_proven() {
+async fn older_than_the_log_a_visitor_reads_the_store_and_an_agent_is_told_of_the_gap() {
     let mut world = World::new().await;
     let first = world.say(1, "m0").await;
     for text in ["m1", "m2"] {

@@ -181,6 +181,12 @@ impl Answer {
         error["code"].as_str().unwrap().to_owned()
     }
 
+    /// Each value of a header that may be there several times.
+    pub(crate) fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        let values = self.headers.iter().filter(move |(found, _)| found == name);
+        values.map(|(_, value)| value.as_str())
+    }
+
     /// What a browser would send back.
     pub(crate) fn cookie(&self) -> Option<String> {
         self.header("set-cookie").map(|cookie| cookie.split(';').next().unwrap().to_owned())

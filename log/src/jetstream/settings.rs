@@ -94,7 +94,8 @@ impl JetStreamSettings {
             .any(|wait| *wait < least)
         {
             return refuse(
-                "nats.request_timeout, nats.read_deadline and nats.renewal_deadline must be 100ms or more",
+                "nats.request_timeout, nats.read_deadline and nats.renewal_deadline must be 100ms \
+                 or more",
             );
         }
         let ways = [self.user.is_some(), self.nkey.is_some(), self.credentials.is_some()];

@@ -47,7 +47,7 @@ pub(super) async fn provision(settings: &CqlSettings) -> Result<(), StoreError> 
     // version stays.
     let written = format!(
         "INSERT INTO {keyspace}.schema_version (part, version) VALUES ('store', {VERSION}) USING \
-        TIMESTAMP {VERSION}"
+         TIMESTAMP {VERSION}"
     );
     apply(&session, &written).await?;
     info!(keyspace, datacenter, replication_factor, "the store's schema is there");
@@ -71,7 +71,7 @@ pub(super) async fn check(settings: &CqlSettings, session: &Session) -> Result<(
 fn other_version(keyspace: &str, found: i32) -> StoreError {
     StoreError::Rejected(format!(
         "the keyspace {keyspace} was provisioned by another version of Parlor: its schema is \
-        {found}, this version \
+         {found}, this version \
          knows {VERSION}"
     ))
 }
@@ -104,7 +104,7 @@ fn datacenter(settings: &CqlSettings, session: &Session) -> Result<String, Store
         (Some(only), 0) if !only.contains('\'') => Ok(only),
         (Some(first), _) => Err(StoreError::Rejected(format!(
             "the cluster has the datacenters {first} and {found:?}: name the one to keep the data \
-            in, cql.datacenter"
+             in, cql.datacenter"
         ))),
         (None, _) => Err(StoreError::Rejected(
             "the cluster does not tell its datacenter: name it, cql.datacenter".to_owned(),

@@ -79,7 +79,7 @@ impl CqlSettings {
         {
             return refuse(
                 "cql.in_flight must be 1 or more, cql.batch_rows 1 to 100, cql.batch_bytes 1 to \
-                49152",
+                 49152",
             );
         }
         Ok(())

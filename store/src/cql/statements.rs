@@ -58,7 +58,7 @@ impl Statements {
             .await?,
             conversation: prepare(
                 "INSERT INTO {}.conversations (tenant, conversation, position, at, preview, \
-                sender, visitor)
+                 sender, visitor)
                  VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
             )
             .await?,
@@ -69,7 +69,7 @@ impl Statements {
             .await?,
             inbox: prepare(
                 "INSERT INTO {}.inbox (tenant, day, conversation, position) VALUES (?, ?, ?, ?) \
-                USING TIMESTAMP ?",
+                 USING TIMESTAMP ?",
             )
             .await?,
             day: prepare(
@@ -100,19 +100,19 @@ impl Statements {
             .await?,
             buckets_down: prepare(
                 "SELECT bucket FROM {}.conversation_buckets WHERE tenant = ? AND conversation = ? \
-                AND bucket <= ?
+                 AND bucket <= ?
                  ORDER BY bucket DESC LIMIT ?",
             )
             .await?,
             buckets_up: prepare(
                 "SELECT bucket FROM {}.conversation_buckets WHERE tenant = ? AND conversation = ? \
-                AND bucket >= ?
+                 AND bucket >= ?
                  ORDER BY bucket ASC LIMIT ?",
             )
             .await?,
             position_of: prepare(
                 "SELECT position FROM {}.event_ids WHERE tenant = ? AND conversation = ? AND \
-                event_id = ? LIMIT 1",
+                 event_id = ? LIMIT 1",
             )
             .await?,
             conversation_row: prepare(

@@ -32,7 +32,7 @@ impl Bench {
         let provision = || async {
             let node = std::env::var("PARLOR_TEST_CQL").expect(
                 "PARLOR_TEST_CQL must name a CQL server, host:port: `scripts/servers up cql` \
-                starts one, \
+                 starts one, \
                  `scripts/servers env` tells its address",
             );
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();

@@ -38,7 +38,7 @@ async fn harness() -> Harness {
 fn settings(purpose: &str) -> CqlSettings {
     let node = std::env::var("PARLOR_TEST_CQL").expect(
         "PARLOR_TEST_CQL must name a CQL server, host:port: `scripts/servers up cql` starts one, \
-        `scripts/servers env` \
+         `scripts/servers env` \
          tells its address",
     );
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
