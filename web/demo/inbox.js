@@ -102,9 +102,8 @@ export class Inbox {
       const item = this.#items.get(entry.id) ?? this.#add(entry.id);
       const button = find(item, "button");
       button.setAttribute("aria-current", String(entry.id === this.#chosen));
-      find(button, ".name").textContent = this.#isHere(entry.id)
-        ? `${entry.name} (on this page)`
-        : entry.name;
+      const here = this.#isHere(entry.id) ? [make("small", "", " (on this page)")] : [];
+      find(button, ".name").replaceChildren(entry.name, ...here);
       find(button, ".unread").textContent = entry.unread > 0 ? `${entry.unread} new` : "";
       find(button, ".preview").textContent = entry.preview;
       if (this.#list.children[place] !== item) {
