@@ -1,4 +1,5 @@
-//! A proxy before a server, which understands enough of the protocol to lose one answer.
+//! A proxy before a server, which understands enough of the protocol to lose or to change an
+//! answer.
 
 use std::sync::{
     Arc, Mutex,
@@ -26,6 +27,8 @@ struct Shared {
     /// The server's messages that hold this are lost, for as long as it is there.
     loses: Mutex<Option<String>>,
     lost: AtomicUsize,
+    /// In the server's messages this becomes that, which is as long.
+    changes: Mutex<Option<(&'static str, &'static str)>>,
 }
 
 // === impl Proxy ===
@@ -50,6 +53,12 @@ impl Proxy {
         *self.shared.loses.lock().unwrap() = text.map(str::to_owned);
     }
 
+    /// From here on `from` becomes `to` in the server's messages.
+    pub(crate) fn change(&self, from: &'static str, to: &'static str) {
+        assert_eq!(from.len(), to.len());
+        *self.shared.changes.lock().unwrap() = Some((from, to));
+    }
+
     pub(crate) fn lost(&self) -> usize {
         self.shared.lost.load(Ordering::SeqCst)
     }
@@ -69,6 +78,14 @@ impl Shared {
         });
         self.lost.fetch_add(usize::from(lost), Ordering::SeqCst);
         lost
+    }
+
+    fn change(&self, message: &mut [u8]) {
+        let Some((from, to)) = *self.changes.lock().unwrap() else { return };
+        let found = message.windows(from.len()).position(|window| window == from.as_bytes());
+        if let Some(at) = found {
+            message[at..at + to.len()].copy_from_slice(to.as_bytes());
+        }
     }
 }
 
@@ -117,6 +134,7 @@ async fn pass(from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared) {
             if shared.is_lost(&whole) {
                 continue;
             }
+            shared.change(&mut whole);
         }
         if to.write_all(&whole).await.is_err() {
             return;
