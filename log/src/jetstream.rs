@@ -260,7 +260,8 @@ impl JetStreamLog {
     }
 }
 
-/// Each shard's stream and what it is: of those that carry its number, the one of the highest epoch.
+/// Each shard's stream and what it is: of those that carry its number, the one of the highest
+/// epoch.
 async fn find_streams(
     api: &Api,
     names: &Names,

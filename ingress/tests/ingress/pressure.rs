@@ -32,7 +32,8 @@ use crate::{
 /// Stands for what only a cluster does to an append: the real log behind it, whose acknowledgements
 /// get lost for a tenant `mute`, and whose first acknowledgement is lost for a tenant `retried`, so
 /// that the log tries again by itself, and whose first acknowledgement of all is lost for a tenant
-/// `once`, whose append nobody tries again. Where it has several shards, they are all in the one log.
+/// `once`, whose append nobody tries again. Where it has several shards, they are all in the one
+/// log.
 #[derive(Debug)]
 struct FarLog {
     log: SqliteLog,

@@ -2,8 +2,9 @@
 //! its own name gives positions a second time.
 //!
 //! A stream is another one where it was made at another time, and it has lost its end where it ends
-//! before what it has told: by an acknowledgement, or by its leader. Either is final for this log. A
-//! node that starts anew is tied to what it finds, and compares that with what the store has noted.
+//! before what it has told: by an acknowledgement, or by its leader. Either is final for this log.
+//! A node that starts anew is tied to what it finds, and compares that with what the store has
+//! noted.
 
 use std::{
     sync::{
