@@ -14,10 +14,11 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .passed { color: var(--good); } .failed { color: var(--bad); }
 table { border-collapse: collapse; } th { text-align: left; font-weight: 500; color: var(--soft); padding-right: 1.5rem;
   vertical-align: top; }
-td { font-variant-numeric: tabular-nums; }
-figure { margin: 1.5rem 0; } figcaption { font-weight: 500; } small { color: var(--soft); font-weight: 400; }
-svg { width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; fill: var(--soft); }
+td { font-variant-numeric: tabular-nums; white-space: pre-wrap; padding: 0.1rem 0; }
+figure { margin: 1.5rem 0; overflow-x: auto; } figcaption { font-weight: 500; } small { color: var(--soft); font-weight: 400; }
+svg { width: 100%; min-width: 40rem; height: auto; } svg text { font: 11px system-ui, sans-serif; fill: var(--soft); }
 .grid { stroke: var(--grid); } .mark { stroke: var(--bad); stroke-dasharray: 4 3; stroke-width: 2; }
+svg text.name { fill: var(--bad); }
 polyline { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 .l0 { stroke: var(--c0); } .l1 { stroke: var(--c1); } .l2 { stroke: var(--c2); } .l3 { stroke: var(--c3); }
 figcaption span { margin-left: 1rem; font-weight: 400; }
@@ -52,7 +53,7 @@ pub(super) fn page(report: &Report) -> String {
          <meta name=\"viewport\" content=\"width=device-width\"><title>Parlor under load: {word}</title>\
          <style>{STYLE}</style></head><body>\
          <h1>Parlor under load: <span class=\"{class}\">{word}</span></h1>\
-         <p><small>{} of {}</small></p><ul class=\"{class}\">{reasons}</ul><table>{rows}</table>{faults}\
+         <p><small>The scenario {}, begun at {}</small></p><ul class=\"{class}\">{reasons}</ul><table>{rows}</table>{faults}\
          <h2>Over time</h2>{plots}</body></html>\n",
         report.scenario,
         escape(&report.date),
@@ -72,7 +73,7 @@ fn plots<'a>(report: &'a Report, times: &'a [f64]) -> Vec<Plot<'a>> {
     vec![
         Plot {
             title: "Drafts",
-            unit: "a second",
+            unit: "a second; the widget's frames get no answer",
             lines: vec![
                 ("offered", per_second(|point| point.counts.offered)),
                 ("answered", per_second(|point| point.counts.accepted)),
