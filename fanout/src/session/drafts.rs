@@ -54,7 +54,7 @@ pub(crate) struct Drafts {
 }
 
 /// What the door is going to say.
-type Answer = Pin<Box<dyn Future<Output = Result<Receipt, Problem>> + Send>>;
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Receipt, Problem>> + Send>>;
 
 #[derive(Clone, Copy, Debug)]
 struct Retry {
@@ -118,10 +118,7 @@ impl Drafts {
                 return Settled { client_message_id, outcome };
             };
             let submission = Submission::clone(submission);
-            self.with_door = Some(Box::pin(async move {
-                let late = |_| Problem::unavailable("the message was not accepted in time");
-                in_time(DOOR_WITHIN, late, door.accept(submission)).await
-            }));
+            self.with_door = Some(ask(door, submission));
         }
         let Some(with_door) = &mut self.with_door else { return std::future::pending().await };
         let outcome = with_door.await;
@@ -155,6 +152,12 @@ impl Drafts {
         let pause = self.retry.map_or(BACKOFF.0, |retry| (retry.pause * 2).min(BACKOFF.1));
         self.retry = Some(Retry { at: now + pause.max(after.unwrap_or_default()), pause });
     }
+}
+
+/// Hands it to the door, which answers in time.
+pub(crate) fn ask(door: Arc<dyn Door>, submission: Submission) -> Answer {
+    let late = |_| Problem::unavailable("the door did not answer in time");
+    Box::pin(async move { in_time(DOOR_WITHIN, late, door.accept(submission)).await })
 }
 
 /// The client's id of what it asks for, where it gave one.
