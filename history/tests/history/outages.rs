@@ -6,7 +6,9 @@ use parlor_common::position::Position;
 use parlor_history::HistoryError;
 use parlor_store::PageRange;
 
-use crate::world::{MAX_AGE, NoStore, STORE_DEADLINE, World, set, texts_of};
+use parlor_testbed::faulty::store::StoreFault;
+
+use crate::world::{MAX_AGE, STORE_DEADLINE, World, set, texts_of};
 
 const NEWEST: PageRange = PageRange::Before(Position::MAX);
 
@@ -17,7 +19,7 @@ async fn a_log_that_has_never_forgotten_is_whole() {
         world.say(1, text).await;
     }
     world.persist(2).await;
-    let history = world.history_without(NoStore::Down).await;
+    let history = world.history_without(StoreFault::Down).await;
     let page = history.page(&set(&[]), NEWEST, 10).await.unwrap();
     assert_eq!(texts_of(&page), ["m0", "m1", "m2"]);
     assert!(!page.incomplete && !page.more);
@@ -44,7 +46,7 @@ async fn a_log_that_has_forgotten_says_that_older_messages_may_be_missing() {
     let kept = world.say(1, "m2").await;
     world.say(1, "m3").await;
     world.forget_aged().await;
-    let history = world.history_without(NoStore::Down).await;
+    let history = world.history_without(StoreFault::Down).await;
 
     let page = history.page(&set(&[]), NEWEST, 10).await.unwrap();
     assert_eq!(texts_of(&page), ["m2", "m3"]);
@@ -69,7 +71,7 @@ async fn a_log_that_was_made_anew_may_lack_what_came_before() {
     world.lose_log().await;
     world.say(1, "m1").await;
     let page =
-        world.history_without(NoStore::Down).await.page(&set(&[]), NEWEST, 10).await.unwrap();
+        world.history_without(StoreFault::Down).await.page(&set(&[]), NEWEST, 10).await.unwrap();
     assert_eq!((texts_of(&page), page.incomplete), (vec!["m1".to_owned()], true));
     let page = world.history().await.page(&set(&[]), NEWEST, 10).await.unwrap();
     assert_eq!((texts_of(&page), page.incomplete), (vec!["m0".to_owned(), "m1".to_owned()], false));
@@ -79,7 +81,7 @@ async fn a_log_that_was_made_anew_may_lack_what_came_before() {
 async fn a_store_that_never_answers_is_waited_for_no_longer_than_its_deadline() {
     let world = World::new().await;
     world.say(1, "m0").await;
-    let history = world.history_without(NoStore::Mute).await;
+    let history = world.history_without(StoreFault::Silent).await;
     let asked = Instant::now();
     assert_eq!(texts_of(&history.page(&set(&[]), NEWEST, 10).await.unwrap()), ["m0"]);
     assert!(asked.elapsed() >= STORE_DEADLINE);

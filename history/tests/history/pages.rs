@@ -53,7 +53,7 @@ async fn a_page_has_no_hole_and_no_repeat_wherever_the_store_and_the_news_of_it_
         }
         monitors.push(world.monitor().await);
         for (known, monitor) in monitors.iter().enumerate() {
-            let history = world.history_of(world.store.clone(), monitor.clone());
+            let history = world.history_of(monitor.clone());
             let bounds = said.iter().map(|(position, ..)| *position).chain([Position::MAX]);
             let before = bounds.map(PageRange::Before);
             let start = said[0].0.before();
