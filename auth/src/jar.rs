@@ -1,6 +1,7 @@
-//! The jar: all of a visitor's cookies that one request carries.
+//! The jar: all of a visitor's cookies that one request carries, which belong to one visitor. Two
+//! tabs that are opened at once without a cookie get one each.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::visitor::{VisitorToken, VisitorTokens};
 
@@ -9,75 +10,63 @@ const MAX_COOKIES: usize = 256;
 /// The most of them that are verified. The tabs of a page make fewer by racing each other, and junk
 /// that a neighbouring host has set does not crowd out the visitor's own.
 const MAX_TOKENS: usize = 64;
+/// The most cookies that one answer expires, so that its head passes through any proxy; the next
+/// answer expires more.
+const MAX_EXPIRED: usize = 8;
 
-/// A visitor's cookies. A request that carries several belongs to one visitor: two tabs opened at
-/// once each got one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Jar {
-    /// Oldest first.
-    tokens: Vec<VisitorToken>,
-    /// The names of all cookies that are ours by name, those that do not verify included.
-    names: Vec<String>,
-}
-
-impl Jar {
-    /// The visitor: the oldest token.
-    pub fn primary(&self) -> Option<&VisitorToken> {
-        self.tokens.first()
-    }
-
-    /// The other visitors the jar holds, oldest first.
-    pub fn others(&self) -> &[VisitorToken] {
-        self.tokens.get(1..).unwrap_or_default()
-    }
-
-    /// The visitor with all the others absorbed, as far as there is room.
-    pub fn merged(&self) -> Option<VisitorToken> {
-        self.primary().map(|primary| primary.absorbing(self.others()))
-    }
-
-    /// The names of the cookies, to expire them once the merged token is set.
-    pub fn names(&self) -> &[String] {
-        &self.names
-    }
+/// The visitor that a request's cookies name, and what its answer should set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieVisitor {
+    /// Who the visitor is: the oldest token, which has absorbed the others as far as there is room.
+    pub token: VisitorToken,
+    /// The `Set-Cookie` values after which the browser has one cookie, for an answer that may set
+    /// cookies. Empty where it has one already.
+    pub set: Vec<HeaderValue>,
 }
 
 impl VisitorTokens {
-    /// Reads the request's cookies. Cookies that do not verify count as none.
-    pub fn jar(&self, headers: &HeaderMap) -> Jar {
-        let mut jar = Jar::default();
-        let lines = headers.get_all(header::COOKIE).iter();
-        let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
-        for pair in pairs.take(MAX_COOKIES) {
-            let Some((name, value)) =
-                std::str::from_utf8(pair).ok().and_then(|pair| pair.split_once('='))
-            else {
-                continue;
-            };
-            let name = name.trim();
-            if jar.names.len() == MAX_TOKENS {
-                break;
-            }
-            if !self.is_ours(name) || jar.names.iter().any(|known| known == name) {
-                continue;
-            }
-            jar.names.push(name.to_owned());
-            jar.tokens.extend(self.read(value.trim()));
-        }
-        jar.tokens.sort_by_cached_key(VisitorToken::seniority);
-        // Where one visitor is there twice, one token stands for what both have absorbed.
-        jar.tokens.dedup_by(|later, earlier| {
-            let same = later.visitor() == earlier.visitor();
-            if same {
-                *earlier = earlier.absorbing([&*later]);
-            }
-            same
-        });
-        jar
+    /// The visitor of a request, by all of its cookies that verify; `None` where none does.
+    ///
+    /// A cookie is expired once the token stands for everybody that it stood for. One that does not
+    /// verify is left alone: another node may know its key.
+    pub fn from_cookies(&self, headers: &HeaderMap) -> Option<CookieVisitor> {
+        let jar = self.jar(headers);
+        let ((_, oldest), others) = jar.split_first()?;
+        let token = oldest.absorbing(others.iter().map(|(_, other)| other));
+        let kept = jar.iter().find(|(_, held)| *held == token).map(|(name, _)| *name);
+        let fresh = kept.is_none().then(|| self.set_cookie(&token));
+        let covered = jar.iter().filter(|(name, held)| Some(*name) != kept && token.covers(held));
+        let expired = covered.take(MAX_EXPIRED).filter_map(|(name, _)| self.expire_cookie(name));
+        let set = fresh.into_iter().chain(expired).collect();
+        Some(CookieVisitor { token, set })
     }
 
-    /// The visitor of a request, by its cookies: the oldest token that verifies.
-    pub fn from_cookies(&self, headers: &HeaderMap) -> Option<VisitorToken> {
-        self.jar(headers).tokens.into_iter().next()
+    /// A new visitor, whom the next request names by the cookie that is set.
+    pub fn introduce(&self) -> CookieVisitor {
+        let token = self.issue();
+        let set = vec![self.set_cookie(&token)];
+        CookieVisitor { token, set }
+    }
+
+    /// The request's cookies that verify, by name, the oldest token first.
+    pub(crate) fn jar<'a>(&self, headers: &'a HeaderMap) -> Vec<(&'a str, VisitorToken)> {
+        let lines = headers.get_all(header::COOKIE).iter();
+        let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
+        let pairs = pairs.take(MAX_COOKIES).filter_map(|pair| {
+            let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
+            Some((name.trim(), value.trim()))
+        });
+        let ours = pairs.filter(|(name, _)| self.is_ours(name)).take(MAX_TOKENS);
+        let mut jar: Vec<(&str, VisitorToken)> = Vec::new();
+        for (name, value) in ours {
+            if let Ok(token) = self.read(value)
+                && jar.iter().all(|(known, _)| *known != name)
+            {
+                jar.push((name, token));
+            }
+        }
+        // By name too, so that every node keeps the same one of two that are alike.
+        jar.sort_by_cached_key(|(name, token)| (token.seniority(), *name));
+        jar
     }
 }

@@ -20,7 +20,7 @@ pub mod visitor;
 
 pub use self::{
     agent::{Agent, Agents, Refused, Role},
-    jar::Jar,
+    jar::CookieVisitor,
     limits::{LimitSettings, Limited, Limits},
     origin::{AllowedOrigin, BadOrigin, Origin, OriginRule},
     rate::Rate,

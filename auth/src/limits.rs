@@ -29,26 +29,20 @@ use crate::{rate::Rate, tenant::TenantLimits, tenants::Tenants};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitSettings {
-    /// `limits.visitor_messages`: messages of a visitor of a tenant. Default 20/s, 200 at once.
+    /// `limits.visitor_messages`: messages of a visitor of a tenant.
     pub visitor_messages: Rate,
-    /// `limits.tenant_messages`: messages of a tenant's visitors and agents. Default 500/s, 2000 at
-    /// once.
+    /// `limits.tenant_messages`: messages of a tenant's visitors and agents.
     pub tenant_messages: Rate,
-    /// `limits.visitor_bytes`: bytes of the texts of a visitor of a tenant. Default 2 KiB/s, 256
-    /// KiB at once.
+    /// `limits.visitor_bytes`: bytes of the texts of a visitor of a tenant.
     pub visitor_bytes: Rate,
-    /// `limits.tenant_bytes`: bytes of the texts of a tenant's visitors and agents. Default 128
-    /// KiB/s, 8 MiB at once.
+    /// `limits.tenant_bytes`: bytes of the texts of a tenant's visitors and agents.
     pub tenant_bytes: Rate,
-    /// `limits.address_requests`: REST requests of an IPv4 address or IPv6 /64. Default 200/s, 1000
-    /// at once.
+    /// `limits.address_requests`: REST requests of an IPv4 address or IPv6 /64.
     pub address_requests: Rate,
-    /// `limits.address_upgrades`: upgrades of an IPv4 address or IPv6 /64. Default 200/s, 2000 at
-    /// once.
+    /// `limits.address_upgrades`: upgrades of an IPv4 address or IPv6 /64.
     pub address_upgrades: Rate,
     /// `limits.keys`: how many visitors, tenants and addresses, each, are remembered; the least
-    /// recently seen is forgotten first, and with it what it had used up. Default 100,000, of about
-    /// 100 bytes.
+    /// recently seen is forgotten first, and with it what it had used up.
     pub keys: usize,
 }
 
@@ -100,15 +94,7 @@ struct Buckets<K: Hash + Eq, const N: usize> {
 
 impl Default for LimitSettings {
     fn default() -> Self {
-        Self {
-            visitor_messages: Rate::new(20, 200),
-            tenant_messages: Rate::new(500, 2000),
-            visitor_bytes: Rate::new(2048, 262_144),
-            tenant_bytes: Rate::new(131_072, 8_388_608),
-            address_requests: Rate::new(200, 1000),
-            address_upgrades: Rate::new(200, 2000),
-            keys: 100_000,
-        }
+        parlor_common::settings::defaults("limits")
     }
 }
 

@@ -123,7 +123,8 @@ impl Tenants {
                 Ok(Ok(true)) => info!("the tenants' file has changed and is in force"),
                 Ok(Ok(false)) => {}
                 Ok(Err(error)) => {
-                    warn!(%error, "the tenants' file has changed and is broken: the old one stays in force")
+                    warn!(%error, "the tenants' file has changed and is broken: the old one stays \
+                        in force")
                 }
                 Err(error) => warn!(%error, "the tenants' file could not be looked at"),
             }

@@ -242,7 +242,8 @@ fn missing() -> Problem {
     Problem::new(
         Code::TenantMissing,
         format!(
-            "the tenant is named by the header X-Tenant-ID or, for a socket, by ?{TENANT_PARAMETER}="
+            "the tenant is named by the header X-Tenant-ID or, for a socket, by \
+             ?{TENANT_PARAMETER}="
         ),
     )
 }

@@ -52,10 +52,9 @@ pub struct VisitorTokens {
 pub struct CookieSettings {
     /// `cookies.secure`: `Secure; SameSite=None; Partitioned`, as a third-party frame needs;
     /// browsers take it on `localhost` without TLS too. Otherwise `SameSite=Lax`, for an
-    /// installation on its pages' own site without TLS. Default true.
+    /// installation on its pages' own site without TLS.
     pub secure: bool,
     /// `cookies.max_age`: how long a browser keeps a visitor. Browsers keep 400 days at most.
-    /// Default 365 d.
     #[serde(with = "duration")]
     pub max_age: Duration,
 }
@@ -116,6 +115,13 @@ impl VisitorToken {
         merged
     }
 
+    /// Whether it stands for everybody that `other` stands for.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let own = self.visitor();
+        let mut of_other = std::iter::once(other.visitor()).chain(other.absorbed.iter().copied());
+        of_other.all(|visitor| visitor == own || self.absorbed.contains(&visitor))
+    }
+
     /// What decides which of several is the visitor: the oldest, then the bits, so that every node
     /// decides alike.
     pub(crate) fn seniority(&self) -> impl Ord + use<> {
@@ -149,7 +155,7 @@ impl CookieSettings {
 
 impl Default for CookieSettings {
     fn default() -> Self {
-        Self { secure: true, max_age: Duration::from_secs(365 * 86_400) }
+        parlor_common::settings::defaults("cookies")
     }
 }
 

@@ -35,7 +35,8 @@ macro_rules! hash_id {
             /// [`BadId`] where `text` is anything else.
             pub fn parse(text: &str) -> Result<Self, BadId> {
                 let bytes = text.as_bytes();
-                if bytes.len() != 32 || !bytes.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+                let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+                if bytes.len() != 32 || !bytes.iter().all(is_digit) {
                     return Err(BadId("32 lower-case hexadecimal digits are expected"));
                 }
                 let number = u128::from_str_radix(text, 16).map_err(|_| BadId("not hexadecimal"))?;

@@ -106,9 +106,9 @@ impl Text {
         }
     }
 
-    /// How many bytes it has: 1 to 16,384.
-    pub const fn bytes(&self) -> usize {
-        self.0.len()
+    /// The text as it came: 1 to 16,384 bytes.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// The text as it came.

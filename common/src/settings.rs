@@ -1,4 +1,23 @@
-//! Spellings of settings: durations as people write them.
+//! What all settings have in common: the file of their defaults, and durations as people write
+//! them.
+
+use serde::de::DeserializeOwned;
+
+/// Every setting with its default and its bounds, and what it means: the documentation of the
+/// settings.
+pub const DEFAULTS: &str = include_str!("../../parlor/defaults.toml");
+
+/// The defaults of a section, such as `cql` or `embedded.log`, for what needs them without the
+/// binary: tests.
+///
+/// # Panics
+/// Where the file has no such section, or it is another part's.
+pub fn defaults<T: DeserializeOwned>(section: &str) -> T {
+    let file: toml::Value = toml::from_str(DEFAULTS).expect("the file of the defaults is TOML");
+    let found = section.split('.').try_fold(&file, |place, name| place.get(name));
+    let found = found.unwrap_or_else(|| panic!("{section} is no section of the defaults")).clone();
+    found.try_into().unwrap_or_else(|error| panic!("the defaults of {section}: {error}"))
+}
 
 /// A duration as a number and a unit, such as `250ms`, `10s`, `5m`, `12h` or `7d`; for
 /// `#[serde(with = …)]`.

@@ -129,7 +129,8 @@ pub(crate) enum Means {
     Subscribe(Option<String>),
     /// It asks for this.
     Act(Action),
-    /// It asks for what cannot be: the client's id of it, and the answer when its turn comes.
+    /// It asks for something impossible. With the client's id of it, and what is answered when its
+    /// turn comes.
     Refuse(Option<String>, Problem),
     /// It is answered at once.
     Say(Bytes),

@@ -49,7 +49,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Slot {
     state: Mutex<State>,
-    /// A first follower came, or the last one went.
+    /// The last follower has gone.
     changed: Notify,
 }
 
@@ -210,8 +210,8 @@ impl fmt::Debug for FeedGuard {
     }
 }
 
-/// The task of one shard: tail, and again from the last position when that ends; until nobody needs
-/// it.
+/// The task of one shard: it reads a tail, and another one after the last position when that ends,
+/// until nobody needs the shard.
 struct Feed {
     feeds: Feeds,
     shard: Shard,
@@ -299,7 +299,8 @@ impl Feed {
         }
         if matches!(error, LogError::Rejected(_)) {
             metrics.feed_holes.inc();
-            warn!(%error, "the tail cannot be continued without a hole: the shard's sessions come back");
+            warn!(%error, "the tail cannot be continued without a hole: the shard's sessions come \
+                back");
             hub.lost(self.shard);
         }
     }
@@ -337,8 +338,8 @@ impl Feed {
 }
 
 impl Drop for Feed {
-    /// A task that panicked must not leave its shard silent: its sessions come back, elsewhere,
-    /// since the node is not ready any more.
+    /// A task that panicked must not leave its shard silent. Its sessions are told to come back, to
+    /// another node, since this one is not ready any more.
     fn drop(&mut self) {
         let mut state = self.feeds.slot(self.shard).lock();
         if let Life::Down(_) | Life::Up = state.life

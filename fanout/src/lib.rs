@@ -1,8 +1,11 @@
 //! Sockets: feed, hub, session, outbox, resume.
 //!
-//! What the log's tail brings goes by way of a feed to the hub, and from there into the outboxes of
-//! the sessions that are to be shown it. What a client says goes to the door. This crate owns the
-//! sockets of visitors and of agents, and never appends.
+//! ```text
+//! log's tail ──► feed ──► hub ──► outboxes of the sessions ──► socket
+//! socket ──► dialect: what a frame means ──► session ──► drafts ──► door
+//! ```
+//!
+//! This crate owns the sockets of visitors and of agents, and never appends.
 
 mod dialect;
 mod feed;

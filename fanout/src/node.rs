@@ -25,7 +25,7 @@ pub struct Parts {
     pub feeds: Feeds,
     /// What a resume reads.
     pub history: History,
-    /// Under the installation's keys.
+    /// Reads and writes cursors with the installation's keys.
     pub cursors: Cursors,
     /// The registry of tenants, for their origins.
     pub tenants: Tenants,
@@ -33,7 +33,7 @@ pub struct Parts {
     pub limits: Limits,
     /// The time.
     pub clock: Clock,
-    /// For session ids, jitter, and ids of drafts that came without one.
+    /// Makes session ids, jitter, and ids of drafts that came without one.
     pub random: Random,
     /// Bounds and deadlines.
     pub settings: SocketSettings,
@@ -49,7 +49,7 @@ pub(crate) struct Node {
     pub(crate) parts: Parts,
     /// Where drafts go; agents' sockets have none.
     pub(crate) door: Option<Arc<dyn Door>>,
-    /// Allows so many pages to be read at once.
+    /// Limits how many pages are read at once.
     pub(crate) pages: Semaphore,
     open: AtomicUsize,
     leaving: AtomicUsize,

@@ -254,7 +254,8 @@ impl Session {
         Ok(())
     }
 
-    /// A control frame that answers nothing of ours came: a peer may send so many in a second.
+    /// A control frame came that answers nothing of ours. A peer may send a limited number of them
+    /// in a second.
     fn unasked(&mut self, now: Instant) -> Result<(), Ending> {
         if self.controls.allow(now) { Ok(()) } else { Err(Ending::violated(CloseCode::Policy)) }
     }

@@ -9,20 +9,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeedSettings {
-    /// `feed.ring_events`: the most events of a shard that are kept for resuming. Default 16384.
+    /// `feed.ring_events`: the most events of a shard that are kept for resuming.
     pub ring_events: usize,
     /// `feed.ring_bytes`: the most bytes of a shard that are kept for resuming, frames included.
-    /// Default 16 MiB.
     pub ring_bytes: usize,
-    /// `feed.linger`: how long a shard is followed after its last session is gone. Default 30 s.
+    /// `feed.linger`: how long a shard is followed after its last session is gone.
     #[serde(with = "duration")]
     pub linger: Duration,
     /// `feed.live_within`: how long a session waits for the log when it is the first of its shard.
-    /// Default 5 s.
     #[serde(with = "duration")]
     pub live_within: Duration,
     /// `feed.unwell_after`: how long a shard may be without a tail before the node is not ready.
-    /// Default 15 s.
     #[serde(with = "duration")]
     pub unwell_after: Duration,
 }
@@ -31,51 +28,46 @@ pub struct FeedSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SocketSettings {
-    /// `sockets.max`: the most sockets of a kind on this node; more are refused with 503. Default
-    /// 16000.
+    /// `sockets.max`: the most sockets of a kind on this node; more are refused with 503.
     pub max: usize,
-    /// `sockets.hello_within`: how long a client of protocol 1 has for its hello. Default 10 s.
+    /// `sockets.hello_within`: how long a client of protocol 1 has for its hello.
     #[serde(with = "duration")]
     pub hello_within: Duration,
-    /// `sockets.ping_every`: how often the server pings. Default 25 s.
+    /// `sockets.ping_every`: how often the server pings.
     #[serde(with = "duration")]
     pub ping_every: Duration,
-    /// `sockets.silence_limit`: how long a socket may be silent before it is ended. Default 60 s.
+    /// `sockets.silence_limit`: how long a socket may be silent before it is ended.
     #[serde(with = "duration")]
     pub silence_limit: Duration,
     /// `sockets.write_within`: how long one write may take before the socket is closed as slow.
-    /// Default 10 s.
     #[serde(with = "duration")]
     pub write_within: Duration,
     /// `sockets.close_within`: how long the peer has to answer a close; a restart takes no longer
-    /// than that, and should keep the port closed for less than a second. Default 900 ms.
+    /// than that, and should keep the port closed for less than a second.
     #[serde(with = "duration")]
     pub close_within: Duration,
     /// `sockets.finish_within`: how long what was taken from a socket that is gone may take to be
-    /// accepted. Default 15 s.
+    /// accepted.
     #[serde(with = "duration")]
     pub finish_within: Duration,
     /// `sockets.controls_per_second`: the most pings, and pongs that answer none of ours, that one
-    /// peer may send in a second; above it 1008. Default 50.
+    /// peer may send in a second; above it 1008.
     pub controls_per_second: u32,
-    /// `sockets.bad_frames`: how many frames that mean nothing a client of protocol 1 may send; above
-    /// it 4501. Default 10.
+    /// `sockets.bad_frames`: how many frames that mean nothing a client of protocol 1 may send;
+    /// above it 4501.
     pub bad_frames: u32,
-    /// `sockets.hold_for`: how long a frame of the widget is tried again before the socket
-    /// is closed. Default 15 s.
+    /// `sockets.hold_for`: how long a frame of the widget is tried again before the socket is
+    /// closed.
     #[serde(with = "duration")]
     pub hold_for: Duration,
-    /// `sockets.outbox_frames`: the most frames that wait for one socket; above it 4002. Default
-    /// 1024.
+    /// `sockets.outbox_frames`: the most frames that wait for one socket; above it 4002.
     pub outbox_frames: usize,
     /// `sockets.outbox_bytes`: the most bytes that wait for one socket, those being written apart;
-    /// above it 4002. Default 1 MiB.
+    /// above it 4002.
     pub outbox_bytes: usize,
     /// `sockets.drafts`: how many drafts of one socket may wait; then nothing more is read from it.
-    /// Default 32.
     pub drafts: usize,
     /// `sockets.draft_bytes`: how many bytes of them may wait; then nothing more is read from it.
-    /// Default 256 KiB.
     pub draft_bytes: usize,
     /// How much a replay may take.
     pub resume: ResumeSettings,
@@ -87,15 +79,14 @@ pub struct SocketSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeSettings {
-    /// `sockets.resume.page`: events of one page. Default 100.
+    /// `sockets.resume.page`: events of one page.
     pub page: usize,
     /// `sockets.resume.pages`: the most pages one connection replays; one that needs more comes
-    /// back for them. Default 100.
+    /// back for them.
     pub pages: u32,
-    /// `sockets.resume.parallel`: how many pages a node reads at once; the others wait. Default 64.
+    /// `sockets.resume.parallel`: how many pages a node reads at once; the others wait.
     pub parallel: usize,
     /// `sockets.resume.page_within`: how long a page may take, the wait for its turn included.
-    /// Default 10 s.
     #[serde(with = "duration")]
     pub page_within: Duration,
 }
@@ -104,17 +95,15 @@ pub struct ResumeSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DrainSettings {
-    /// `sockets.drain.batch`: how many sockets are told at once. Default 500.
+    /// `sockets.drain.batch`: how many sockets are told at once.
     pub batch: usize,
-    /// `sockets.drain.every`: the pause between two batches. Default 100 ms.
+    /// `sockets.drain.every`: the pause between two batches.
     #[serde(with = "duration")]
     pub every: Duration,
     /// `sockets.drain.back_after`: the least a client is asked to wait before it comes back.
-    /// Default 500 ms.
     #[serde(with = "duration")]
     pub back_after: Duration,
     /// `sockets.drain.back_within`: the most a client is asked to wait before it comes back.
-    /// Default 5 s.
     #[serde(with = "duration")]
     pub back_within: Duration,
 }

@@ -6,30 +6,27 @@
 //! truth only reads more of the log. While the store is down the log alone answers, as far back as
 //! it goes.
 
+mod error;
 mod merge;
 mod metrics;
 mod scope;
+mod walk;
 
-use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use parlor_common::{
     conversation::{ConversationKey, ConversationSet},
-    event::Event,
+    deadline::in_time,
+    event::{Audience, Event},
     id::EventId,
     position::Position,
-    problem::{Code, Problem},
+    state::ConversationState,
 };
-use parlor_log::{EventLog, Filter, LogError, LogPage, monitor::Monitor};
+use parlor_log::{EventLog, Filter, monitor::Monitor};
 use parlor_store::{HistoryStore, PageRange, StoreError};
 use tracing::debug;
 
-pub use self::{metrics::Metrics, scope::Scope};
-
-/// Entries of one read of the log.
-const LOG_PAGE: usize = 500;
-/// How many reads of the log one page may take: 100,000 events of one conversation that are not in
-/// the store.
-const LOG_READS: usize = 200;
+pub use self::{error::HistoryError, metrics::Metrics, scope::Scope};
 
 /// Reads conversations. Cheap to clone; never writes.
 #[derive(Clone, Debug)]
@@ -55,17 +52,6 @@ pub struct HistoryPage {
     pub incomplete: bool,
 }
 
-/// Why a page could not be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HistoryError {
-    /// Worth trying again.
-    #[error("{0}")]
-    Unavailable(String),
-    /// The position is ahead of the end, of another epoch, or, for a tenant, older than the log.
-    #[error("the position is not known here")]
-    UnknownPosition,
-}
-
 // === impl History ===
 
 impl History {
@@ -80,8 +66,8 @@ impl History {
         Self { log, store, monitor, store_deadline, metrics }
     }
 
-    /// One page of a visitor's conversations, or of one that an agent reads; `limit` (1 or more) at
-    /// most.
+    /// One page of a visitor's conversations, or of one that an agent reads, as `audience` reads
+    /// them; `limit` (1 or more) at most.
     ///
     /// # Errors
     /// [`HistoryError::Unavailable`] where neither the log nor the store can prove the page;
@@ -89,14 +75,15 @@ impl History {
     pub async fn page(
         &self,
         set: &ConversationSet,
+        audience: Audience,
         range: PageRange,
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
         let mut pages = Vec::new();
         for key in set.keys() {
             pages.push(match range {
-                PageRange::Before(before) => self.before(&key, before, limit).await?,
-                PageRange::After(after) => self.after(&key, after, limit).await?,
+                PageRange::Before(before) => self.before(&key, audience, before, limit).await?,
+                PageRange::After(after) => self.after(&key, audience, after, limit).await?,
             });
         }
         let page = merge::pages(pages, range, limit);
@@ -122,13 +109,18 @@ impl History {
             return Err(HistoryError::UnknownPosition);
         }
         match scope {
-            Scope::Conversations(set) => self.page(set, PageRange::After(after), limit).await,
+            Scope::Conversations(set) => {
+                self.page(set, scope.audience(), PageRange::After(after), limit).await
+            }
             Scope::Tenant(tenant) => {
-                let page = self.log.read(&Filter::Tenant(tenant.clone()), after, limit).await?;
-                if page.from != after {
+                let filter = Filter::Tenant(tenant.clone());
+                let first =
+                    walk::first(&*self.log, &filter, scope.audience(), after, limit + 1).await?;
+                if first.start != after {
                     return Err(HistoryError::UnknownPosition);
                 }
-                Ok(HistoryPage { more: page.entries.len() >= limit, ..merge::log_page(page) })
+                let page = HistoryPage { more: !first.whole, ..merge::log_page(first) };
+                Ok(merge::pages(vec![page], PageRange::After(after), limit))
             }
         }
     }
@@ -142,11 +134,15 @@ impl History {
         ids: &[(ConversationKey, EventId)],
     ) -> Result<Option<Event>, HistoryError> {
         for (key, id) in ids {
-            let unpersisted =
-                self.last_of_log(key, self.persisted(key), Position::MAX, usize::MAX).await?;
-            if let Some(event) = unpersisted.events.into_iter().find(|event| event.record.id == *id)
-            {
-                return Ok(Some(event));
+            let mut first = None;
+            walk::each(&*self.log, key, (self.persisted(key), Position::MAX), |event| {
+                if first.is_none() && event.record.id == *id {
+                    first = Some(event);
+                }
+            })
+            .await?;
+            if first.is_some() {
+                return Ok(first);
             }
             if let Some(event) = self.ask_store(self.store.find(key, id)).await? {
                 return Ok(Some(event));
@@ -165,22 +161,27 @@ impl History {
         position: Position,
     ) -> Result<Option<Event>, HistoryError> {
         let page = self.log.read(&Filter::Conversation(key.clone()), position.before(), 1).await?;
-        Ok(merge::log_page(page).events.into_iter().find(|event| event.position == position))
+        let found = page.entries.into_iter().find(|entry| entry.position == position);
+        Ok(found.and_then(walk::decode))
     }
 
-    /// Whether anything was ever said in a conversation.
+    /// Whether `audience` finds anything in a conversation.
     ///
     /// # Errors
     /// [`HistoryError::Unavailable`] where it cannot be told.
-    pub async fn exists(&self, key: &ConversationKey) -> Result<bool, HistoryError> {
+    pub async fn exists(
+        &self,
+        key: &ConversationKey,
+        audience: Audience,
+    ) -> Result<bool, HistoryError> {
         let filter = Filter::Conversation(key.clone());
         let mut in_log = pin!(async {
-            Ok(!self.log.read(&filter, Position::ZERO, 1).await?.entries.is_empty())
+            let first = walk::first(&*self.log, &filter, audience, Position::ZERO, 1).await?;
+            Ok(!first.enough(1)?.events.is_empty())
         });
         let mut in_store = pin!(async {
-            let page =
-                self.ask_store(self.store.page(key, PageRange::Before(Position::MAX), 1)).await?;
-            Ok(!page.events.is_empty())
+            let page = self.store.page(key, audience, PageRange::Before(Position::MAX), 1);
+            Ok(!self.ask_store(page).await?.events.is_empty())
         });
         // A yes of either is enough, so that neither an election of the log nor a stop of the store
         // is waited for.
@@ -196,25 +197,43 @@ impl History {
         }
     }
 
+    /// The last values of a conversation: what the store has, and what of the log it may not have
+    /// yet.
+    ///
+    /// # Errors
+    /// [`HistoryError::Unavailable`] where it cannot be told.
+    pub async fn state(&self, key: &ConversationKey) -> Result<ConversationState, HistoryError> {
+        let persisted = self.persisted(key);
+        let mut state = self.ask_store(self.store.state(key)).await?;
+        walk::each(&*self.log, key, (persisted, Position::MAX), |event| {
+            state.apply(event.record.body.changes());
+        })
+        .await?;
+        Ok(state)
+    }
+
     async fn before(
         &self,
         key: &ConversationKey,
+        audience: Audience,
         before: Position,
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
         let persisted = self.persisted(key);
-        let rows = self.ask_store(self.store.page(key, PageRange::Before(before), limit + 1));
+        let rows = self.store.page(key, audience, PageRange::Before(before), limit + 1);
+        let rows = self.ask_store(rows);
         if before <= persisted {
             // All of it is in the store, or it is in the log as well.
             return match rows.await {
                 Ok(rows) => Ok(merge::stored(rows, persisted)),
-                Err(down) => self.before_from_log(key, before, limit, down).await,
+                Err(down) => self.before_from_log(key, audience, before, limit, down).await,
             };
         }
-        let (rows, end) = tokio::join!(rows, self.last_of_log(key, persisted, before, limit + 1));
+        let end = walk::last(&*self.log, key, audience, (persisted, before), limit + 1);
+        let (rows, end) = tokio::join!(rows, end);
         match rows {
             Ok(rows) => Ok(merge::stored_and_log(rows, end?)),
-            Err(down) => self.before_from_log(key, before, limit, down).await,
+            Err(down) => self.before_from_log(key, audience, before, limit, down).await,
         }
     }
 
@@ -222,11 +241,13 @@ impl History {
     async fn before_from_log(
         &self,
         key: &ConversationKey,
+        audience: Audience,
         before: Position,
         limit: usize,
         down: HistoryError,
     ) -> Result<HistoryPage, HistoryError> {
-        let page = self.last_of_log(key, Position::ZERO, before, limit + 1).await?;
+        let between = (Position::ZERO, before);
+        let page = walk::last(&*self.log, key, audience, between, limit + 1).await?;
         let start = page.start;
         if before <= start {
             return Err(down);
@@ -244,54 +265,21 @@ impl History {
     async fn after(
         &self,
         key: &ConversationKey,
+        audience: Audience,
         after: Position,
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
         let filter = Filter::Conversation(key.clone());
-        let page = self.log.read(&filter, after, limit + 1).await?;
-        if page.from == after {
-            return Ok(merge::log_page(page));
+        let first = walk::first(&*self.log, &filter, audience, after, limit + 1).await?;
+        if first.start == after {
+            return Ok(merge::log_page(first.enough(limit + 1)?));
         }
         let persisted = self.persisted(key);
-        let rows = self.ask_store(self.store.page(key, PageRange::After(after), limit + 1)).await?;
-        let end = self.log.read(&filter, persisted.max(after), limit + 1).await?;
-        Ok(merge::stored_and_log(rows, merge::LogPart::of(end)))
-    }
-
-    /// The last `count` events of a conversation between two positions, both exclusive.
-    async fn last_of_log(
-        &self,
-        key: &ConversationKey,
-        after: Position,
-        before: Position,
-        count: usize,
-    ) -> Result<merge::LogPart, HistoryError> {
-        let filter = Filter::Conversation(key.clone());
-        let mut last = VecDeque::new();
-        let (mut from, mut start) = (after, None);
-        for _ in 0..LOG_READS {
-            let LogPage { entries, from: page_from, through } =
-                self.log.read(&filter, from, LOG_PAGE).await?;
-            let start = *start.get_or_insert(page_from);
-            let whole = entries.len() < LOG_PAGE;
-            let passed = entries.last().is_some_and(|entry| entry.position >= before);
-            last.extend(
-                entries
-                    .into_iter()
-                    .filter(|entry| entry.position < before)
-                    .filter_map(merge::decode),
-            );
-            while last.len() > count {
-                last.pop_front();
-            }
-            if whole || passed {
-                return Ok(merge::LogPart { events: last.into(), start, through });
-            }
-            from = through;
-        }
-        Err(HistoryError::Unavailable(
-            "too much of this conversation is not in the store yet".to_owned(),
-        ))
+        let rows = self.store.page(key, audience, PageRange::After(after), limit + 1);
+        let rows = self.ask_store(rows).await?;
+        let end =
+            walk::first(&*self.log, &filter, audience, persisted.max(after), limit + 1).await?;
+        Ok(merge::stored_and_log(rows, end.enough(limit + 1)?))
     }
 
     fn persisted(&self, key: &ConversationKey) -> Position {
@@ -302,9 +290,8 @@ impl History {
         &self,
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, HistoryError> {
-        let answer = tokio::time::timeout(self.store_deadline, answer).await;
-        answer
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned())))
+        in_time(self.store_deadline, StoreError::Unavailable, answer)
+            .await
             .inspect(|_| self.metrics.store_answers.inc())
             .map_err(|error| {
                 self.metrics.store_failures.inc();
@@ -322,27 +309,5 @@ fn either(
     match (one, other) {
         (Ok(true), _) | (_, Ok(true)) => Ok(true),
         (one, other) => Ok(one? || other?),
-    }
-}
-
-impl From<LogError> for HistoryError {
-    fn from(error: LogError) -> Self {
-        match error {
-            LogError::Rejected(_) => Self::UnknownPosition,
-            LogError::Unavailable(_) | LogError::Full(_) => Self::Unavailable(error.to_string()),
-        }
-    }
-}
-
-impl From<HistoryError> for Problem {
-    fn from(error: HistoryError) -> Self {
-        match error {
-            HistoryError::Unavailable(_) => {
-                Self::unavailable("the history cannot be read just now")
-            }
-            HistoryError::UnknownPosition => {
-                Self::new(Code::BadCursor, "the cursor is not known here")
-            }
-        }
     }
 }

@@ -1,51 +1,15 @@
 //! Merging pages: of the store and the log, and of several conversations. Pure, so that it can be
 //! tested as arithmetic.
 
-use parlor_common::{event::Audience, event::Event, position::Position};
-use parlor_log::{Entry, LogPage};
+use parlor_common::{event::Event, position::Position};
 use parlor_store::{Page, PageRange};
-use tracing::warn;
 
-use crate::HistoryPage;
-
-/// Part of a conversation as the log has it.
-#[derive(Debug)]
-pub(crate) struct LogPart {
-    /// In rising order.
-    pub(crate) events: Vec<Event>,
-    /// The part is complete after this position.
-    pub(crate) start: Position,
-    /// The part is complete up to this position.
-    pub(crate) through: Position,
-}
-
-impl LogPart {
-    pub(crate) fn of(page: LogPage) -> Self {
-        Self {
-            events: page.entries.into_iter().filter_map(decode).collect(),
-            start: page.from,
-            through: page.through,
-        }
-    }
-}
-
-/// The message an entry holds. What is no record became a dead letter at the persister and is shown to
-/// nobody.
-pub(crate) fn decode(entry: Entry) -> Option<Event> {
-    let position = entry.position;
-    match Event::decode(entry.conversation, position, entry.record) {
-        Ok(event) => event.record.body.in_timeline(Audience::Agents).then_some(event),
-        Err(error) => {
-            warn!(sequence = position.sequence(), %error, "an entry of the log is skipped");
-            None
-        }
-    }
-}
+use crate::{HistoryPage, walk::LogPart};
 
 /// A page that the log answers alone; may hold one event more than was asked for, which tells that
 /// there is more.
-pub(crate) fn log_page(page: LogPage) -> HistoryPage {
-    let LogPart { events, through, .. } = LogPart::of(page);
+pub(crate) fn log_page(part: LogPart) -> HistoryPage {
+    let LogPart { events, through, .. } = part;
     HistoryPage { events, more: false, through, incomplete: false }
 }
 
@@ -139,7 +103,8 @@ mod tests {
     #[test]
     fn an_event_that_the_store_has_before_it_is_acknowledged_is_shown_once() {
         let rows = Page { events: events(&[1, 3, 4]), more: false };
-        let end = LogPart { events: events(&[3, 4, 5]), start: at(2), through: at(9) };
+        let (start, through) = (at(2), at(9));
+        let end = LogPart { events: events(&[3, 4, 5]), start, through, whole: true };
         let merged = stored_and_log(rows, end);
         assert_eq!(sequences(&merged), [1, 3, 4, 5]);
         assert_eq!(merged.through, at(9));

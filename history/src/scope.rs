@@ -2,6 +2,7 @@
 
 use parlor_common::{
     conversation::{ConversationKey, ConversationSet},
+    event::Audience,
     tenant::TenantId,
 };
 
@@ -20,6 +21,14 @@ impl Scope {
         match self {
             Self::Conversations(set) => set.tenant(),
             Self::Tenant(tenant) => tenant,
+        }
+    }
+
+    /// Who follows it.
+    pub const fn audience(&self) -> Audience {
+        match self {
+            Self::Conversations(_) => Audience::Visitor,
+            Self::Tenant(_) => Audience::Agents,
         }
     }
 

@@ -12,5 +12,7 @@ mod following;
 mod outages;
 #[path = "history/pages.rs"]
 mod pages;
+#[path = "history/state.rs"]
+mod state;
 #[path = "history/world.rs"]
 mod world;

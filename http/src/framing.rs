@@ -186,8 +186,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_does_not_matter_how_the_bytes_are_cut(cuts in proptest::collection::vec(1usize..40, 1..40)) {
-            let bytes = b"POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nabcGET /x HTTP/1.1\r\nHost: b\r\n\r\n\
+        fn it_does_not_matter_how_the_bytes_are_cut(
+            cuts in proptest::collection::vec(1usize..40, 1..40)
+        ) {
+            let bytes = b"POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nabcGET /x HTTP/1.1\r\nHost: \
+                b\r\n\r\n\
                 POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 7\r\n\r\n";
             let mut parts = Vec::new();
             let mut rest = &bytes[..];
@@ -197,7 +200,8 @@ mod tests {
                 rest = others;
             }
             parts.push(rest);
-            prop_assert_eq!(verdicts(&parts, 3), [Verdict::Plain, Verdict::Plain, Verdict::Ambiguous]);
+            let expected = [Verdict::Plain, Verdict::Plain, Verdict::Ambiguous];
+            prop_assert_eq!(verdicts(&parts, 3), expected);
         }
 
         #[test]

@@ -22,7 +22,8 @@ pub(crate) fn answer(mut tcp: TcpStream, id: &RequestId, caps: &Caps, drain: &Dr
     let body = serde_json::to_string(&problem.body(id.as_str()))
         .expect("a problem has string keys and no fallible field");
     let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: \
+         {}\r\n\
          retry-after: 1\r\ncache-control: no-store\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
@@ -39,7 +40,8 @@ pub(crate) fn answer(mut tcp: TcpStream, id: &RequestId, caps: &Caps, drain: &Dr
             std::io::Result::Ok(())
         };
         if let Ok(Err(error)) = timeout(TOLD_WITHIN, told).await {
-            tracing::debug!(%error, peer = ?tcp.peer_addr().ok().map(|peer: SocketAddr| peer.ip()), "a refused connection broke off");
+            let peer = tcp.peer_addr().ok().map(|peer: SocketAddr| peer.ip());
+            tracing::debug!(%error, ?peer, "a refused connection broke off");
         }
         drop(refusal);
     });

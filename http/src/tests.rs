@@ -295,7 +295,8 @@ async fn one_address_cannot_take_every_place_unless_it_is_a_trusted_proxy() {
 async fn an_upgraded_connection_keeps_its_place_and_what_was_read_ahead() {
     let (fixture, shared) = fixture(quick()).await;
     let mut stream = fixture.connect().await;
-    let request = b"GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: test\r\n\r\nfirst bytes";
+    let request = b"GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: \
+        test\r\n\r\nfirst bytes";
     stream.write_all(request).await.unwrap();
     assert_eq!(status(&answer(&mut stream).await), "101");
     timeout(SOON, shared.entered.notified()).await.unwrap();
@@ -343,7 +344,8 @@ async fn a_length_together_with_chunks_is_refused_and_closed() {
 async fn a_refused_framing_is_noticed_behind_other_requests() {
     let (fixture, _) = fixture(HttpSettings::default()).await;
     let plain = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
-    let both = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    let both = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: \
+        chunked\r\n\r\n0\r\n\r\n";
     let answers = fixture.exchange(&format!("{plain}{plain}{both}{plain}")).await;
     let statuses: Vec<_> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
     assert_eq!(statuses, ["200", "200", "400"], "{answers}");
@@ -353,7 +355,8 @@ async fn a_refused_framing_is_noticed_behind_other_requests() {
 #[tokio::test]
 async fn chunks_alone_are_read_and_end_the_connection() {
     let (fixture, _) = fixture(HttpSettings::default()).await;
-    let request = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let request = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \
+        chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     let answer = fixture.exchange(request).await;
     assert_eq!(status(&answer), "200");
     assert!(answer.contains("connection: close\r\n") && answer.ends_with("hello"), "{answer}");
@@ -418,7 +421,8 @@ async fn a_request_knows_its_client_and_its_id() {
         ..HttpSettings::default()
     };
     let (fixture, _) = fixture(trusted).await;
-    let request = "GET /whoami?a=b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.9\r\n\
+    let request = "GET /whoami?a=b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: \
+        203.0.113.9\r\n\
         X-Request-Id: from-the-proxy\r\n\r\n";
     let answer = fixture.exchange(request).await;
     assert!(answer.ends_with("203.0.113.9 from-the-proxy /whoami?a=b"), "{answer}");

@@ -29,6 +29,7 @@ use crate::{
     idempotency::{Age, judge},
     in_flight::InFlight,
     metrics::Outcome,
+    unanswered::{Attempt, Unanswered},
 };
 
 /// Accepts actions into the log. Cheap to share; holds nothing that another node could not rebuild.
@@ -39,6 +40,7 @@ pub struct LogDoor {
     monitor: Monitor,
     limits: Limits,
     in_flight: InFlight,
+    unanswered: Unanswered,
     clock: Clock,
     random: Random,
     append_within: Duration,
@@ -91,6 +93,7 @@ impl LogDoor {
         } = settings;
         Self {
             in_flight: InFlight::new(log.shards(), in_flight, in_flight_per_tenant),
+            unanswered: Unanswered::new(clock.clone(), random.clone()),
             log,
             history,
             monitor,
@@ -104,11 +107,16 @@ impl LogDoor {
         }
     }
 
-    async fn take(&self, submission: Submission) -> Result<Receipt, Problem> {
+    /// `made` is the id of a draft that came without one.
+    async fn take(
+        &self,
+        submission: Submission,
+        made: Option<&ClientMessageId>,
+    ) -> Result<Receipt, Problem> {
         let Submission { conversations, author, session, transport, arrived, action } = submission;
         let key = conversations.primary();
         match &action {
-            Action::Send(draft) => self.check_limits(&key, &author, draft.text.bytes())?,
+            Action::Send(draft) => self.check_limits(&key, &author, draft.text.as_str().len())?,
             // A mark follows from what was sent to the client, whose messages had a rate.
             Action::Mark(_) => {}
         }
@@ -118,7 +126,7 @@ impl LogDoor {
         let _permit = self.in_flight.enter(&key.tenant).map_err(|why| self.busy(why))?;
 
         let prepared = match action {
-            Action::Send(draft) => self.message(draft, &author, &conversations).await?,
+            Action::Send(draft) => self.message(draft, made, &author, &conversations).await?,
             Action::Mark(delivered) => value(Body::Delivered(delivered), &author, &key)?,
         };
         let (id, body) = match prepared {
@@ -156,10 +164,12 @@ impl LogDoor {
     async fn message(
         &self,
         mut draft: Draft,
+        made: Option<&ClientMessageId>,
         author: &Author,
         conversations: &ConversationSet,
     ) -> Result<Prepared, Problem> {
         let given = draft.client_message_id.is_some();
+        draft.client_message_id = draft.client_message_id.or_else(|| made.cloned());
         let client_message_id = draft.keep_id(self.clock.now(), &self.random);
         let ids = conversations.event_ids(author, &client_message_id);
         if given && let Some(event) = self.earlier(&client_message_id, &ids).await? {
@@ -245,7 +255,8 @@ impl LogDoor {
             LogError::Rejected(_) => Problem::new(Code::Internal, "the message was not taken"),
         };
         // REST and sessions tell the operator; this line tells which event and why.
-        debug!(tenant.id = %key.tenant, conversation.id = %key.id, event.id = %id, %error, "an event is not appended");
+        debug!(tenant.id = %key.tenant, conversation.id = %key.id, event.id = %id, %error, "an \
+            event is not appended");
         Err(problem)
     }
 
@@ -304,7 +315,13 @@ fn cannot_be_written(error: impl std::fmt::Display) -> Problem {
 impl Door for LogDoor {
     async fn accept(&self, submission: Submission) -> Result<Receipt, Problem> {
         let watch = self.metrics.watch(&submission.action);
-        let answer = self.take(submission).await;
+        let attempt = self.unanswered.attempt(&submission);
+        let made = attempt.as_ref().and_then(Attempt::id);
+        let answer = self.take(submission, made).await;
+        let settled = answer.as_ref().map_or_else(|problem| !problem.code.retryable(), |_| true);
+        if settled && let Some(attempt) = attempt {
+            attempt.settled();
+        }
         watch.ended(match &answer {
             Ok(Receipt { duplicate: false, .. }) => Outcome::Accepted,
             Ok(Receipt { duplicate: true, .. }) => Outcome::Duplicate,

@@ -15,9 +15,10 @@ use crate::busy::Busy;
 
 /// Counts the actions in flight. Cheap to clone; clones count together.
 ///
-/// Where there are several shards, one may hold no more of the node's permits than are free: a shard
-/// that elects its leader, or does not answer, keeps what it holds until the deadline. So one silent
-/// shard takes half of the permits at the most, and however many are silent, others find room.
+/// Where there are several shards, one may hold no more of the node's permits than are free: a
+/// shard that elects its leader, or does not answer, keeps what it holds until the deadline. So one
+/// silent shard takes half of the permits at the most, and however many are silent, others find
+/// room.
 ///
 /// A tenant is remembered only while it has one in flight, so that the memory is bounded by `node`,
 /// and no tenant's count can be evicted while it is needed.

@@ -7,6 +7,7 @@ mod in_flight;
 mod metrics;
 mod rest;
 mod settings;
+mod unanswered;
 
 pub use self::{
     door::{DoorParts, LogDoor},

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use parlor_common::random::Random;
 
-/// The seed's widget waits so long after a loss, then after each failure, and then gives up until a
+/// The widget waits so long after a loss, then after each failure, and then gives up until a
 /// reload.
 const WIDGET: [Duration; 5] = [
     Duration::from_secs(1),

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::TypedValueParser, value_parser};
 use parlor_common::tenant::TenantId;
 
 use crate::{
@@ -47,19 +47,19 @@ pub(crate) struct Steady {
     #[arg(long, value_name = "NAME", default_value = "load-{n}", value_parser = tenant_name)]
     pub(crate) tenant_name: String,
     /// How many conversations, spread over the tenants
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 500, value_parser = count())]
     pub(crate) conversations: u32,
     /// How many visitors' sockets, spread over the conversations: at least one each
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 2000, value_parser = count())]
     pub(crate) sockets: u32,
     /// How many sockets of agents each tenant has
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub(crate) dashboards: u32,
-    /// Shares of the kinds of conversations: contract, contract-post, parlor1, rest
-    #[arg(long, default_value = "contract=35,contract-post=5,parlor1=50,rest=10")]
+    /// Shares of the kinds of conversations: widget, widget-post, parlor1, rest
+    #[arg(long, default_value = "widget=35,widget-post=5,parlor1=50,rest=10")]
     pub(crate) kinds: Kinds,
     /// How many of 100 drafts are agents' answers
-    #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=100))]
+    #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = percent())]
     pub(crate) replies: u32,
     /// How many bytes a text has
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=16_384))]
@@ -71,7 +71,12 @@ pub(crate) struct Steady {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     pub(crate) warm: Duration,
     /// How long the load runs after that
-    #[arg(long = "for", value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    #[arg(
+        long = "for",
+        value_name = "DURATION",
+        default_value = "60s",
+        value_parser = parse_duration
+    )]
     pub(crate) load: Duration,
     /// How long everything may take to arrive, and to be read back, after that
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
@@ -135,6 +140,15 @@ fn tenant_name(text: &str) -> Result<String, String> {
         Ok(_) => Ok(text.to_owned()),
         Err(bad) => Err(bad.to_string()),
     }
+}
+
+/// A number of clients or conversations.
+fn count() -> impl TypedValueParser<Value = u32> {
+    value_parser!(u32).range(1..=1_000_000)
+}
+
+fn percent() -> impl TypedValueParser<Value = u32> {
+    value_parser!(u32).range(0..=100)
 }
 
 #[cfg(test)]

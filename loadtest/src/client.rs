@@ -1,7 +1,7 @@
 //! Virtual visitors and agents, and what they share.
 
-pub(crate) mod pen;
-pub(crate) mod tab;
+pub(crate) mod rest_writer;
+pub(crate) mod socket_client;
 pub(crate) mod widget;
 
 use std::sync::{
@@ -43,21 +43,20 @@ pub(crate) struct World {
     pub(crate) drain: Drain,
 }
 
-/// A visitor: an identity, its conversation, and the way it writes; its tabs share it.
+/// A visitor: an identity, its conversation, and how it writes; its tabs share it.
 #[derive(Debug)]
 pub(crate) struct Visitor {
     pub(crate) conversation: Conversation,
     /// The tenant's name.
     pub(crate) tenant: String,
     pub(crate) kind: Kind,
-    /// Who it is to the contract.
+    /// Its cookies, by which the widget is known.
     pub(crate) jar: Jar,
-    /// Who it is to protocol 1.
+    /// Its token, by which a client of protocol 1 is known.
     pub(crate) token: OnceLock<String>,
-    /// As the server calls the conversation, once somebody was told.
+    /// The server's id of the conversation, once an answer or a message has told it.
     pub(crate) id: OnceLock<ConversationId>,
-    /// Whether anything was said: before that, there is no conversation that an agent could know
-    /// of.
+    /// Whether a message was accepted: before that, no agent can know of the conversation.
     pub(crate) is_begun: AtomicBool,
 }
 
@@ -85,17 +84,17 @@ pub(crate) struct Connected<'a> {
     is_wanted: bool,
 }
 
-/// Told once, when a client is connected for the first time.
+/// Is told once, when the client is connected for the first time.
 pub(crate) type Ready = oneshot::Sender<()>;
 
-/// A client holds so many drafts that it cannot send yet; more are not taken.
+/// How many drafts a client holds that it cannot send yet; it takes no more.
 pub(crate) const QUEUE: usize = 256;
 
 // === impl World ===
 
 impl World {
-    /// Counts a connection from now on, `since` so long after the last was lost, until what is
-    /// returned is dropped.
+    /// Counts a connection until the returned value is dropped. `since` is when the client lost the
+    /// one before.
     pub(crate) fn connected(&self, client: Client, since: Option<Instant>) -> Connected<'_> {
         self.scores.connected(since.map(|since| since.elapsed()));
         Connected { world: self, client, is_wanted: false }
@@ -105,8 +104,8 @@ impl World {
 // === impl Visitor ===
 
 impl Visitor {
-    /// A message of the conversation was accepted or shown; the server calls the conversation so,
-    /// where it said.
+    /// Notes that a message of the conversation was accepted or shown, and the conversation's id if
+    /// the server has told it.
     pub(crate) fn begun(&self, id: Option<ConversationId>) {
         if let Some(id) = id {
             self.id.get_or_init(|| id);
@@ -123,7 +122,7 @@ impl Visitor {
 // === impl Connected ===
 
 impl Connected<'_> {
-    /// The client itself ends it.
+    /// Ends the connection by the client's own wish, so that it does not count as lost.
     pub(crate) fn ends(mut self) {
         self.is_wanted = true;
     }
@@ -150,7 +149,7 @@ impl ServerTime {
         Timestamp::from_millis(self.clock.now().as_millis() + self.ahead.load(Ordering::Relaxed))
     }
 
-    /// The server said that it is `text`.
+    /// Takes `text`, as a server's answer has it, for the server's time.
     pub(crate) fn told(&self, text: &str) {
         if let Some(time) = Timestamp::parse(text) {
             self.ahead.store(time.as_millis() - self.clock.now().as_millis(), Ordering::Relaxed);

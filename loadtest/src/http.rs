@@ -111,7 +111,8 @@ impl Http {
     /// The kept connection, unless the server has closed it meanwhile.
     fn kept(&mut self) -> Option<TcpStream> {
         let stream = self.stream.take()?;
-        let is_open = matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock);
+        let would_block = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+        let is_open = stream.try_read(&mut [0]).is_err_and(|error| would_block(&error));
         is_open.then_some(stream)
     }
 }
@@ -279,7 +280,8 @@ mod tests {
         let answers = ask(
             &[
                 "HTTP/1.1 201 Created\r\nContent-Length: 2\r\nSet-Cookie: a=b; Path=/\r\n\r\n{}",
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: \
+                 chunked\r\n\r\n3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n",
                 "HTTP/1.1 204 No Content\r\n\r\n",
             ],
             3,

@@ -2,7 +2,7 @@
 //! that.
 //!
 //! It knows texts and ids alone: every draft's text is a tag that names its tenant, conversation
-//! and number, so that a client without ids (the seed's widget) can be judged like any other.
+//! and number, so that a client without ids (the widget) can be judged like any other.
 
 mod judge;
 mod seen;
@@ -47,19 +47,19 @@ pub(crate) enum Expects {
     Conversation(Conversation),
     /// Protocol 1 on a tenant: the same for all of the tenant's conversations.
     Tenant(u32),
-    /// The seed's widget: live messages of others, once and in order; what it missed is in history.
+    /// The widget: live messages of others, once and in order. History has what it missed.
     Widget(Conversation),
     /// It writes by REST and is shown nothing.
     Nothing,
 }
 
-/// The way a draft went.
+/// How a draft is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Transport {
     /// A frame of protocol 1, or a POST with an id: sent again with the same id until it is
     /// answered.
     Identified,
-    /// A frame of the seed's widget, which is never answered.
+    /// A frame of the widget, which is never answered.
     Frame,
     /// A POST without an id, sent once.
     Post,
@@ -68,7 +68,7 @@ pub(crate) enum Way {
 /// What became of a draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// No answer came, or the way has none: it may be there or not, but never twice.
+    /// No answer came, or the transport has none: it may be there or not, but never twice.
     Unknown,
     /// The server said that it was accepted, under this id.
     Accepted(Option<EventId>),
@@ -84,7 +84,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Sending {
     pub(crate) author: Client,
     pub(crate) conversation: Conversation,
-    pub(crate) way: Way,
+    pub(crate) transport: Transport,
     /// Drafts of one author and session keep their order.
     pub(crate) session: u32,
     /// When it should have been sent.
@@ -105,7 +105,7 @@ pub(crate) struct Showing {
 struct Draft {
     author: Client,
     session: u32,
-    way: Way,
+    transport: Transport,
     intended: Instant,
     outcome: Outcome,
     /// Whether any client was shown it, which proves that it was accepted.
@@ -154,7 +154,7 @@ impl Ledger {
         Self { texts, started, book: Mutex::default() }
     }
 
-    /// Makes out tags in texts, and texts of tags.
+    /// Reads tags out of texts, and writes the texts of tags.
     pub(crate) const fn texts(&self) -> &Texts {
         &self.texts
     }
@@ -167,8 +167,8 @@ impl Ledger {
         client
     }
 
-    /// The client is subscribed. The first time, and after a gap that the server has owned up to,
-    /// what was sent before this is not promised to it.
+    /// Notes that the client is subscribed. The first time, and after a gap that the server has
+    /// told of, it is promised nothing that was sent before.
     pub(crate) fn subscribed(&self, client: Client, recovered: bool) {
         let mut guard = self.book();
         let book = &mut *guard;
@@ -181,21 +181,21 @@ impl Ledger {
         });
     }
 
-    /// The client has lost its connection; tells how many it has lost so far.
+    /// Notes that the client has lost its connection; returns how many it has lost so far.
     pub(crate) fn lost(&self, client: Client) -> u32 {
         self.book().clients.get_mut(client.index()).map_or(0, Seen::lost)
     }
 
-    /// A draft is about to be sent: its tag, from which its text is made.
+    /// Notes a draft that is about to be sent; returns its tag, from which its text is made.
     pub(crate) fn sends(&self, sending: Sending) -> Tag {
-        let Sending { author, conversation, way, session, intended } = sending;
+        let Sending { author, conversation, transport, session, intended } = sending;
         let mut book = self.book();
         let drafts = book.drafts.entry(conversation).or_default();
         let tag = Tag { conversation, number: length(drafts) };
         drafts.push(Draft {
             author,
             session,
-            way,
+            transport,
             intended,
             outcome: Outcome::Unknown,
             seen: false,
@@ -203,15 +203,15 @@ impl Ledger {
         tag
     }
 
-    /// An answer came.
+    /// Notes what became of a draft.
     pub(crate) fn answered(&self, tag: Tag, outcome: Outcome) {
         if let Some(draft) = self.book().draft(tag) {
             draft.outcome = outcome;
         }
     }
 
-    /// A client was shown a text. Repeats, foreign and unknown texts are noticed at once; the first
-    /// rightful showing is told.
+    /// Notes a text that a client was shown. A repeat, a foreign or an unknown text is a fault at
+    /// once; of a draft that is rightly shown for the first time, its showing is returned.
     pub(crate) fn shown(&self, client: Client, text: &str) -> Option<Showing> {
         let tag = self.texts.read(text);
         let mut guard = self.book();
@@ -284,7 +284,7 @@ impl Ledger {
         awaited
     }
 
-    /// The judgement over everything, with what was read back at the end. Only what the wire showed
+    /// Judges everything, with what was read back at the end. Only what was seen on the wire
     /// counts.
     pub(crate) fn judge(&self, histories: &HashMap<Conversation, History>) -> Verdict {
         let book = self.book();
@@ -303,8 +303,8 @@ impl Book {
         self.drafts.get_mut(&tag.conversation)?.get_mut(tag.index())
     }
 
-    /// Notes a fault. What is wrong a million times is not kept a million times:
-    /// [`verdict::MOST_FAULTS`] of them.
+    /// Notes a fault, up to [`verdict::MOST_FAULTS`] of them: a fault that occurs a million times
+    /// is not kept a million times.
     fn fault(&mut self, fault: Fault) {
         if self.faults.len() < verdict::MOST_FAULTS {
             self.faults.push(fault);
@@ -363,7 +363,7 @@ fn length(drafts: &[Draft]) -> u32 {
     index(drafts.len())
 }
 
-/// A place in a list of drafts as a tag has it: a run has fewer than 2³².
+/// A place in a list of drafts as a tag holds it: a run has fewer than 2³² drafts.
 fn index(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }

@@ -8,17 +8,17 @@ use serde::de::{IntoDeserializer, value};
 /// How the visitor of a conversation speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// The seed's widget, by frames.
-    Contract,
-    /// The seed's widget, by POST without ids; its tabs listen.
-    ContractPost,
+    /// The widget, by frames.
+    Widget,
+    /// The widget, by POST without ids; its tabs listen.
+    WidgetPost,
     /// Protocol 1, by frames.
     Parlor1,
     /// Protocol 1, by POST with ids; its tabs listen.
     Rest,
 }
 
-/// Kinds and their shares, such as `contract=40,parlor1=50,rest=10`.
+/// Kinds and their shares, such as `widget=40,parlor1=50,rest=10`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kinds(BTreeMap<Kind, u32>);
 
@@ -65,7 +65,7 @@ impl FromStr for Kinds {
         for part in text.split(',') {
             let (name, share) = part
                 .split_once('=')
-                .ok_or("kinds such as contract=40,parlor1=50,rest=10 are expected")?;
+                .ok_or("kinds such as widget=40,parlor1=50,rest=10 are expected")?;
             let share: u32 =
                 share.parse().ok().filter(|share| *share <= 1000).ok_or("a share is 0 to 1000")?;
             kinds.insert(name.parse()?, share);
@@ -81,14 +81,14 @@ impl FromStr for Kinds {
 // === impl Kind ===
 
 impl Kind {
-    /// Whether it is the seed's widget.
-    pub(crate) const fn is_contract(self) -> bool {
-        matches!(self, Self::Contract | Self::ContractPost)
+    /// Whether it speaks the widget's contract.
+    pub(crate) const fn is_widget(self) -> bool {
+        matches!(self, Self::Widget | Self::WidgetPost)
     }
 
     /// Whether it writes by REST.
     pub(crate) const fn is_rest(self) -> bool {
-        matches!(self, Self::ContractPost | Self::Rest)
+        matches!(self, Self::WidgetPost | Self::Rest)
     }
 }
 
@@ -97,11 +97,11 @@ impl FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.trim() {
-            "contract" => Ok(Self::Contract),
-            "contract-post" => Ok(Self::ContractPost),
+            "widget" => Ok(Self::Widget),
+            "widget-post" => Ok(Self::WidgetPost),
             "parlor1" => Ok(Self::Parlor1),
             "rest" => Ok(Self::Rest),
-            other => Err(format!("{other:?} is none of contract, contract-post, parlor1, rest")),
+            other => Err(format!("{other:?} is none of widget, widget-post, parlor1, rest")),
         }
     }
 }
@@ -177,10 +177,10 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_share() {
-        let kinds: Kinds = "contract=40,parlor1=50,rest=10".parse().unwrap();
+        let kinds: Kinds = "widget=40,parlor1=50,rest=10".parse().unwrap();
         let count = |kind| (0..100).filter(|&number| kinds.of(number) == kind).count();
-        assert_eq!([count(Kind::Contract), count(Kind::Parlor1), count(Kind::Rest)], [40, 50, 10]);
-        for text in ["", "contract", "contract=x", "other=1", "rest=0"] {
+        assert_eq!([count(Kind::Widget), count(Kind::Parlor1), count(Kind::Rest)], [40, 50, 10]);
+        for text in ["", "widget", "widget=x", "other=1", "rest=0"] {
             assert!(text.parse::<Kinds>().is_err(), "{text}");
         }
     }

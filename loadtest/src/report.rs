@@ -1,6 +1,7 @@
 //! The report: what was played, what it came to, and whether that is good; for the terminal, as
 //! JSON, as a page.
 
+mod html;
 mod page;
 mod plot;
 
@@ -150,7 +151,8 @@ impl Report {
             (
                 "drafts",
                 format!(
-                    "{} offered, {} sent, {} accepted, {} refused, {} failed, {} unknown, {} not taken",
+                    "{} offered, {} sent, {} accepted, {} refused, {} failed, {} unknown, {} not \
+                     taken",
                     totals.offered,
                     counts.sent,
                     counts.accepted,

@@ -60,7 +60,8 @@ impl Rows {
         )
         .await?;
         let messages = prepare(
-            "SELECT event_id, record FROM messages WHERE tenant = ? AND conversation = ? AND bucket = ? \
+            "SELECT event_id, record FROM messages WHERE tenant = ? AND conversation = ? AND \
+             bucket = ? \
              ORDER BY position ASC",
         )
         .await?;
@@ -123,7 +124,8 @@ mod tests {
     )]
     fn server() -> String {
         std::env::var("PARLOR_TEST_CQL").expect(
-            "PARLOR_TEST_CQL must name a CQL server, host:port: `scripts/servers up cql` starts one, `scripts/servers env` \
+            "PARLOR_TEST_CQL must name a CQL server, host:port: `scripts/servers up cql` starts \
+             one, `scripts/servers env` \
              prints the setting",
         )
     }
@@ -151,7 +153,8 @@ mod tests {
         let keyspace = format!("parlor_loadtest_{:016x}", Random::system().number());
         let session = Box::pin(SessionBuilder::new().known_node(server()).build()).await.unwrap();
         let made = format!(
-            "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', 'replication_factor': 1}}"
+            "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'NetworkTopologyStrategy', \
+             'replication_factor': 1}}"
         );
         session.query_unpaged(made, ()).await.unwrap();
         session.use_keyspace(&keyspace, false).await.unwrap();
@@ -177,7 +180,8 @@ mod tests {
         for (position, conversation, number) in rows {
             let id = EventId::from_bytes([u8::try_from(number).unwrap(); 16]);
             let (key, bucket) = (conversation.as_bytes().to_vec(), position >> 20);
-            let insert = "INSERT INTO messages (tenant, conversation, bucket, position, event_id, record) \
+            let insert = "INSERT INTO messages (tenant, conversation, bucket, position, event_id, \
+                record) \
                 VALUES (?, ?, ?, ?, ?, ?)";
             let record = record(texts.write(tag(number)), id);
             let values = ("a", &key, bucket, position, id.as_bytes().to_vec(), record);

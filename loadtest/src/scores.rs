@@ -43,7 +43,7 @@ pub(crate) struct Totals {
     /// Drafts that no client could take, because its queue was full: the load was less than asked
     /// for.
     pub(crate) unsent: u64,
-    /// Answers that were an acceptance; the seed's widget gets none for its frames.
+    /// Answers that were an acceptance; the widget's frames get none.
     pub(crate) accepted: u64,
     /// Answers that were no acceptance.
     pub(crate) failed: u64,

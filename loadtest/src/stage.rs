@@ -16,8 +16,8 @@ use crate::{
     cli::Steady,
     client::{
         Intent, QUEUE, Ready, Visitor, World,
-        pen::Pen,
-        tab::{Person, Tab},
+        rest_writer::RestWriter,
+        socket_client::{Person, SocketClient},
         widget::Widget,
     },
     frame::{SessionAnswer, TroubleAnswer},
@@ -26,12 +26,12 @@ use crate::{
     ledger::{Conversation, Expects},
 };
 
-/// Who plays, once everyone is connected.
+/// The clients of a run, once all are connected.
 #[derive(Debug)]
 pub(crate) struct Stage {
     /// In order of the conversations' numbers.
     pub(crate) lines: Vec<Line>,
-    /// Each tenant's answering agent; the first is tenant 1's.
+    /// The agent of each tenant that answers; the first is tenant 1's.
     pub(crate) agents: Vec<mpsc::Sender<Intent>>,
     /// How many sockets there should be.
     pub(crate) sockets: u32,
@@ -44,7 +44,7 @@ pub(crate) struct Line {
     pub(crate) writers: Vec<mpsc::Sender<Intent>>,
 }
 
-/// So many visitors arrive at once.
+/// How many visitors connect at the same time.
 const ARRIVING: usize = 32;
 const DEADLINE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(500);
@@ -73,7 +73,10 @@ impl Stage {
         };
         timeout_at(end, arriving).await.unwrap_or_else(|_| {
             let connected = world.scores.sockets();
-            bail!("{connected} of {sockets} sockets were connected in time; --connect allows more of it")
+            bail!(
+                "{connected} of {sockets} sockets were connected in time; --connect allows more \
+                of it"
+            )
         })
     }
 }
@@ -91,9 +94,9 @@ async fn arrive_agents(
         writers.push(writer);
         let client = world.ledger.client(Expects::Nothing, 0);
         let at = tenant as usize;
-        world
-            .drain
-            .spawn(Pen::of_agent(world.clone(), plan.tenant(tenant), client, intents, at).run());
+        world.drain.spawn(
+            RestWriter::of_agent(world.clone(), plan.tenant(tenant), client, intents, at).run(),
+        );
         let own = || {
             visitors
                 .iter()
@@ -145,13 +148,13 @@ async fn arrive(
     visitor: &Arc<Visitor>,
     tabs: u32,
 ) -> anyhow::Result<Vec<mpsc::Sender<Intent>>> {
-    if !visitor.kind.is_contract() {
+    if !visitor.kind.is_widget() {
         obtain_token(world, visitor).await?;
     }
     let number = visitor.conversation.number;
     let mut writers = Vec::new();
     for tab in 0..tabs {
-        let (writer, ready) = if visitor.kind.is_contract() {
+        let (writer, ready) = if visitor.kind.is_widget() {
             widget(world, visitor, tab, number + tab)
         } else {
             let expects = Expects::Conversation(visitor.conversation);
@@ -164,11 +167,11 @@ async fn arrive(
         let (writer, intents) = mpsc::channel(QUEUE);
         let client = world.ledger.client(Expects::Nothing, 0);
         let (world, at) = (world.clone(), number as usize);
-        let pen = match visitor.kind.is_contract() {
-            true => Pen::of_page(world.clone(), client, intents, at),
-            false => Pen::of_visitor(world.clone(), client, intents, at),
+        let client = match visitor.kind.is_widget() {
+            true => RestWriter::of_widget(world.clone(), client, intents, at),
+            false => RestWriter::of_visitor(world.clone(), client, intents, at),
         };
-        world.drain.spawn(pen.run());
+        world.drain.spawn(client.run());
         writers = vec![writer];
     }
     Ok(writers)
@@ -184,7 +187,9 @@ fn subscriber(
     let (writer, intents) = mpsc::channel(QUEUE);
     let (ready, is_ready): (Ready, _) = oneshot::channel();
     let client = world.ledger.client(expects, tab);
-    world.drain.spawn(Tab::new(world.clone(), person, client, intents, ready, at as usize).run());
+    world
+        .drain
+        .spawn(SocketClient::new(world.clone(), person, client, intents, ready, at as usize).run());
     (writer, is_ready)
 }
 
@@ -235,7 +240,7 @@ async fn obtain_token(world: &World, visitor: &Visitor) -> anyhow::Result<()> {
                     trouble.unwrap_or_default()
                 );
             }
-            // Overloaded or not there yet.
+            // The server is overloaded or not there yet.
             Ok(_) | Err(_) => sleep(PAUSE).await,
         }
     }

@@ -21,17 +21,17 @@ use crate::{
     tokens::{Source, Tokens},
 };
 
-/// Late repeats have so long to show themselves after everything has arrived.
+/// How long the run goes on after everything has arrived, so that a late repeat is seen.
 const LINGER: Duration = Duration::from_secs(1);
-/// How often it is looked whether everything has arrived.
+/// How often to look whether everything has arrived.
 const LOOK: Duration = Duration::from_millis(250);
-/// Clients have so long to say goodbye.
+/// How long clients may take to close their sockets.
 const GOODBYE: Duration = Duration::from_secs(5);
-/// Every socket has been pinged once by then, which the seed's widget's need before they are shown
-/// a POST.
+/// How long to wait before the load, so that every socket was pinged once: before that, the
+/// widget's sockets are not shown a POST.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// Plays it.
+/// Plays the scenario.
 ///
 /// # Errors
 /// Why there can be no judgement.
@@ -110,8 +110,8 @@ fn world(plan: &Steady, clock: Clock, random: Random, started: Instant) -> anyho
     })
 }
 
-/// Offers drafts at the plan's rate, whatever becomes of them: each has the time at which it should
-/// be sent.
+/// Offers drafts at the plan's rate, whatever becomes of them. Each knows the time at which it
+/// should be sent.
 async fn load(world: &World, stage: &Stage, plan: &Steady, begin: Instant, end: Instant) {
     let choice = plan.seed.map_or_else(|| world.random.clone(), Random::seeded);
     let gap = plan.rate.gap();
@@ -163,7 +163,8 @@ async fn progress(world: &World) -> Infallible {
         let Point { at, sockets, counts, accept, deliver } = world.scores.tick();
         let faults = world.ledger.counts().faults;
         eprintln!(
-            "{at:6.0} s  sockets {sockets:6}  offered {:5}/s  answered {:5}/s  shown {:6}/s  failed {:4}  \
+            "{at:6.0} s  sockets {sockets:6}  offered {:5}/s  answered {:5}/s  shown {:6}/s  \
+             failed {:4}  \
              accept p50/p99 {:7.1}/{:8.1} ms  deliver p50/p99 {:7.1}/{:8.1} ms  faults {faults}",
             counts.offered,
             counts.accepted,

@@ -95,7 +95,8 @@ async fn asked(addresses: &[Address], tenant: &str) -> anyhow::Result<(String, T
     let answer = Http::new(addresses, 0).call(call).await.context("the demo page's agent token")?;
     if !answer.is_success() {
         bail!(
-            "the demo page gave no agent token ({}); outside development mode name a key with --agent-key",
+            "the demo page gave no agent token ({}); outside development mode name a key with \
+             --agent-key",
             answer.status
         );
     }

@@ -66,7 +66,7 @@ fn assert_found((status, report): &(i32, Value), name: &str, count: u64) {
 
 #[tokio::test]
 async fn an_honest_server_passes() {
-    let kinds = "contract=25,contract-post=25,parlor1=25,rest=25";
+    let kinds = "widget=25,widget-post=25,parlor1=25,rest=25";
     let (status, report) = play(Lie::None, &["--kinds", kinds]).await;
     assert_eq!(status, 0, "{report:#}");
     assert!(report["counts"]["accepted"].as_u64().unwrap() > 100, "{report:#}");

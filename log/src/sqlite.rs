@@ -4,8 +4,8 @@
 //! thread commits whatever has gathered while the last commit was on its way to the disk; readers
 //! read snapshots beside it, and are woken when the committed end has moved. In three things it
 //! promises more than its trait: an id is known for as long as its entry is kept, an entry is
-//! forgotten for its age only once [`PERSISTER`](crate::PERSISTER) has acknowledged it (other groups
-//! hold nothing back), and a file that has lost its end moves to a new epoch by itself.
+//! forgotten for its age only once [`PERSISTER`](crate::PERSISTER) has acknowledged it (other
+//! groups hold nothing back), and a file that has lost its end moves to a new epoch by itself.
 
 mod commit;
 mod extent;

@@ -43,7 +43,7 @@ impl Backends {
             .map_err(|error| unusable(&data, &error))?;
         // An empty store has seen nothing, and is made whole from the log.
         let seen = store
-            .highest(Shard::ONLY)
+            .watermark(Shard::ONLY)
             .await
             .map_err(|error| unusable(&data, &error))?
             .unwrap_or_default();
@@ -59,13 +59,13 @@ impl Backends {
         registry: &Registry,
         drain: &Drain,
     ) -> Result<Self, Exit> {
-        let nats = secrets::with_nats_password(settings)?;
+        let nats = secrets::with_nats_password(&settings.secrets, &settings.nats)?;
         let nats_metrics = metrics(JetStreamMetrics::new(registry))?;
         let log_metrics = metrics(parlor_log::Metrics::new(registry))?;
         let log = JetStreamLog::connect(nats, random.clone(), drain, nats_metrics, log_metrics);
         let log = log.await.map_err(|error| nats_failed(settings, &error))?;
         let store = connect_cql(settings, registry).await?;
-        let seen = seen(&store, log.shards()).await?;
+        let seen = watermarks(&store, log.shards()).await?;
         log.check_seen(|shard| seen.get(&shard).copied()).await.map_err(Exit::unavailable)?;
         warn_of_a_short_store(&log, &seen).await?;
         Ok(Self { log: Arc::new(log), store: Arc::new(store), embedded: None })
@@ -92,7 +92,8 @@ async fn warn_of_a_short_store(
         let persisted = log.state(shard).await.map_err(Exit::unavailable)?.persisted;
         let seen = seen.get(&shard).copied().unwrap_or_default();
         if seen < persisted {
-            warn!(%shard, %seen, %persisted, "the database has seen less of a shard than was acknowledged: history may be short");
+            warn!(%shard, %seen, %persisted, "the database has seen less of a shard than was \
+                acknowledged: history may be short");
         }
     }
     Ok(())
@@ -103,7 +104,7 @@ pub(crate) async fn connect_cql(
     settings: &Settings,
     registry: &Registry,
 ) -> Result<CqlStore, Exit> {
-    let cql = secrets::with_cql_password(settings)?;
+    let cql = secrets::with_cql_password(&settings.secrets, &settings.cql)?;
     let store = CqlStore::connect(&cql, store_metrics(registry)?).await;
     store.map_err(|error| Exit::unavailable(format_args!("cql.nodes = {:?}: {error}", cql.nodes)))
 }
@@ -113,18 +114,18 @@ pub(crate) fn nats_failed(settings: &Settings, error: &LogError) -> Exit {
     Exit::unavailable(format_args!("nats.urls = {:?}: {error}", settings.nats.urls))
 }
 
-/// The highest position of each shard that the store has noted.
-pub(crate) async fn seen(
+/// How far the store has got with each shard; those of which it has nothing are left out.
+pub(crate) async fn watermarks(
     store: &CqlStore,
     shards: Shards,
 ) -> Result<HashMap<Shard, Position>, Exit> {
-    let mut seen = HashMap::new();
+    let mut watermarks = HashMap::new();
     for shard in shards.all() {
-        if let Some(position) = store.highest(shard).await.map_err(Exit::unavailable)? {
-            seen.insert(shard, position);
+        if let Some(position) = store.watermark(shard).await.map_err(Exit::unavailable)? {
+            watermarks.insert(shard, position);
         }
     }
-    Ok(seen)
+    Ok(watermarks)
 }
 
 /// The registry refuses a metric only where two parts use one name.

@@ -16,49 +16,44 @@ use serde::{Deserialize, Serialize};
 /// How long a minted token lasts: a working day.
 pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3600);
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \
+    data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A file of the pages: its address, its type, its text.
-struct Asset(&'static str, &'static str, &'static str);
-
-macro_rules! asset {
-    ($file:literal, $kind:expr) => {
-        Asset($file, $kind, include_str!(concat!("../../web/", $file)))
+/// A table of files of `web/`, each with its address and its text.
+macro_rules! files {
+    ($($file:literal,)*) => {
+        &[$(($file, include_str!(concat!("../../web/", $file)))),*]
     };
 }
 
-const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const JS: &str = "text/javascript; charset=utf-8";
-const SVG: &str = "image/svg+xml";
-
-const ASSETS: &[Asset] = &[
-    asset!("demo/agent-panel.js", JS),
-    asset!("demo/composer.js", JS),
-    asset!("demo/demo.css", CSS),
-    asset!("demo/demo.js", JS),
-    asset!("demo/find.js", JS),
-    asset!("demo/icon.svg", SVG),
-    asset!("demo/inbox.js", JS),
-    asset!("demo/index.html", HTML),
-    asset!("demo/message-log.js", JS),
-    asset!("demo/state-line.js", JS),
-    asset!("demo/visitor-panel.js", JS),
-    asset!("client/backoff.js", JS),
-    asset!("client/client.js", JS),
-    asset!("client/clock.js", JS),
-    asset!("client/drafts.js", JS),
-    asset!("client/errors.js", JS),
-    asset!("client/identity.js", JS),
-    asset!("client/link.js", JS),
-    asset!("client/parlor.js", JS),
-    asset!("client/rest.js", JS),
-    asset!("client/sender.js", JS),
-    asset!("client/timeline.js", JS),
-    asset!("client/timelines.js", JS),
-    asset!("client/uuid7.js", JS),
-    asset!("client/wake.js", JS),
+/// What the pages are made of, each said here alone.
+const FILES: &[(&str, &str)] = files![
+    "demo/agent-panel.js",
+    "demo/composer.js",
+    "demo/demo.css",
+    "demo/demo.js",
+    "demo/find.js",
+    "demo/icon.svg",
+    "demo/inbox.js",
+    "demo/index.html",
+    "demo/message-log.js",
+    "demo/state-line.js",
+    "demo/visitor-panel.js",
+    "client/backoff.js",
+    "client/client.js",
+    "client/clock.js",
+    "client/drafts.js",
+    "client/errors.js",
+    "client/identity.js",
+    "client/link.js",
+    "client/parlor.js",
+    "client/rest.js",
+    "client/sender.js",
+    "client/timeline.js",
+    "client/timelines.js",
+    "client/uuid7.js",
+    "client/wake.js",
 ];
 
 #[derive(Deserialize)]
@@ -87,17 +82,27 @@ pub(crate) fn pages(agents: Agents) -> Router {
 }
 
 fn file(address: &str) -> Response {
-    let Some(Asset(_, kind, text)) = ASSETS.iter().find(|asset| asset.0 == address) else {
+    let Some((_, text)) = FILES.iter().find(|(name, _)| *name == address) else {
         return (StatusCode::NOT_FOUND, "there is no such page\n").into_response();
     };
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind(address))),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer")),
     ];
     (headers, *text).into_response()
+}
+
+/// The type of a file, by the end of its name.
+fn kind(address: &str) -> &'static str {
+    match address.rsplit('.').next() {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "text/html; charset=utf-8",
+    }
 }
 
 /// The page's agent token. A page of another site that has its own name point here must not get
@@ -141,6 +146,25 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_file_of_the_pages_and_their_client_is_served() {
+        let web = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../web");
+        let mut there = Vec::new();
+        for folder in ["client", "demo"] {
+            for file in std::fs::read_dir(web.join(folder)).unwrap() {
+                let name = file.unwrap().file_name().into_string().unwrap();
+                // Types are for editors, and no browser asks for them.
+                if !name.ends_with(".d.ts") {
+                    there.push(format!("{folder}/{name}"));
+                }
+            }
+        }
+        let mut served: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        there.sort();
+        served.sort();
+        assert_eq!(served, there);
+    }
 
     #[test]
     fn only_a_loopback_name_is_a_loopback_host() {

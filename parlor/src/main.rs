@@ -6,20 +6,23 @@ mod demo;
 mod exit;
 mod node;
 mod provision;
+mod role;
 mod roles;
 mod secrets;
+mod service_links;
 mod settings;
 mod telemetry;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use parlor_auth::{Agents, Role, Tenants};
+use parlor_auth::{Agents, Tenants};
 use parlor_common::{clock::Clock, keys::InstallationKeys, random::Random, tenant::TenantId};
 
 use crate::{
     cli::{Cli, Command},
     exit::Exit,
+    role::Role,
     settings::InForce,
 };
 
@@ -33,10 +36,10 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Exit> {
     let in_force = settings::read(cli.settings)?;
     let role = match cli.command {
-        None => roles::Role::Alone,
-        Some(Command::Ingress) => roles::Role::Ingress,
-        Some(Command::Fanout) => roles::Role::Fanout,
-        Some(Command::Persister) => roles::Role::Persister,
+        None => Role::Alone,
+        Some(Command::Ingress) => Role::Ingress,
+        Some(Command::Fanout) => Role::Fanout,
+        Some(Command::Persister) => Role::Persister,
         Some(Command::Provision { renew }) => {
             return block_on(&in_force, provision::run(&in_force.settings, renew));
         }
@@ -81,8 +84,8 @@ fn print_token(in_force: &InForce, tenant: &str, agent: &str) -> Result<(), Exit
     let keys: InstallationKeys =
         secrets::read(&settings.secrets, Some(&settings.data), &Random::system())?;
     let agents = Agents::new(Tenants::development(&keys), Clock::system());
-    let minted =
-        agents.mint_development(&tenant, agent, Some(agent), Role::Agent, demo::TOKEN_LIFE);
+    let role = parlor_auth::Role::Agent;
+    let minted = agents.mint_development(&tenant, agent, Some(agent), role, demo::TOKEN_LIFE);
     let (token, _) = minted.map_err(Exit::usage)?;
     println!("{token}");
     Ok(())

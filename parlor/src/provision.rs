@@ -9,7 +9,7 @@ use parlor_store::{CqlStore, HistoryStore};
 use tracing::info;
 
 use crate::{
-    backends::{connect_cql, metrics, nats_failed, seen},
+    backends::{connect_cql, metrics, nats_failed, watermarks},
     exit::Exit,
     secrets,
     settings::Settings,
@@ -21,8 +21,8 @@ const STREAMS: &str = include_str!("../../nats/streams.json");
 /// Makes what is missing. The database first: it knows the highest epoch of each shard.
 pub(crate) async fn run(settings: &Settings, renew: bool) -> Result<(), Exit> {
     let registry = metrics(parlor_common::metrics::registry())?;
-    let cql = secrets::with_cql_password(settings)?;
-    let nats = secrets::with_nats_password(settings)?;
+    let cql = secrets::with_cql_password(&settings.secrets, &settings.cql)?;
+    let nats = secrets::with_nats_password(&settings.secrets, &settings.nats)?;
     let plan = match &settings.provision.streams_file {
         None => STREAMS.to_owned(),
         Some(file) => std::fs::read_to_string(file)
@@ -35,7 +35,7 @@ pub(crate) async fn run(settings: &Settings, renew: bool) -> Result<(), Exit> {
     info!("the database has its tables");
 
     let shards = Shards::new(nats.shards);
-    let seen = seen(&store, shards).await?;
+    let watermarks = watermarks(&store, shards).await?;
     let (drain, random) = (Drain::new(), Random::system());
     let nats_metrics = metrics(JetStreamMetrics::new(&registry))?;
     let what = Provision {
@@ -47,7 +47,7 @@ pub(crate) async fn run(settings: &Settings, renew: bool) -> Result<(), Exit> {
         drain: &drain,
         metrics: &nats_metrics,
     };
-    let report = jetstream::provision(what, |shard| seen.get(&shard).copied()).await;
+    let report = jetstream::provision(what, |shard| watermarks.get(&shard).copied()).await;
     let report = report.map_err(|error| nats_failed(settings, &error))?;
     for change in &report.changes {
         info!("{change}");
@@ -64,7 +64,7 @@ pub(crate) async fn run(settings: &Settings, renew: bool) -> Result<(), Exit> {
     // was ever stored.
     for shard in shards.all() {
         let state = log.state(shard).await.map_err(Exit::unavailable)?;
-        store.note(shard, state.end.epoch().start()).await.map_err(Exit::unavailable)?;
+        store.raise_watermark(shard, state.end.epoch().start()).await.map_err(Exit::unavailable)?;
     }
     drain.begin();
     info!(changes = report.changes.len(), "streams and consumers are as nats/streams.json asks");

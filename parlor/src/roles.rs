@@ -1,4 +1,4 @@
-//! Roles: which parts a node is made of. The parts know nothing of roles.
+//! A node: put together from the parts of its role. The parts know nothing of roles.
 
 use std::sync::Arc;
 
@@ -26,19 +26,10 @@ use crate::{
     demo,
     exit::Exit,
     node::{Signals, Stages, bind},
+    role::{Parts, Role},
     secrets,
     settings::{InForce, Settings},
 };
-
-/// What a node is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Everything, on the embedded log and store.
-    Alone,
-    Ingress,
-    Fanout,
-    Persister,
-}
 
 /// What the parts of a node share.
 struct Shared<'a> {
@@ -63,53 +54,34 @@ type NamedCheck = (&'static str, Box<dyn Fn() -> Result<(), String> + Send + Syn
 pub(crate) async fn run(role: Role, in_force: &InForce) -> Result<(), Exit> {
     let settings = &in_force.settings;
     let mut signals = Signals::new()?;
-    let listener = match role {
-        Role::Persister => None,
-        Role::Alone | Role::Ingress | Role::Fanout => Some(bind("listen", settings.listen).await?),
+    let parts = role.parts();
+    let listener = match parts.listens() {
+        true => Some(bind("listen", settings.listen).await?),
+        false => None,
     };
     let admin = bind("admin", settings.admin).await?;
-    let shared = Shared::build(role, in_force).await?;
+    let shared = Shared::build(parts, in_force).await?;
     let mut checks = shared.checks();
-    let app = match role {
-        Role::Alone => {
-            checks.push(shared.persister()?);
-            let sockets = shared.sockets(&mut checks)?;
-            let (door, rest) = shared.ingress()?;
-            let agents = Sockets::agents(sockets.clone(), shared.agents());
-            let visitors = Sockets::visitors(sockets, door, shared.visitor_tokens());
-            agents.wrap(visitors.wrap(rest))
-        }
-        Role::Ingress => {
-            let sockets = shared.sockets(&mut checks)?;
-            let (door, rest) = shared.ingress()?;
-            Sockets::visitors(sockets, door, shared.visitor_tokens()).wrap(rest)
-        }
-        Role::Fanout => {
-            let sockets = shared.sockets(&mut checks)?;
-            Sockets::agents(sockets, shared.agents()).wrap(Router::new().fallback(nothing))
-        }
-        Role::Persister => {
-            checks.push(shared.persister()?);
-            Router::new()
-        }
-    };
+    if parts.persister {
+        checks.push(shared.persister()?);
+    }
+    let app = shared.app(parts, &mut checks)?;
     let readiness = Readiness::new(checks);
     shared.announce(role);
     shared.serve(listener, app, admin, &readiness)?;
     signals.next().await;
-    let lingers = role != Role::Alone && role != Role::Persister;
-    shared.stages.stop(&readiness, &settings.drain, lingers, &mut signals).await;
+    shared.stages.stop(&readiness, &settings.drain, parts.lingers(), &mut signals).await;
     shared.backends.close().await;
     info!("stopped");
     Ok(())
 }
 
 impl<'a> Shared<'a> {
-    async fn build(role: Role, in_force: &'a InForce) -> Result<Self, Exit> {
+    async fn build(parts: Parts, in_force: &'a InForce) -> Result<Self, Exit> {
         let InForce { settings, development } = in_force;
         let (clock, random, stages) = (Clock::system(), Random::system(), Stages::default());
         let registry = metrics(parlor_common::metrics::registry())?;
-        let data = (role == Role::Alone).then_some(settings.data.as_path());
+        let data = parts.embedded.then_some(settings.data.as_path());
         if let Some(data) = data {
             let made = std::fs::create_dir_all(data);
             made.map_err(|error| {
@@ -118,11 +90,9 @@ impl<'a> Shared<'a> {
         }
         let keys = secrets::read(&settings.secrets, data, &random)?;
         let tenants = tenants(settings, *development, &keys)?;
-        let backends = match role {
-            Role::Alone => Backends::embedded(settings, &clock, &registry).await?,
-            Role::Ingress | Role::Fanout | Role::Persister => {
-                Backends::cluster(settings, &random, &registry, &stages.base).await?
-            }
+        let backends = match parts.embedded {
+            true => Backends::embedded(settings, &clock, &registry).await?,
+            false => Backends::cluster(settings, &random, &registry, &stages.base).await?,
         };
         let sampled = metrics(MonitorMetrics::new(&registry))?;
         let monitor = Monitor::start(backends.log.clone(), clock.clone(), sampled)
@@ -174,6 +144,28 @@ impl<'a> Shared<'a> {
         };
         let health = consumer.start(&self.stages.middle);
         Ok((PERSISTER, Box::new(move || health.check().map_err(|trouble| trouble.to_string()))))
+    }
+
+    /// What clients reach.
+    fn app(&self, parts: Parts, checks: &mut Vec<NamedCheck>) -> Result<Router, Exit> {
+        let mut app = Router::new().fallback(nothing);
+        let sockets = match parts.visitors || parts.agents {
+            true => Some(self.sockets(checks)?),
+            false => None,
+        };
+        if parts.rest || parts.visitors {
+            let (door, rest) = self.ingress()?;
+            if parts.rest {
+                app = rest;
+            }
+            if let Some(sockets) = sockets.clone().filter(|_| parts.visitors) {
+                app = Sockets::visitors(sockets, door, self.visitor_tokens()).wrap(app);
+            }
+        }
+        if let Some(sockets) = sockets.filter(|_| parts.agents) {
+            app = Sockets::agents(sockets, self.agents()).wrap(app);
+        }
+        Ok(app)
     }
 
     /// What the sockets of a node share: one hub and its feeds, whoever looks.
@@ -277,19 +269,20 @@ impl<'a> Shared<'a> {
         let Settings { listen, admin, data, .. } = self.settings;
         if self.development {
             warn!(
-                "development mode: no settings file, so any tenant's name is taken, from pages on localhost alone"
+                "development mode: no settings file, so any tenant's name is taken, from pages on \
+                 localhost alone"
             );
         }
-        match role {
-            Role::Alone => info!(
-                "Parlor is on http://localhost:{} ({listen}); its data is in {}; operators are on {admin}",
+        let Parts { embedded, .. } = role.parts();
+        match role.parts().listens() {
+            true if embedded => info!(
+                "Parlor is on http://localhost:{} ({listen}); its data is in {}; operators are on \
+                 {admin}",
                 listen.port(),
                 data.display()
             ),
-            Role::Ingress | Role::Fanout => {
-                info!("{role:?} is on {listen}; operators are on {admin}")
-            }
-            Role::Persister => info!("{role:?} works; operators are on {admin}"),
+            true => info!("{role:?} is on {listen}; operators are on {admin}"),
+            false => info!("{role:?} works; operators are on {admin}"),
         }
     }
 }

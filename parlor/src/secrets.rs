@@ -15,7 +15,7 @@ use parlor_log::jetstream::JetStreamSettings;
 use parlor_store::CqlSettings;
 use serde::{Deserialize, Serialize};
 
-use crate::{exit::Exit, settings::Settings};
+use crate::exit::Exit;
 
 /// Where the installation's secrets are. A file holds 32 bytes or more; white space around them
 /// does not count.
@@ -53,15 +53,21 @@ pub(crate) fn read(
 }
 
 /// The settings of the database, with its password.
-pub(crate) fn with_cql_password(settings: &Settings) -> Result<CqlSettings, Exit> {
-    let password = settings.secrets.cql_password_file.as_deref().map(read_password).transpose()?;
-    Ok(CqlSettings { password, ..settings.cql.clone() })
+pub(crate) fn with_cql_password(
+    secrets: &SecretSettings,
+    cql: &CqlSettings,
+) -> Result<CqlSettings, Exit> {
+    let password = secrets.cql_password_file.as_deref().map(read_password).transpose()?;
+    Ok(CqlSettings { password, ..cql.clone() })
 }
 
 /// The settings of NATS, with the password.
-pub(crate) fn with_nats_password(settings: &Settings) -> Result<JetStreamSettings, Exit> {
-    let password = settings.secrets.nats_password_file.as_deref().map(read_password).transpose()?;
-    Ok(JetStreamSettings { password, ..settings.nats.clone() })
+pub(crate) fn with_nats_password(
+    secrets: &SecretSettings,
+    nats: &JetStreamSettings,
+) -> Result<JetStreamSettings, Exit> {
+    let password = secrets.nats_password_file.as_deref().map(read_password).transpose()?;
+    Ok(JetStreamSettings { password, ..nats.clone() })
 }
 
 fn read_password(file: &Path) -> Result<String, Exit> {

@@ -7,7 +7,7 @@ use figment::{
     providers::{Env, Format, Toml},
 };
 use parlor_auth::{CookieSettings, LimitSettings};
-use parlor_common::settings::duration;
+use parlor_common::settings::{DEFAULTS, duration};
 use parlor_fanout::{FeedSettings, SocketSettings};
 use parlor_http::HttpSettings;
 use parlor_ingress::{DoorSettings, RestSettings};
@@ -17,10 +17,10 @@ use parlor_log::{
 use parlor_store::CqlSettings;
 use serde::{Deserialize, Serialize};
 
-use crate::{exit::Exit, secrets::SecretSettings, telemetry::TelemetrySettings};
+use crate::{exit::Exit, secrets::SecretSettings, service_links, telemetry::TelemetrySettings};
 
-/// The defaults, each with what it means: the documentation of the settings.
-const DEFAULTS: &str = include_str!("../defaults.toml");
+/// How the variables that are settings begin.
+const PREFIX: &str = "PARLOR_";
 
 /// Every setting of the binary, as `defaults.toml` explains them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -121,9 +121,13 @@ pub(crate) fn read(file: Option<PathBuf>) -> Result<InForce, Exit> {
         figment = figment.merge(Toml::file_exact(file));
     }
     // PARLOR_TEST_… tell the tests where their servers are, and PARLOR_SETTINGS names the file.
-    let ours = |name: &figment::value::UncasedStr| !name.starts_with("TEST_") && name != "SETTINGS";
+    let links = service_links::in_environment();
+    let ours = move |name: &figment::value::UncasedStr| {
+        let is_link = links.iter().any(|link| link.strip_prefix(PREFIX).is_some_and(|l| name == l));
+        !name.starts_with("TEST_") && name != "SETTINGS" && !is_link
+    };
     let settings: Settings = figment
-        .merge(Env::prefixed("PARLOR_").filter(ours).split("__"))
+        .merge(Env::prefixed(PREFIX).filter(ours).split("__"))
         .extract()
         .map_err(|error| Exit::usage(format_args!("the settings cannot be used: {error}")))?;
     check(&settings)?;
@@ -201,7 +205,8 @@ fn stays_on_loopback(settings: &Settings) -> Result<(), Exit> {
     for (name, address) in [("listen", settings.listen), ("admin", settings.admin)] {
         if !address.ip().is_loopback() {
             return Err(Exit::usage(format_args!(
-                "{name} = {address}: without a settings file Parlor is in development mode, which takes any tenant, and \
+                "{name} = {address}: without a settings file Parlor is in development mode, which \
+                 takes any tenant, and \
                  listens on loopback alone; name a settings file with --settings"
             )));
         }
@@ -214,9 +219,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_file_is_whole_and_agrees_with_the_parts_own_defaults() {
+    fn the_defaults_file_is_whole_and_can_be_used() {
         let settings: Settings = Figment::from(Toml::string(DEFAULTS)).extract().unwrap();
-        assert!(settings.listen.ip().is_loopback());
+        assert_eq!(check(&settings), Ok(()));
+        assert_eq!(stays_on_loopback(&settings), Ok(()));
+        // What the parts' tests take is the same file.
         assert_eq!(settings.http, HttpSettings::default());
         assert_eq!(settings.limits, LimitSettings::default());
         assert_eq!(settings.cql, CqlSettings::default());

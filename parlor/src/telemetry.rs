@@ -7,10 +7,9 @@ use tracing_subscriber::{EnvFilter, fmt::SubscriberBuilder};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TelemetrySettings {
-    /// `telemetry.filter`: what is logged, in the syntax of tracing's `EnvFilter`. Default `info`,
-    /// and of the drivers errors alone.
+    /// `telemetry.filter`: what is logged, in the syntax of tracing's `EnvFilter`.
     pub(crate) filter: String,
-    /// `telemetry.format`: `text` or `json`. Default `text`.
+    /// `telemetry.format`: `text` or `json`.
     pub(crate) format: LogFormat,
 }
 

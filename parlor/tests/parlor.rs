@@ -13,6 +13,8 @@ mod installation;
 mod operating;
 #[path = "parlor/outages.rs"]
 mod outages;
+#[path = "parlor/passwords.rs"]
+mod passwords;
 #[path = "parlor/startup.rs"]
 mod startup;
 #[path = "parlor/tiers.rs"]

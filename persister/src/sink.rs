@@ -62,7 +62,7 @@ impl Sink for StoreSink {
         };
         // The watermark comes before the rows that it covers. A log that has lost its end is found
         // out by it at the next start, and a row above it would let a position be given twice.
-        self.store.note(shard, highest).await.map_err(failed)?;
+        self.store.raise_watermark(shard, highest).await.map_err(failed)?;
         self.insert(events).await.map_err(failed)
     }
 }

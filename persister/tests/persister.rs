@@ -14,11 +14,12 @@ use parlor_common::{
     clock::Timestamp,
     conversation::ConversationKey,
     drain::Drain,
-    event::{Body, MessageBody, Record, Transport},
+    event::{Audience, Body, DeliveredBody, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId, EventId},
     metrics::Registry,
     position::Position,
     shard::Shard,
+    state::Reader,
     tenant::TenantId,
 };
 use parlor_log::{
@@ -99,7 +100,11 @@ impl Bench {
 
     /// The ids that the store has, in order.
     async fn stored(&self) -> Vec<u128> {
-        let page = self.store.page(&key(), PageRange::Before(Position::MAX), 10_000).await.unwrap();
+        let page = self
+            .store
+            .page(&key(), Audience::Agents, PageRange::Before(Position::MAX), 10_000)
+            .await
+            .unwrap();
         page.events.iter().map(|event| u128::from_be_bytes(*event.record.id.as_bytes())).collect()
     }
 
@@ -155,7 +160,7 @@ async fn what_is_stored_is_acknowledged_and_every_event_is_stored_once() {
     assert_eq!(bench.stored().await, numbers(0..95));
     assert_eq!(health.check(), Ok(()));
     assert!(bench.store.inserts().largest <= 10, "a batch is bounded");
-    let noted = bench.store.highest(Shard::ONLY).await.unwrap().unwrap();
+    let noted = bench.store.watermark(Shard::ONLY).await.unwrap().unwrap();
     assert_eq!(noted.sequence(), 95);
     bench.drain.begin();
     assert!(bench.drain.finished(Duration::from_secs(5)).await);
@@ -188,8 +193,7 @@ async fn a_write_that_was_applied_but_not_answered_doubles_no_row() {
 }
 
 #[tokio::test]
-async fn what_is_no_record_is_a_dead_letter_and_a_later_kind_is_skipped_and_neither_stops_the_shard()
- {
+async fn neither_what_is_no_record_nor_a_later_kind_stops_the_shard() {
     let bench = Bench::new().await;
     bench.append_messages(0..3).await;
     bench.append(3, Bytes::from_static(b"\xffthis is no record")).await;
@@ -213,6 +217,20 @@ async fn a_row_is_never_above_the_watermark() {
     until("all are persisted", async || bench.persisted().await == 45).await;
     assert!(bench.store.inserts().count >= 5, "there were several batches");
     assert_eq!(bench.store.inserts().above_watermark, 0);
+}
+
+#[tokio::test]
+async fn a_mark_is_stored_as_a_last_value_and_is_no_row() {
+    let bench = Bench::new().await;
+    let up_to = bench.append(0, record(0).encode().unwrap()).await;
+    let body = Body::Delivered(DeliveredBody { reader: Reader::Agent, up_to });
+    bench.append(1, Record { body, ..record(1) }.encode().unwrap()).await;
+    bench.persist(&bench.drain);
+    until("both are persisted", async || bench.persisted().await == 2).await;
+    assert_eq!(bench.stored().await, numbers(0..1));
+    assert_eq!(bench.store.state(&key()).await.unwrap().delivered_to_agent, up_to);
+    assert_eq!(bench.events("kept"), 2.0);
+    assert_eq!(bench.counted("parlor_persister_skipped_total", None), 0.0);
 }
 
 #[tokio::test]

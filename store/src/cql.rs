@@ -1,17 +1,19 @@
 //! The CQL store: ScyllaDB, or Cassandra, which speaks the same language.
 //!
-//! An event's position is the write timestamp of all that comes of it, so a replay can never undo a
-//! later change and no clock is involved. The database reads that number as microseconds since
-//! 1970: the first epoch begins at 1 << 40, which is 13 days later, and each epoch takes 13 days
-//! more. ScyllaDB refuses what lies days ahead of its own clock, which epoch 1,600 would; position
-//! 0 is refused here.
+//! An event's position is the write timestamp of the rows that come of it, and a delivered mark's
+//! value is its own, so a replay can never undo a later change and no clock is involved. The
+//! database reads that number as microseconds since 1970: the first epoch begins at 1 << 40, which
+//! is 13 days later, and each epoch takes 13 days more. ScyllaDB refuses what lies days ahead of
+//! its own clock, which epoch 1,600 would; position 0 is refused here.
 
 mod connection;
+mod error;
 mod inbox;
 mod page;
 mod plan;
 mod provision;
 mod settings;
+mod state;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -20,14 +22,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parlor_common::{
-    conversation::ConversationKey, event::Event, id::EventId, position::Position, shard::Shard,
+    conversation::ConversationKey,
+    event::{Audience, Event},
+    id::EventId,
+    position::Position,
+    shard::Shard,
+    state::ConversationState,
     tenant::TenantId,
 };
 
 use self::connection::Connection;
 pub use self::settings::CqlSettings;
 use crate::{
-    HistoryStore, InboxPage, Metrics, Page, PageRange, StoreError, flight::Flights, row::Row,
+    HistoryStore, InboxPage, Metrics, Page, PageRange, StoreError, flight::Flights, row::Kept,
 };
 
 /// A bucket of a conversation is a million positions of its shard.
@@ -41,7 +48,7 @@ const BUCKET_BITS: u32 = 20;
 #[derive(Debug)]
 pub struct CqlStore {
     connection: Arc<Connection>,
-    pages: Flights<(ConversationKey, PageRange, usize), Result<Page, StoreError>>,
+    pages: Flights<(ConversationKey, Audience, PageRange, usize), Result<Page, StoreError>>,
     inboxes: Flights<(TenantId, Position, usize), Result<InboxPage, StoreError>>,
 }
 
@@ -79,8 +86,8 @@ impl CqlStore {
 impl HistoryStore for CqlStore {
     async fn insert(&self, events: &[Event]) -> Result<(), StoreError> {
         let insert = async {
-            let rows = Row::of_messages(events)?;
-            self.connection.insert(&rows).await
+            let kept = Kept::of(events)?;
+            self.connection.insert(&kept).await
         };
         self.connection.metrics.insert.observe(insert).await
     }
@@ -88,15 +95,16 @@ impl HistoryStore for CqlStore {
     async fn page(
         &self,
         conversation: &ConversationKey,
+        audience: Audience,
         range: PageRange,
         limit: usize,
     ) -> Result<Page, StoreError> {
         let (connection, key) = (Arc::clone(&self.connection), conversation.clone());
         let query = move || async move {
-            connection.in_time(page::page(&connection, &key, range, limit)).await
+            connection.in_time(page::page(&connection, &key, audience, range, limit)).await
         };
-        let page =
-            self.connection.in_time(self.pages.read((conversation.clone(), range, limit), query));
+        let asked = (conversation.clone(), audience, range, limit);
+        let page = self.connection.in_time(self.pages.read(asked, query));
         self.connection.metrics.page.observe(page).await
     }
 
@@ -107,6 +115,11 @@ impl HistoryStore for CqlStore {
     ) -> Result<Option<Event>, StoreError> {
         let found = self.connection.in_time(page::find(&self.connection, conversation, id));
         self.connection.metrics.find.observe(found).await
+    }
+
+    async fn state(&self, conversation: &ConversationKey) -> Result<ConversationState, StoreError> {
+        let state = self.connection.in_time(state::state(&self.connection, conversation));
+        self.connection.metrics.state.observe(state).await
     }
 
     async fn inbox(
@@ -124,21 +137,22 @@ impl HistoryStore for CqlStore {
         self.connection.metrics.inbox.observe(page).await
     }
 
-    async fn note(&self, shard: Shard, position: Position) -> Result<(), StoreError> {
+    async fn raise_watermark(&self, shard: Shard, position: Position) -> Result<(), StoreError> {
         if position == Position::ZERO {
             return Ok(());
         }
         let Connection { statements, metrics, .. } = &*self.connection;
         let values = (i32::from(shard.number()), position.as_i64(), position.as_i64());
-        let noted = self.connection.in_time(self.connection.execute(&statements.note, values));
-        metrics.note.observe(noted).await
+        let raised =
+            self.connection.in_time(self.connection.execute(&statements.raise_watermark, values));
+        metrics.raise_watermark.observe(raised).await
     }
 
-    async fn highest(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
+    async fn watermark(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
         let Connection { statements, metrics, .. } = &*self.connection;
-        let found = self.connection.select(&statements.highest, (i32::from(shard.number()),));
+        let found = self.connection.select(&statements.watermark, (i32::from(shard.number()),));
         let rows: Vec<(Option<i64>,)> =
-            metrics.highest.observe(self.connection.in_time(found)).await?;
+            metrics.watermark.observe(self.connection.in_time(found)).await?;
         Ok(rows.into_iter().find_map(|(position,)| Position::from_i64(position?)))
     }
 

@@ -17,11 +17,12 @@ use async_trait::async_trait;
 use parlor_common::{
     clock::Timestamp,
     conversation::ConversationKey,
-    event::Event,
+    event::{Audience, Event},
     id::{ConversationId, EventId, VisitorId},
     message::Sender,
     position::Position,
     shard::Shard,
+    state::ConversationState,
     tenant::TenantId,
 };
 
@@ -31,32 +32,36 @@ pub use self::{
     sqlite::SqliteStore,
 };
 
-/// Keeps messages for good and finds them again. The tenant is part of every key.
+/// Keeps conversations for good and finds them again: the rows of their timelines, and the last
+/// values that their other events leave. The tenant is part of every key.
 #[async_trait]
 pub trait HistoryStore: Debug + Send + Sync + 'static {
-    /// Keeps the events, of any conversations in any order; those that are no message are skipped.
+    /// Keeps the events, of any conversations in any order; those of unknown kind are skipped.
     ///
     /// Keeping the same event again **must** change nothing, whatever came after it. When it
-    /// returns `Ok`, all of them are kept, found by [`page`](Self::page) and [`find`](Self::find),
-    /// and counted in the inbox; after an error any part of them may be.
+    /// returns `Ok`, all of them are kept: rows are found by [`page`](Self::page) and
+    /// [`find`](Self::find) and counted in the inbox, last values are in
+    /// [`state`](Self::state) and nowhere else. After an error any part of them may be kept.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: keep them again later.
+    /// [`StoreError::Unavailable`]: keep them again later. [`StoreError::Rejected`] for an event at
+    /// position 0, and for a mark ahead of its own event: neither can be.
     async fn insert(&self, events: &[Event]) -> Result<(), StoreError>;
 
-    /// One page of a conversation in rising order of positions, `limit` (1 or more) at most: the
-    /// last ones before a position, or the first ones after it.
+    /// One page of a conversation as `audience` reads it, in rising order of positions, `limit` (1
+    /// or more) at most: the last ones before a position, or the first ones after it.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn page(
         &self,
         conversation: &ConversationKey,
+        audience: Audience,
         range: PageRange,
         limit: usize,
     ) -> Result<Page, StoreError>;
 
-    /// The event with this id, if it was ever stored.
+    /// The row with this id, if it was ever stored.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -65,6 +70,12 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
         conversation: &ConversationKey,
         id: &EventId,
     ) -> Result<Option<Event>, StoreError>;
+
+    /// The last values of a conversation; the default where it has none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn state(&self, conversation: &ConversationKey) -> Result<ConversationState, StoreError>;
 
     /// A tenant's conversations whose last message lies before `before`, last active first, `limit`
     /// (1 or more) at most.
@@ -78,17 +89,18 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<InboxPage, StoreError>;
 
-    /// Remembers that the store has seen `position` of `shard`; a lower one changes nothing.
+    /// Raises the watermark of `shard`, the highest position of it that the store has kept or was
+    /// told of; a lower one changes nothing.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn note(&self, shard: Shard, position: Position) -> Result<(), StoreError>;
+    async fn raise_watermark(&self, shard: Shard, position: Position) -> Result<(), StoreError>;
 
-    /// The highest position of `shard` that was ever noted.
+    /// The watermark of `shard`; `None` before it was first raised.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn highest(&self, shard: Shard) -> Result<Option<Position>, StoreError>;
+    async fn watermark(&self, shard: Shard) -> Result<Option<Position>, StoreError>;
 
     /// Asks the store for a sign of life.
     ///

@@ -1,4 +1,4 @@
-//! The row: what a store keeps of a message.
+//! What a store keeps of events: rows and last values.
 
 use bytes::Bytes;
 use parlor_common::{
@@ -9,11 +9,20 @@ use parlor_common::{
     id::{EventId, VisitorId},
     message::Sender,
     position::Position,
+    state::{Reader, StateChange},
 };
 
 use crate::{PREVIEW_CHARS, StoreError};
 
-/// A message as it is kept: its record as it is in the log, and what the inbox shows of it.
+/// What is kept of some events.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) marks: Vec<Mark>,
+}
+
+/// An event of a timeline as it is kept: its record as it is in the log, and what the inbox shows
+/// of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) conversation: ConversationKey,
@@ -21,42 +30,78 @@ pub(crate) struct Row {
     pub(crate) id: EventId,
     pub(crate) record: Bytes,
     pub(crate) at: Timestamp,
-    pub(crate) preview: String,
+    /// What the inbox shows; `None` where the row is no activity, and then not in the inbox.
+    pub(crate) preview: Option<String>,
     pub(crate) sender: Sender,
     /// Who wrote it, where that was a visitor.
     pub(crate) visitor: Option<VisitorId>,
 }
 
+/// A delivered mark, the last value of one reader of a conversation.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    pub(crate) conversation: ConversationKey,
+    pub(crate) reader: Reader,
+    pub(crate) up_to: Position,
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// # Errors
+    /// [`StoreError::Rejected`] for an event at position 0, which would be outside every page, and
+    /// for a mark ahead of its own event: nothing later could be told from it, and as a write
+    /// timestamp it could lie further ahead than a database takes.
+    pub(crate) fn of(events: &[Event]) -> Result<Self, StoreError> {
+        let mut kept = Self::default();
+        for event in events {
+            let body = &event.record.body;
+            if body.is_row() {
+                kept.rows.push(Row::of(event)?);
+            }
+            match body.changes() {
+                StateChange::Nothing => {}
+                StateChange::Delivered { up_to, .. } if up_to > event.position => {
+                    return Err(StoreError::Rejected(
+                        "a mark cannot be ahead of itself".to_owned(),
+                    ));
+                }
+                StateChange::Delivered { up_to: Position::ZERO, .. } => {}
+                StateChange::Delivered { reader, up_to } => {
+                    let conversation = event.conversation.clone();
+                    kept.marks.push(Mark { conversation, reader, up_to });
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.marks.is_empty()
+    }
+}
+
 // === impl Row ===
 
 impl Row {
-    /// The rows of those events that are messages.
-    ///
-    /// # Errors
-    /// [`StoreError::Rejected`] for an event at position 0, where none can be: it would be outside
-    /// every page.
-    pub(crate) fn of_messages(events: &[Event]) -> Result<Vec<Self>, StoreError> {
-        events.iter().filter_map(Self::of).collect()
-    }
-
-    fn of(event: &Event) -> Option<Result<Self, StoreError>> {
-        let message = event.record.body.message()?;
+    fn of(event: &Event) -> Result<Self, StoreError> {
         if event.position == Position::ZERO {
-            return Some(Err(StoreError::Rejected("an event cannot have position 0".to_owned())));
+            return Err(StoreError::Rejected("an event cannot have position 0".to_owned()));
         }
         let author = &event.record.author;
         let visitor =
             (author.kind == AuthorKind::Visitor).then(|| VisitorId::parse(&author.id).ok());
-        Some(Ok(Self {
+        let activity = event.record.body.activity();
+        Ok(Self {
             conversation: event.conversation.clone(),
             position: event.position,
             id: event.record.id,
             record: event.raw.clone(),
             at: event.record.at,
-            preview: message.text.chars().take(PREVIEW_CHARS).collect(),
+            preview: activity.map(|text| text.chars().take(PREVIEW_CHARS).collect()),
             sender: Sender::of(author),
             visitor: visitor.flatten(),
-        }))
+        })
     }
 }
 
@@ -76,8 +121,8 @@ pub(crate) fn parse_sender(text: &str) -> Option<Sender> {
         .find(|&sender| sender_text(sender) == text)
 }
 
-/// The message that a row's record is; `None`, with a warning for the operator, where it cannot be
-/// read.
+/// The event that a row's record is; `None` where this version knows it as no row, and, with a
+/// warning for the operator, where it cannot be read.
 pub(crate) fn decode(
     conversation: &ConversationKey,
     position: Position,
@@ -85,7 +130,7 @@ pub(crate) fn decode(
     metrics: &crate::Metrics,
 ) -> Option<Event> {
     match Event::decode(conversation.clone(), position, record) {
-        Ok(event) => event.record.body.message().is_some().then_some(event),
+        Ok(event) => event.record.body.is_row().then_some(event),
         Err(error) => {
             metrics.skipped_rows.inc();
             tracing::warn!(

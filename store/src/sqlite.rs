@@ -13,17 +13,22 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use parlor_common::{
-    conversation::ConversationKey, event::Event, id::EventId, position::Position, shard::Shard,
+    conversation::ConversationKey,
+    event::{Audience, Event},
+    id::EventId,
+    position::Position,
+    shard::Shard,
+    state::ConversationState,
     tenant::TenantId,
 };
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use self::pool::{Pool, unavailable};
-use crate::{HistoryStore, InboxPage, Metrics, Page, PageRange, StoreError, row::Row};
+use crate::{HistoryStore, InboxPage, Metrics, Page, PageRange, StoreError, row::Kept};
 
 const FILE: &str = "store.db";
 /// The schema this code writes, kept in the file's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 const SCHEMA: &str = include_str!("sqlite/schema.sql");
 const READERS: usize = 4;
 
@@ -56,8 +61,8 @@ impl SqliteStore {
 impl HistoryStore for SqliteStore {
     async fn insert(&self, events: &[Event]) -> Result<(), StoreError> {
         let insert = async {
-            let rows = Row::of_messages(events)?;
-            self.writer.run(move |connection| write::insert(connection, &rows)).await
+            let kept = Kept::of(events)?;
+            self.writer.run(move |connection| write::insert(connection, &kept)).await
         };
         self.metrics.insert.observe(insert).await
     }
@@ -65,13 +70,14 @@ impl HistoryStore for SqliteStore {
     async fn page(
         &self,
         conversation: &ConversationKey,
+        audience: Audience,
         range: PageRange,
         limit: usize,
     ) -> Result<Page, StoreError> {
         let (conversation, metrics) = (conversation.clone(), self.metrics.clone());
-        let page = self
-            .readers
-            .run(move |connection| read::page(connection, &conversation, range, limit, &metrics));
+        let page = self.readers.run(move |connection| {
+            read::page(connection, &conversation, audience, range, limit, &metrics)
+        });
         self.metrics.page.observe(page).await
     }
 
@@ -84,6 +90,12 @@ impl HistoryStore for SqliteStore {
         let found =
             self.readers.run(move |connection| read::find(connection, &conversation, id, &metrics));
         self.metrics.find.observe(found).await
+    }
+
+    async fn state(&self, conversation: &ConversationKey) -> Result<ConversationState, StoreError> {
+        let conversation = conversation.clone();
+        let state = self.readers.run(move |connection| read::state(connection, &conversation));
+        self.metrics.state.observe(state).await
     }
 
     async fn inbox(
@@ -99,22 +111,21 @@ impl HistoryStore for SqliteStore {
         self.metrics.inbox.observe(page).await
     }
 
-    async fn note(&self, shard: Shard, position: Position) -> Result<(), StoreError> {
-        let noted = self.writer.run(move |connection| write::note(connection, shard, position));
-        self.metrics.note.observe(noted).await
+    async fn raise_watermark(&self, shard: Shard, position: Position) -> Result<(), StoreError> {
+        let raised =
+            self.writer.run(move |connection| write::raise_watermark(connection, shard, position));
+        self.metrics.raise_watermark.observe(raised).await
     }
 
-    async fn highest(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
-        self.metrics
-            .highest
-            .observe(self.readers.run(move |connection| read::highest(connection, shard)))
-            .await
+    async fn watermark(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
+        let found = self.readers.run(move |connection| read::watermark(connection, shard));
+        self.metrics.watermark.observe(found).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        let answer = self
-            .readers
-            .run(|connection| connection.query_row("SELECT count(*) FROM shards", [], |_| Ok(())));
+        let answer = self.readers.run(|connection| {
+            connection.query_row("SELECT count(*) FROM watermarks", [], |_| Ok(()))
+        });
         self.metrics.ping.observe(answer).await
     }
 }
@@ -165,7 +176,8 @@ fn provision(path: &Path, writer: &mut Connection) -> Result<(), StoreError> {
             transaction.commit().map_err(unavailable)
         }
         found => Err(StoreError::Rejected(format!(
-            "{} was written by another version of Parlor: its schema is {found}, this version knows {VERSION}",
+            "{} was written by another version of Parlor: its schema is {found}, this version \
+             knows {VERSION}",
             path.display()
         ))),
     }

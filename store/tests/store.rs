@@ -17,6 +17,7 @@ mod suite {
     pub(crate) mod inbox;
     pub(crate) mod isolation;
     pub(crate) mod keeping;
+    pub(crate) mod marks;
     pub(crate) mod pages;
 
     /// Makes a test of each requirement for the store that `$open` makes.
@@ -34,8 +35,15 @@ mod suite {
                 keeping::an_event_at_position_zero_is_refused
                 keeping::an_event_is_found_by_its_id
                 keeping::an_id_that_came_twice_is_found_at_its_first_position
-                keeping::what_is_known_of_a_shard_only_rises
+                keeping::the_watermark_of_a_shard_only_rises
                 keeping::the_store_answers_a_ping
+                marks::a_conversation_without_marks_has_the_first_state
+                marks::marks_in_any_order_and_twice_end_the_same
+                marks::a_lower_mark_changes_nothing_though_it_comes_later
+                marks::a_conversation_of_marks_alone_shows_nowhere
+                marks::marks_between_messages_change_no_page_and_no_inbox
+                marks::marks_are_a_conversations_own
+                marks::a_mark_ahead_of_its_own_event_is_refused
                 pages::a_page_before_a_position_holds_the_last_ones_before_it
                 pages::a_page_after_a_position_holds_the_first_ones_after_it
                 pages::pages_go_on_over_the_borders_of_buckets

@@ -112,7 +112,7 @@ impl Installation {
         let store = Arc::new(SqliteStore::open(&folders.store, metrics).await.unwrap());
         let store = FaultyStore::over(store, store_fault);
         // A store that is down knows of no log that was lost; no test has both.
-        let seen = store.highest(Shard::ONLY).await.unwrap_or_default();
+        let seen = store.watermark(Shard::ONLY).await.unwrap_or_default();
         let metrics = parlor_log::Metrics::new(&registry).unwrap();
         let log = SqliteLog::open(&folders.log, log, clock, seen, metrics).unwrap();
         Self { log, store, folders }
@@ -136,7 +136,7 @@ impl Installation {
             let limit = BatchLimit { count: count - stored, bytes: 1 << 24 };
             let taken = deliveries.next(limit, Duration::ZERO).await.unwrap();
             let Some(last) = taken.last() else { break };
-            self.store.note(Shard::ONLY, last.entry.position).await.unwrap();
+            self.store.raise_watermark(Shard::ONLY, last.entry.position).await.unwrap();
             let events: Vec<Event> = taken
                 .iter()
                 .map(|delivery| {

@@ -6,8 +6,9 @@ export const FLOOR_MS = 500;
 export const CEILING_MS = 20_000;
 
 /**
- * Full jitter between half a second and a ceiling that doubles with each failure, up to 20 s. The first ceiling is
- * one second and not the floor itself, so that even the first wait after a node's death is spread out.
+ * Full jitter between half a second and a ceiling that doubles with each failure, up to 20 s. The
+ * first ceiling is one second and not the floor itself, so that even the first wait after a node's
+ * death is spread out.
  */
 export class Backoff {
   #failures = 0;

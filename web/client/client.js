@@ -1,7 +1,12 @@
-/** @file The client: comes online, stays online, comes back; what `parlor.js` exports as `ParlorClient`. */
+/**
+ * @file The client: comes online, stays online, comes back; what `parlor.js` exports as
+ *   `ParlorClient`.
+ */
 
-/** @import {ClientState, Draft, HistoryPage, InboxPage, InboxQuery, Message, ParlorEventMap, ParlorOptions,
- *   StateDetail} from "./parlor.js" */
+/**
+ * @import {ClientState, Draft, HistoryPage, InboxPage, InboxQuery, Message, ParlorEventMap,
+ *   ParlorOptions, StateDetail} from "./parlor.js"
+ */
 /** @import {Identity} from "./identity.js" */
 /** @import {LinkEnd} from "./link.js" */
 /** @import {WakeReason} from "./wake.js" */
@@ -22,13 +27,14 @@ import { Wake } from "./wake.js";
 const PROBE_MS = 5_000;
 
 /**
- * The states and what leads from one to the next (`ClientState` says what each means):
+ * The states and what leads from one to the next; `ClientState` says what each means. From `closed`,
+ * `connect()` starts again.
  *
  *     idle ──connect──► connecting ──subscribed──► online
  *                        ▲      │                    │
  *                        │      ├──────lost──────────┤
  *                  time, wake   ▼                    ▼
- *                        └── waiting              closed   (refused for good, or close(); connect starts again)
+ *                        └── waiting              closed   (refused for good, or close())
  */
 export class Client extends EventTarget {
   #options;
@@ -43,7 +49,11 @@ export class Client extends EventTarget {
   #sender;
   #backoff = new Backoff();
   #timelines;
-  /** Where in the stream we are; moves with what the stream brings and with nothing else. @type {string | undefined} */
+  /**
+   * Where in the stream we are; moves with what the stream brings and with nothing else.
+   *
+   * @type {string | undefined}
+   */
   #cursor;
   /** The inbox was read before there was a position. */
   #readEarly = false;
@@ -53,17 +63,29 @@ export class Client extends EventTarget {
   #link;
   /** @type {AbortController | undefined} */
   #running;
-  /** Ends the wait before the next try, if that wait was our own idea. @type {(() => void) | undefined} */
+  /**
+   * Ends the wait before the next try, if that wait was our own idea.
+   *
+   * @type {(() => void) | undefined}
+   */
   #nudge;
 
   /** @param {ParlorOptions} options */
   constructor(options) {
     super();
-    const { baseUrl = location.origin, tenantId, token, identity, client = "web/0.1", timeoutMs = CEILING_MS } = options;
+    const {
+      baseUrl = location.origin,
+      tenantId,
+      token,
+      identity,
+      client = "web/0.1",
+      timeoutMs = CEILING_MS,
+    } = options;
     this.#options = { tenantId, client, timeoutMs };
     this.#base = new URL(baseUrl);
     if (!this.#base.pathname.endsWith("/")) this.#base.pathname += "/";
-    this.#storage = options.storage === undefined ? localStorageIfAllowed() : (options.storage ?? undefined);
+    this.#storage =
+      options.storage === undefined ? localStorageIfAllowed() : (options.storage ?? undefined);
     this.#identity = token
       ? new AgentIdentity(this.#base, tenantId, token, identity)
       : new VisitorIdentity(this.#base, tenantId, { ...options, storage: this.#storage });
@@ -74,9 +96,11 @@ export class Client extends EventTarget {
     });
     this.#timelines = new Timelines(this.#rest, this.#identity.agent, {
       found: (message) => this.#found(message),
-      show: (messages, source) => messages.forEach((message) => this.#emit("message", { message, source })),
+      show: (messages, source) =>
+        messages.forEach((message) => this.#emit("message", { message, source })),
     });
-    // A visitor's drafts can be shown before there is a connection; an agent's name is in the token.
+    // A visitor's drafts can be shown before there is a connection; an agent's name is in the
+    // token.
     if (!token) this.#attachDrafts();
   }
 
@@ -85,7 +109,9 @@ export class Client extends EventTarget {
   }
 
   get conversationId() {
-    return this.#identity instanceof VisitorIdentity ? this.#identity.session?.conversationId : undefined;
+    return this.#identity instanceof VisitorIdentity
+      ? this.#identity.session?.conversationId
+      : undefined;
   }
 
   /** @returns {Draft[]} */
@@ -111,7 +137,9 @@ export class Client extends EventTarget {
    */
   send(text, { conversationId } = {}) {
     if (this.#identity.agent && conversationId === undefined) {
-      throw new TypeError("An agent's message goes to a conversation: send(text, { conversationId }).");
+      throw new TypeError(
+        "An agent's message goes to a conversation: send(text, { conversationId }).",
+      );
     }
     // Half a surrogate pair is no text; the server could not even read the frame it stands in.
     const whole = text.replace(/\p{Surrogate}/gu, "\u{fffd}");
@@ -206,7 +234,9 @@ export class Client extends EventTarget {
       await this.#subscribe(link);
       this.#tellExpired();
       this.#enter("online");
-      this.#sender.start(this.#identity.agent ? (draft) => this.#post(draft) : (draft) => link.deliver(draft));
+      this.#sender.start(
+        this.#identity.agent ? (draft) => this.#post(draft) : (draft) => link.deliver(draft),
+      );
       await link.ended;
     } catch (thrown) {
       // A close code tells more than the answer that did not come.
@@ -221,14 +251,17 @@ export class Client extends EventTarget {
     return link.ended;
   }
 
-  /** The visitor's newest page comes before the first subscription, which goes on from its snapshot. */
+  /**
+   * The visitor's newest page comes before the first subscription, which goes on from its snapshot.
+   */
   async #loadFirst() {
     const cursor = await this.#timelines.start();
     this.#cursor ??= cursor;
   }
 
   /**
-   * Asks for what follows our position; on an open link it finds out whether that link is still one.
+   * Asks for what follows our position; on an open link it finds out whether that link is still
+   * one.
    *
    * @param {Link} link
    * @param {number} [timeoutMs]
@@ -236,16 +269,20 @@ export class Client extends EventTarget {
   async #subscribe(link, timeoutMs) {
     const since = this.#cursor;
     const { recovered } = await link.subscribe(since, timeoutMs);
-    // Without a position the subscription begins now: what was read earlier lacks what was said in between.
+    // Without a position the subscription begins now: what was read earlier lacks what was said in
+    // between.
     const begins = since === undefined;
     if (begins || !recovered) this.#timelines.doubt();
-    if ((begins && this.#readEarly) || !recovered) this.#emit("gap", { conversationId: this.conversationId });
+    if ((begins && this.#readEarly) || !recovered) {
+      this.#emit("gap", { conversationId: this.conversationId });
+    }
     this.#readEarly = false;
     this.#timelines.mend(() => this.#link === link);
   }
 
   /**
-   * What to do after a socket's end. The code's range carries the policy, so that a code of a later server is obeyed.
+   * What to do after a socket's end. The code's range carries the policy, so that a code of a later
+   * server is obeyed.
    *
    * @param {LinkEnd} end
    * @param {number} livedMs
@@ -253,8 +290,13 @@ export class Client extends EventTarget {
   #judge({ code, reason, afterMs }, livedMs) {
     const final = code >= 4500 && code <= 4999;
     const message = `The connection ended: ${code} ${reason}`.trim();
-    const error = new ParlorError(message, { code: `closed_${code}`, retryable: !final, retryAfterMs: afterMs });
-    // A link that lived for a while ends a row of failures; one that dies young is one more of them.
+    const error = new ParlorError(message, {
+      code: `closed_${code}`,
+      retryable: !final,
+      retryAfterMs: afterMs,
+    });
+    // A link that lived for a while ends a row of failures; one that dies young is one more of
+    // them.
     const stable = livedMs > CEILING_MS;
     if (stable) this.#backoff.reset();
     if (final) return { error };
@@ -264,7 +306,9 @@ export class Client extends EventTarget {
 
   /** @param {ParlorError} error */
   #failure(error) {
-    return error.retryable ? { error, retryInMs: error.retryAfterMs ?? this.#backoff.next() } : { error };
+    return error.retryable
+      ? { error, retryInMs: error.retryAfterMs ?? this.#backoff.next() }
+      : { error };
   }
 
   /**
@@ -293,8 +337,8 @@ export class Client extends EventTarget {
     } else if (link && this.#state === "online" && !link.subscribing) {
       const silence = performance.now() - link.heardAt;
       if (reason === "visible" && silence < (link.hello?.pingIntervalMs ?? 0)) return;
-      // Without an answer the link drops itself, and `#run` sees its end. One that refuses to go on is dropped as well:
-      // nobody knows what it would still tell.
+      // Without an answer the link drops itself, and `#run` sees its end. One that refuses to go on
+      // is dropped as well: nobody knows what it would still tell.
       this.#subscribe(link, PROBE_MS).catch(() => link.drop("the subscription was refused"));
     }
   }
@@ -307,7 +351,11 @@ export class Client extends EventTarget {
 
   // === drafts ===
 
-  /** A draft that is found in history or stream was accepted, whoever sent it. @param {Message} message */
+  /**
+   * A draft that is found in history or stream was accepted, whoever sent it.
+   *
+   * @param {Message} message
+   */
   #found({ clientMessageId, id, timestamp }) {
     if (clientMessageId) this.#sender.settle({ clientMessageId, id, timestamp, duplicate: true });
   }
@@ -319,19 +367,30 @@ export class Client extends EventTarget {
     } catch (thrown) {
       const error = ParlorError.wrap(thrown);
       // A token that ended is no fault of the draft's: it waits for the next one.
-      if (error.status === 401) throw new ParlorError(error.message, { code: "disconnected", retryable: true });
+      if (error.status === 401) {
+        throw new ParlorError(error.message, { code: "disconnected", retryable: true });
+      }
       throw error;
     }
   }
 
   #attachDrafts() {
-    this.#drafts.attach(this.#storage, [this.#base.href, this.#options.tenantId, this.#identity.scope]);
+    this.#drafts.attach(this.#storage, [
+      this.#base.href,
+      this.#options.tenantId,
+      this.#identity.scope,
+    ]);
   }
 
-  /** Only after the first page of history: a draft that is found there was accepted, and only its answer was lost. */
+  /**
+   * Only after the first page of history: a draft that is found there was accepted, and only its
+   * answer was lost.
+   */
   #tellExpired() {
     for (const draft of this.#drafts.takeExpired()) {
-      const error = new ParlorError("The message waited for more than a day and was not sent.", { code: "expired" });
+      const error = new ParlorError("The message waited for more than a day and was not sent.", {
+        code: "expired",
+      });
       this.#emit("failed", { draft: plain(draft), error });
     }
   }
@@ -359,9 +418,16 @@ export class Client extends EventTarget {
   }
 }
 
-/** A draft as it was made, without what the queue keeps beside it. @param {Draft} draft @returns {Draft} */
+/**
+ * A draft as it was made, without what the queue keeps beside it.
+ *
+ * @param {Draft} draft
+ * @returns {Draft}
+ */
 function plain({ clientMessageId, text, conversationId }) {
-  return conversationId === undefined ? { clientMessageId, text } : { clientMessageId, text, conversationId };
+  return conversationId === undefined
+    ? { clientMessageId, text }
+    : { clientMessageId, text, conversationId };
 }
 
 /** Storage can be missing, or forbidden so thoroughly that naming it throws. */

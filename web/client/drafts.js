@@ -6,13 +6,16 @@ import { ParlorError } from "./errors.js";
 
 const PREFIX = "parlor:draft:";
 
-/** @typedef {Pick<Storage, "length" | "key" | "getItem" | "setItem" | "removeItem">} DraftStorage */
+/**
+ * @typedef {Pick<Storage, "length" | "key" | "getItem" | "setItem" | "removeItem">} DraftStorage
+ */
 /** @typedef {Draft & {order: number, madeAt: number}} KeptDraft */
 
 /**
- * A bounded queue in the order of writing. Every draft has a storage key of its own, so that two tabs of one visitor
- * never write over each other's drafts; both may come to send the same draft after a reload, which its id makes
- * harmless. Where storage is missing or full a draft lives as long as the page.
+ * A bounded queue in the order of writing. Every draft has a storage key of its own, so that two
+ * tabs of one visitor never write over each other's drafts; both may come to send the same draft
+ * after a reload, which its id makes harmless. Where storage is missing or full a draft lives as
+ * long as the page.
  */
 export class Drafts {
   /** @type {KeptDraft[]} */
@@ -25,15 +28,24 @@ export class Drafts {
   #limits;
   #now;
 
-  /** @param {{maxDrafts?: number, maxChars?: number, maxAgeMs?: number, now?: () => number}} [limits] */
-  constructor({ maxDrafts = 100, maxChars = 256 * 1024, maxAgeMs = 86_400_000, now = Date.now } = {}) {
+  /**
+   * @param {{maxDrafts?: number, maxChars?: number, maxAgeMs?: number, now?: () => number}}
+   *   [limits]
+   */
+  constructor({
+    maxDrafts = 100,
+    maxChars = 256 * 1024,
+    maxAgeMs = 86_400_000,
+    now = Date.now,
+  } = {}) {
     this.#limits = { maxDrafts, maxChars, maxAgeMs };
     this.#now = now;
   }
 
   /**
-   * From now on drafts are kept in `storage`; those found there come before what was written meanwhile. Until it is
-   * known whose drafts they are, nothing may be read or kept: one agent's draft must never go out as another's.
+   * From now on drafts are kept in `storage`; those found there come before what was written
+   * meanwhile. Until it is known whose drafts they are, nothing may be read or kept: one agent's
+   * draft must never go out as another's.
    *
    * @param {DraftStorage | undefined} storage
    * @param {string[]} scope whose drafts these are: server, tenant, identity
@@ -72,7 +84,10 @@ export class Drafts {
   add(draft) {
     const chars = this.#queue.reduce((sum, each) => sum + each.text.length, draft.text.length);
     if (this.#queue.length >= this.#limits.maxDrafts || chars > this.#limits.maxChars) {
-      throw new ParlorError("Too many messages are waiting to be sent.", { code: "too_many_drafts", retryable: true });
+      throw new ParlorError("Too many messages are waiting to be sent.", {
+        code: "too_many_drafts",
+        retryable: true,
+      });
     }
     this.#append({ ...draft, madeAt: this.#now() });
   }
@@ -105,8 +120,8 @@ export class Drafts {
   }
 
   /**
-   * The drafts found too old to be sent without being asked for again. Each is handed out once and is kept until then:
-   * a page may be closed before it can tell anybody.
+   * The drafts found too old to be sent without being asked for again. Each is handed out once and
+   * is kept until then: a page may be closed before it can tell anybody.
    */
   takeExpired() {
     const expired = this.#expired.splice(0);

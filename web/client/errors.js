@@ -3,14 +3,16 @@
 /** @import {ErrorDetail} from "./parlor.js" */
 
 /**
- * An error the server named, or one the client noticed itself (`network`, `timeout`, `disconnected`, `too_long`,
- * `too_many_drafts`, `expired`, `empty`). `retryable` is the only thing a caller needs in order to decide.
+ * An error the server named, or one the client noticed itself (`network`, `timeout`,
+ * `disconnected`, `too_long`, `too_many_drafts`, `expired`, `empty`). `retryable` is the only thing
+ * a caller needs in order to decide.
  */
 export class ParlorError extends Error {
   /**
    * @param {string} message
    * @param {{code: string, retryable?: boolean | undefined, retryAfterMs?: number | undefined,
-   *   requestId?: string | undefined, status?: number | undefined, details?: ErrorDetail[] | undefined}} facts
+   *   requestId?: string | undefined, status?: number | undefined, details?: ErrorDetail[] |
+   *   undefined}} facts
    */
   constructor(message, { code, retryable = false, retryAfterMs, requestId, status, details = [] }) {
     super(message);
@@ -24,17 +26,27 @@ export class ParlorError extends Error {
   }
 
   /**
-   * Reads the `error` object of a REST body or of an `error` frame. What does not look like one still becomes an
-   * error: a balancer in front of the server answers with pages of its own.
+   * Reads the `error` object of a REST body or of an `error` frame. What does not look like one
+   * still becomes an error: a balancer in front of the server answers with pages of its own.
    *
    * @param {unknown} body the value of the key `error`
    * @param {number} [status] the HTTP status, if there was one
    * @param {number} [retryAfterMs] what the `Retry-After` header said
    */
   static from(body, status, retryAfterMs) {
-    const error = /** @type {Record<string, unknown>} */ (typeof body === "object" && body !== null ? body : {});
-    const code = typeof error.code === "string" ? error.code : status === undefined ? "unknown" : `http_${status}`;
-    const message = typeof error.message === "string" ? error.message : `The server answered ${status ?? "an error"}.`;
+    const error = /** @type {Record<string, unknown>} */ (
+      typeof body === "object" && body !== null ? body : {}
+    );
+    const code =
+      typeof error.code === "string"
+        ? error.code
+        : status === undefined
+          ? "unknown"
+          : `http_${status}`;
+    const message =
+      typeof error.message === "string"
+        ? error.message
+        : `The server answered ${status ?? "an error"}.`;
     const byStatus = status !== undefined && (status >= 500 || status === 429 || status === 408);
     return new ParlorError(message, {
       code,
@@ -47,7 +59,8 @@ export class ParlorError extends Error {
   }
 
   /**
-   * Makes a `ParlorError` of whatever was thrown; a failed `fetch` is a network error and worth another try.
+   * Makes a `ParlorError` of whatever was thrown; a failed `fetch` is a network error and worth
+   * another try.
    *
    * @param {unknown} thrown
    */

@@ -18,13 +18,15 @@ import { ParlorError } from "./errors.js";
  * @property {string | undefined} bearer what `Authorization` carries
  * @property {string} scope under what name drafts are kept; only after `enter`
  * @property {(rest: Rest, clock: ServerClock) => Promise<Entry>} enter before every socket
- * @property {() => void} doubt the last socket never got as far as a hello: ask the server before the next
- * @property {(refusal: ParlorError, rest: Rest) => Promise<boolean>} renew after a 401: whether to try again
+ * @property {() => void} doubt the last socket never got as far as a hello: ask the server before
+ *   the next
+ * @property {(refusal: ParlorError, rest: Rest) => Promise<boolean>} renew after a 401: whether to
+ *   try again
  */
 
 /**
- * A visitor: anonymous, known by a cookie that scripts cannot see, or by a token that lies in this storage. Both are
- * the browser's own, and so are the drafts beside them.
+ * A visitor: anonymous, known by a cookie that scripts cannot see, or by a token that lies in this
+ * storage. Both are the browser's own, and so are the drafts beside them.
  *
  * @implements {Identity}
  */
@@ -45,8 +47,8 @@ export class VisitorIdentity {
   /**
    * @param {URL} base
    * @param {string} tenantId
-   * @param {{credential?: string | undefined, publishableKey?: string | undefined, identity?: string | undefined,
-   *   storage?: Storage | undefined}} options
+   * @param {{credential?: string | undefined, publishableKey?: string | undefined, identity?:
+   *   string | undefined, storage?: Storage | undefined}} options
    */
   constructor(base, tenantId, { credential, publishableKey, identity = "visitor", storage }) {
     this.#base = base;
@@ -55,7 +57,8 @@ export class VisitorIdentity {
     this.#publishableKey = publishableKey;
     this.#storage = storage;
     this.scope = identity;
-    this.#tokenKey = "parlor:token:" + [base.href, tenantId, identity].map(encodeURIComponent).join("/");
+    this.#tokenKey =
+      "parlor:token:" + [base.href, tenantId, identity].map(encodeURIComponent).join("/");
     this.#token = this.#byToken ? (storage?.getItem(this.#tokenKey) ?? undefined) : undefined;
   }
 
@@ -78,7 +81,10 @@ export class VisitorIdentity {
       this.session = await (this.#byToken ? this.#openByToken(rest) : rest.session());
       clock.hear(this.session.serverTime);
     }
-    return { url: socketUrl(this.#base, this.session.socketUrl ?? "ws/chat", this.#tenantId), token: this.#token };
+    return {
+      url: socketUrl(this.#base, this.session.socketUrl ?? "ws/chat", this.#tenantId),
+      token: this.#token,
+    };
   }
 
   doubt() {
@@ -86,8 +92,8 @@ export class VisitorIdentity {
   }
 
   /**
-   * The token is all that makes this visitor the same one tomorrow, so that one refusal does not end it: the session
-   * decides.
+   * The token is all that makes this visitor the same one tomorrow, so that one refusal does not
+   * end it: the session decides.
    *
    * @param {ParlorError} refusal
    * @param {Rest} rest
@@ -99,18 +105,20 @@ export class VisitorIdentity {
   }
 
   /**
-   * The session of the token that is kept. If it does not verify, its secret is gone and it is worth nothing; it is
-   * replaced by a new visitor's, and not before there is one.
+   * The session of the token that is kept. If it does not verify, its secret is gone and it is
+   * worth nothing; it is replaced by a new visitor's, and not before there is one.
    *
    * @param {Rest} rest
    */
   async #openByToken(rest) {
     // Another tab may have got a new one meanwhile.
     this.#token = this.#storage?.getItem(this.#tokenKey) ?? this.#token;
-    const session = await rest.session({ bearer: this.bearer }).catch((/** @type {ParlorError} */ refusal) => {
-      if (this.#token === undefined || !saysUnverified(refusal)) throw refusal;
-      return rest.session({ bearer: this.#publishableKey });
-    });
+    const session = await rest
+      .session({ bearer: this.bearer })
+      .catch((/** @type {ParlorError} */ refusal) => {
+        if (this.#token === undefined || !saysUnverified(refusal)) throw refusal;
+        return rest.session({ bearer: this.#publishableKey });
+      });
     if (session.token !== undefined) this.#keep(session.token);
     return session;
   }
@@ -181,7 +189,8 @@ export class AgentIdentity {
 }
 
 /**
- * Whether it is the server that refuses the credential: a proxy in between answers 401 for reasons of its own.
+ * Whether it is the server that refuses the credential: a proxy in between answers 401 for reasons
+ * of its own.
  *
  * @param {ParlorError} refusal
  */
@@ -209,7 +218,9 @@ function socketUrl(base, address, tenantId) {
 function subject(jwt) {
   try {
     const payload = (jwt ?? "").split(".")[1] ?? "";
-    const bytes = Uint8Array.from(atob(payload.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(payload.replaceAll("-", "+").replaceAll("_", "/")), (c) =>
+      c.charCodeAt(0),
+    );
     return String(JSON.parse(new TextDecoder().decode(bytes)).sub);
   } catch {
     return "unknown";

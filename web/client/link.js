@@ -4,12 +4,12 @@
 
 import { ParlorError } from "./errors.js";
 
-/** The subprotocol; without it the server would take us for the seed's widget. */
+/** The subprotocol; without it the server would take this client for the widget. */
 const SUBPROTOCOL = "parlor.1";
 
 /**
- * @typedef {{type: "hello", protocol: number, session: string, pingIntervalMs: number, maxMessageBytes: number,
- *   serverTime: string}} Hello
+ * @typedef {{type: "hello", protocol: number, session: string, pingIntervalMs: number,
+ *   maxMessageBytes: number, serverTime: string}} Hello
  * @typedef {{type: "subscribed", recovered: boolean, cursor: string, replayed: number}} Subscribed
  * @typedef {Record<string, unknown> & {type: string}} Frame
  */
@@ -17,15 +17,23 @@ const SUBPROTOCOL = "parlor.1";
 /** How a link ended: the close code, and what the server's `reconnect` frame named, if it sent one.
  * @typedef {{code: number, reason: string, afterMs?: number | undefined}} LinkEnd */
 
-/** What the owner of a link is told, in the order of the stream.
- * @typedef {{message: (message: Message) => void, position: (cursor: string) => void}} LinkEvents */
-
-/** A promise with its handles. @template T @typedef {{resolve: (value: T) => void, reject: (error: ParlorError) => void,
- *   timer: ReturnType<typeof setTimeout> | undefined}} Waiter */
+/**
+ * What the owner of a link is told, in the order of the stream.
+ *
+ * @typedef {{message: (message: Message) => void, position: (cursor: string) => void}} LinkEvents
+ */
 
 /**
- * Opened by `Link.open`, which speaks first and waits for the server's hello. A link ends once, whatever the cause;
- * everything that waits for an answer is then told `disconnected`.
+ * A promise with its handles.
+ *
+ * @template T
+ * @typedef {{resolve: (value: T) => void, reject: (error: ParlorError) => void, timer:
+ *   ReturnType<typeof setTimeout> | undefined}} Waiter
+ */
+
+/**
+ * Opened by `Link.open`, which speaks first and waits for the server's hello. A link ends once,
+ * whatever the cause; everything that waits for an answer is then told `disconnected`.
  */
 export class Link {
   /** When the last frame came, in milliseconds of the page's monotonic clock. */
@@ -68,7 +76,8 @@ export class Link {
    * @param {{token?: string | undefined, client: string}} greeting
    * @param {LinkEvents} events
    * @param {number} timeoutMs how long the server may take for an answer that it is asked for
-   * @returns {{link: Link, hello: Promise<Hello>}} the link at once, so that it can be dropped while it opens
+   * @returns {{link: Link, hello: Promise<Hello>}} the link at once, so that it can be dropped
+   *   while it opens
    */
   static open(url, greeting, events, timeoutMs) {
     const socket = new WebSocket(url, SUBPROTOCOL);
@@ -91,9 +100,10 @@ export class Link {
   }
 
   /**
-   * Subscribes, or subscribes anew: the server replaces the subscription and sends nothing twice. So this also finds
-   * out whether a link that was silent for long is still one, which the browser does not tell. While an answer is
-   * awaited, nothing more is sent: that answer tells as much, and its deadline stands.
+   * Subscribes, or subscribes anew: the server replaces the subscription and sends nothing twice.
+   * So this also finds out whether a link that was silent for long is still one, which the browser
+   * does not tell. While an answer is awaited, nothing more is sent: that answer tells as much, and
+   * its deadline stands.
    *
    * @param {string | undefined} since
    * @param {number} [timeoutMs] for the answer or the next replayed message
@@ -101,14 +111,17 @@ export class Link {
    */
   subscribe(since, timeoutMs = this.#timeoutMs) {
     if (this.#subscribing && this.#subscribed) return this.#subscribed;
-    this.#subscribed = this.#wait((waiter) => (this.#subscribing = waiter), { timeoutMs, anyFrame: true });
+    this.#subscribed = this.#wait((waiter) => (this.#subscribing = waiter), {
+      timeoutMs,
+      anyFrame: true,
+    });
     this.#send({ type: "subscribe", since });
     return this.#subscribed;
   }
 
   /**
-   * Sends a draft and waits for its answer. A draft that the server never answers ends the link, because nobody can
-   * know then what has become of it; it is sent again on the next one.
+   * Sends a draft and waits for its answer. A draft that the server never answers ends the link,
+   * because nobody can know then what has become of it; it is sent again on the next one.
    *
    * @param {Draft} draft
    * @returns {Promise<Receipt>}
@@ -118,7 +131,8 @@ export class Link {
     const bytes = new TextEncoder().encode(JSON.stringify(frame)).length;
     if (this.#hello && bytes > this.#hello.maxMessageBytes) {
       // Sent all the same, it would end the socket, every time.
-      const message = `The message has ${bytes} bytes, and the server takes ${this.#hello.maxMessageBytes}.`;
+      const most = this.#hello.maxMessageBytes;
+      const message = `The message has ${bytes} bytes, and the server takes ${most}.`;
       return Promise.reject(new ParlorError(message, { code: "too_long" }));
     }
     const receipt = this.#wait((/** @type {Waiter<Receipt>} */ waiter) => {
@@ -129,8 +143,8 @@ export class Link {
   }
 
   /**
-   * Ends the link from our side. The socket's own `close` event can take a minute on a dead network, so nobody waits
-   * for it.
+   * Ends the link from our side. The socket's own `close` event can take a minute on a dead
+   * network, so nobody waits for it.
    *
    * @param {string} reason
    */
@@ -146,8 +160,8 @@ export class Link {
   /**
    * @template T
    * @param {(waiter: Waiter<T>) => void} keep
-   * @param {{timeoutMs?: number, anyFrame?: boolean}} [patience] whether any frame is a sign that the answer comes: a
-   *   long replay is an answer that takes its time
+   * @param {{timeoutMs?: number, anyFrame?: boolean}} [patience] whether any frame is a sign that
+   *   the answer comes: a long replay is an answer that takes its time
    * @returns {Promise<T>}
    */
   #wait(keep, { timeoutMs = this.#timeoutMs, anyFrame = false } = {}) {
@@ -182,7 +196,11 @@ export class Link {
         break;
       }
       case "message":
-        this.#message(/** @type {{message: Message, conversationId?: string}} */ (/** @type {unknown} */ (frame)));
+        this.#message(
+          /** @type {{message: Message, conversationId?: string}} */ (
+            /** @type {unknown} */ (frame)
+          ),
+        );
         break;
       case "accepted":
         if (frame.clientMessageId !== this.#delivering?.id) break;
@@ -225,7 +243,10 @@ export class Link {
     this.#afterMs = afterMs;
     const announced = typeof code === "number" ? code : 1006;
     // Should the close get lost, the link ends when we were to come back.
-    setTimeout(() => this.#finish(announced, "the announced close did not come"), Math.max(afterMs, 1000));
+    setTimeout(
+      () => this.#finish(announced, "the announced close did not come"),
+      Math.max(afterMs, 1000),
+    );
   }
 
   /**
@@ -235,7 +256,9 @@ export class Link {
   #finish(code, reason) {
     this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
     if (this.#socket.readyState !== WebSocket.CLOSED) this.#socket.close();
-    for (const waiter of [this.#greeting, this.#subscribing, this.#delivering]) settle(waiter)?.reject(disconnected());
+    for (const waiter of [this.#greeting, this.#subscribing, this.#delivering]) {
+      settle(waiter)?.reject(disconnected());
+    }
     this.#end({ code, reason, afterMs: this.#afterMs });
   }
 }
@@ -250,7 +273,12 @@ function parse(data) {
   }
 }
 
-/** Stops the clock of whoever waited. @template {Waiter<never> | Waiter<any> | undefined} W @param {W} waiter */
+/**
+ * Stops the clock of whoever waited.
+ *
+ * @template {Waiter<never> | Waiter<any> | undefined} W
+ * @param {W} waiter
+ */
 function settle(waiter) {
   clearTimeout(waiter?.timer);
   return waiter;

@@ -38,8 +38,11 @@ export interface ErrorDetail {
   readonly code: string;
 }
 
-/** An error of the server, or of the client itself (`network`, `timeout`, `disconnected`, `empty`, `too_long`,
- * `too_many_drafts`, `expired`, `bad_answer`, and `closed_4500` for that close code and its like). */
+/**
+ * An error of the server, or of the client itself (`network`, `timeout`, `disconnected`, `empty`,
+ * `too_long`, `too_many_drafts`, `expired`, `bad_answer`, and `closed_4500` for that close code and
+ * its like).
+ */
 export class ParlorError extends Error {
   constructor(
     message: string,
@@ -79,8 +82,10 @@ export interface StateDetail {
 }
 
 export interface ParlorEventMap {
-  /** A message, each once, in order: from a page of history or from the stream. Only what could not be loaded in time
-   * comes late, from history, after what was said meanwhile. */
+  /**
+   * A message, each once, in order: from a page of history or from the stream. Only what could not
+   * be loaded in time comes late, from history, after what was said meanwhile.
+   */
   message: { readonly message: Message; readonly source: "history" | "stream" };
   /** A draft is a message now. It is shown by `message`, which may come before or after this. */
   accepted: Receipt;
@@ -88,7 +93,10 @@ export interface ParlorEventMap {
   failed: { readonly draft: Draft; readonly error: ParlorError };
   /** The connection's state changed. */
   state: StateDetail;
-  /** Something may have been missed. Opened conversations are loaded again by the client; an inbox is yours. */
+  /**
+   * Something may have been missed. Opened conversations are loaded again by the client; an inbox
+   * is yours.
+   */
   gap: { readonly conversationId?: string | undefined };
 }
 
@@ -135,9 +143,14 @@ export interface ParlorOptions {
   /** Where the server is; without it, where the page came from. */
   baseUrl?: string | URL | undefined;
   tenantId: string;
-  /** Makes this an agent's client: a JWT, or (better, since tokens end) a function that fetches one. */
+  /**
+   * Makes this an agent's client: a JWT, or (better, since tokens end) a function that fetches one.
+   */
   token?: string | (() => string | Promise<string>) | undefined;
-  /** How a visitor is known: by cookie (the default), or by a token kept in storage, where cookies are blocked. */
+  /**
+   * How a visitor is known: by cookie (the default), or by a token kept in storage, where cookies
+   * are blocked.
+   */
   credential?: "cookie" | "token" | undefined;
   /** Sent as `Authorization: Bearer pk_…` where the tenant wants one. */
   publishableKey?: string | undefined;
@@ -171,7 +184,9 @@ export class ParlorClient extends EventTarget {
    */
   send(text: string, to?: { conversationId?: string | undefined }): Draft;
 
-  /** Agents: follows a conversation; its newest page comes as `message` events. Again, for a retry. */
+  /**
+   * Agents: follows a conversation; its newest page comes as `message` events. Again, for a retry.
+   */
   open(conversationId: string): Promise<void>;
   /** Agents: stops following a conversation, so that gaps do not load it again. */
   leave(conversationId: string): void;

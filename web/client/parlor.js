@@ -1,5 +1,5 @@
 /**
- * @file Parlor's client for browsers: an ES module without dependencies, for visitors and for agents.
+ * @file Parlor's client for browsers: an ES module without dependencies, for visitors and agents.
  *
  * ```js
  * import { ParlorClient } from "https://chat.example/client/parlor.js";
@@ -10,7 +10,8 @@
  * visitor.send("Hello");
  * ```
  *
- * The types are in `parlor.d.ts`; the assignments below are where the compiler holds the code against them.
+ * The types are in `parlor.d.ts`; with the assignments below the compiler checks the code against
+ * them.
  */
 
 import { Client } from "./client.js";
@@ -18,7 +19,8 @@ import { ParlorError as Failure } from "./errors.js";
 
 /** @import {ParlorClient as Declared, ParlorOptions} from "./parlor.js" */
 
-/** All but the typed events, which no class in JSDoc can declare. @type {new (options: ParlorOptions) =>
+/** All but the typed events, which no class in JSDoc can declare.
+ * @type {new (options: ParlorOptions) =>
  * Omit<Declared, "addEventListener">} */
 const checked = Client;
 

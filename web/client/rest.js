@@ -1,6 +1,9 @@
 /** @file The REST side of protocol 1: sessions, pages of history, the inbox, an agent's writing. */
 
-/** @import {Draft, HistoryPage, InboxPage, InboxQuery, Message, PageQuery, Receipt} from "./parlor.js" */
+/**
+ * @import {Draft, HistoryPage, InboxPage, InboxQuery, Message, PageQuery,
+ *   Receipt} from "./parlor.js"
+ */
 /** @import {Identity} from "./identity.js" */
 
 import { ParlorError } from "./errors.js";
@@ -38,7 +41,8 @@ export class Rest {
   /**
    * Makes this visitor known, or finds out who it is.
    *
-   * @param {{bearer: string | undefined}} [byToken] asks for a visitor token instead of a cookie, and shows this
+   * @param {{bearer: string | undefined}} [byToken] asks for a visitor token instead of a cookie,
+   *   and shows this
    * @returns {Promise<Session>}
    */
   async session(byToken) {
@@ -57,7 +61,9 @@ export class Rest {
    * @returns {Promise<HistoryPage>}
    */
   async page(conversationId, query = {}) {
-    const page = /** @type {Partial<HistoryPage>} */ (await this.#call("GET", messagesPath(conversationId), { query }));
+    const page = /** @type {Partial<HistoryPage>} */ (
+      await this.#call("GET", messagesPath(conversationId), { query })
+    );
     return { ...page, messages: page.messages ?? [], hasMore: page.hasMore ?? false };
   }
 
@@ -66,7 +72,9 @@ export class Rest {
    * @returns {Promise<InboxPage>}
    */
   async inbox(query) {
-    const page = /** @type {Partial<InboxPage>} */ (await this.#call("GET", "/api/agent/conversations", { query }));
+    const page = /** @type {Partial<InboxPage>} */ (
+      await this.#call("GET", "/api/agent/conversations", { query })
+    );
     return { ...page, conversations: page.conversations ?? [], hasMore: page.hasMore ?? false };
   }
 
@@ -77,8 +85,12 @@ export class Rest {
    * @returns {Promise<Receipt>}
    */
   async post({ clientMessageId, conversationId, text }) {
-    const answer = await this.#call("POST", messagesPath(conversationId), { body: { text, clientMessageId } });
-    const { message, duplicate = false } = /** @type {{message: Message, duplicate?: boolean}} */ (answer);
+    const answer = await this.#call("POST", messagesPath(conversationId), {
+      body: { text, clientMessageId },
+    });
+    const { message, duplicate = false } = /** @type {{message: Message, duplicate?: boolean}} */ (
+      answer
+    );
     return { clientMessageId, id: message.id, timestamp: message.timestamp, duplicate };
   }
 
@@ -141,11 +153,19 @@ async function read(response) {
   const object = typeof body === "object" && body !== null ? body : undefined;
   if (response.ok && object) return object;
   if (response.ok) {
-    throw new ParlorError("The answer is not JSON.", { code: "bad_answer", status: response.status, retryable: true });
+    throw new ParlorError("The answer is not JSON.", {
+      code: "bad_answer",
+      status: response.status,
+      retryable: true,
+    });
   }
   const seconds = Number(response.headers.get("Retry-After") ?? NaN);
   const error = object && "error" in object ? object.error : undefined;
-  throw ParlorError.from(error, response.status, Number.isFinite(seconds) ? seconds * 1000 : undefined);
+  throw ParlorError.from(
+    error,
+    response.status,
+    Number.isFinite(seconds) ? seconds * 1000 : undefined,
+  );
 }
 
 /** @param {string | undefined} conversationId */

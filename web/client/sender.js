@@ -7,9 +7,9 @@ import { Backoff } from "./backoff.js";
 import { ParlorError } from "./errors.js";
 
 /**
- * What becomes of a draft: accepted (leaves the queue), refused for good (leaves it too), or put off (stays at the
- * head, so that a later one never overtakes it). A draft whose answer was lost with the connection stays as it is and
- * is sent again after the next `start`.
+ * What becomes of a draft: accepted (leaves the queue), refused for good (leaves it too), or put
+ * off (stays at the head, so that a later one never overtakes it). A draft whose answer was lost
+ * with the connection stays as it is and is sent again after the next `start`.
  */
 export class Sender {
   #drafts;
@@ -23,7 +23,8 @@ export class Sender {
 
   /**
    * @param {Drafts} drafts
-   * @param {{accepted: (receipt: Receipt) => void, failed: (draft: Draft, error: ParlorError) => void}} events
+   * @param {{accepted: (receipt: Receipt) => void, failed: (draft: Draft, error: ParlorError) =>
+   *   void}} events
    * @param {Backoff} [backoff]
    */
   constructor(drafts, events, backoff = new Backoff()) {
@@ -33,8 +34,8 @@ export class Sender {
   }
 
   /**
-   * From now on drafts go out by `deliver`, which **must** settle: with a receipt, or with a `ParlorError`, whose
-   * code `disconnected` says that nothing can be sent until the next `start`.
+   * From now on drafts go out by `deliver`, which **must** settle: with a receipt, or with a
+   * `ParlorError`, whose code `disconnected` says that nothing can be sent until the next `start`.
    *
    * @param {(draft: Draft) => Promise<Receipt>} deliver
    */
@@ -59,7 +60,8 @@ export class Sender {
   }
 
   /**
-   * Takes note that a draft is in the stream, whoever sent it: another tab, or an attempt whose answer was lost.
+   * Takes note that a draft is in the stream, whoever sent it: another tab, or an attempt whose
+   * answer was lost.
    *
    * @param {Receipt} receipt
    */

@@ -2,20 +2,22 @@
 
 /** @import {Message} from "./parlor.js" */
 
-/** How many ids are remembered. A page that shows more than this many messages has other worries. */
+/**
+ * How many ids are remembered. A page that shows more than this many messages has other worries.
+ */
 const MAX_KNOWN = 10_000;
 
 /**
- * Two sources meet here: pages of history and the live stream. A page that is being loaded may hold messages that
- * come before live ones which have arrived already, so the live ones wait (`hold`) until the page is there
- * (`release`). Repeats are dropped by id.
+ * Two sources meet here: pages of history and the live stream. A page that is being loaded may hold
+ * messages that come before live ones which have arrived already, so the live ones wait (`hold`)
+ * until the page is there (`release`). Repeats are dropped by id.
  */
 export class Timeline {
   /** @type {Set<string>} insertion order, so that the oldest can be forgotten first */
   #known = new Set();
   /**
-   * Those of them that were shown while a page was missing. They lie beyond the hole, so that a page which reaches them
-   * has not reached what was shown before it.
+   * Those of them that were shown while a page was missing. They lie beyond the hole, so that a
+   * page which reaches them has not reached what was shown before it.
    *
    * @type {Set<string>}
    */
@@ -23,7 +25,11 @@ export class Timeline {
   /** @type {Message[] | undefined} */
   #held;
 
-  /** The cursor of the oldest message that was shown, for the page before it. @type {string | undefined} */
+  /**
+   * The cursor of the oldest message that was shown, for the page before it.
+   *
+   * @type {string | undefined}
+   */
   first;
   /** Whether there is something before `first`, as far as is known. */
   hasMore = false;
@@ -87,7 +93,8 @@ export class Timeline {
   }
 
   /**
-   * The page will not come for now: returns what is to be shown nevertheless, which is what was said meanwhile.
+   * The page will not come for now: returns what is to be shown nevertheless, which is what was
+   * said meanwhile.
    *
    * @returns {Message[]}
    */

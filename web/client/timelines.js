@@ -7,12 +7,16 @@ import { Backoff } from "./backoff.js";
 import { ParlorError } from "./errors.js";
 import { Timeline } from "./timeline.js";
 
-/** How far back a gap is filled, in pages; whoever missed more has a hole between what was shown and what is. */
+/**
+ * How far back a gap is filled, in pages; whoever missed more has a hole between what was shown and
+ * what is.
+ */
 const MAX_PAGES = 20;
 
 /**
- * What a client shows: of a visitor the one conversation, kept under `undefined`; of an agent those that were opened,
- * and under `undefined` whatever the stream brings of others, which has no history to load.
+ * What a client shows: of a visitor the one conversation, kept under `undefined`; of an agent those
+ * that were opened, and under `undefined` whatever the stream brings of others, which has no
+ * history to load.
  */
 export class Timelines {
   #rest;
@@ -24,8 +28,9 @@ export class Timelines {
   /**
    * @param {Rest} rest
    * @param {boolean} agent
-   * @param {{show: (messages: Message[], source: "history" | "stream") => void, found: (message: Message) => void}}
-   *   events what is to be shown; and, before it is, every message that history or stream holds
+   * @param {{show: (messages: Message[], source: "history" | "stream") => void, found: (message:
+   *   Message) => void}} events what is to be shown; and, before it is, every message that history
+   *   or stream holds
    */
   constructor(rest, agent, events) {
     this.#rest = rest;
@@ -38,7 +43,9 @@ export class Timelines {
 
   /** @param {string} conversationId */
   async open(conversationId) {
-    if (!this.#byConversation.has(conversationId)) this.#byConversation.set(conversationId, new Timeline());
+    if (!this.#byConversation.has(conversationId)) {
+      this.#byConversation.set(conversationId, new Timeline());
+    }
     await this.#load(conversationId);
   }
 
@@ -67,7 +74,10 @@ export class Timelines {
     return stale || loading ? this.#load(undefined) : undefined;
   }
 
-  /** Something may be missing in everything that has a history; the stream's messages wait until `mend`. */
+  /**
+   * Something may be missing in everything that has a history; the stream's messages wait until
+   * `mend`.
+   */
   doubt() {
     for (const [conversationId, timeline] of this.#byConversation) {
       if (this.#agent && conversationId === undefined) continue;
@@ -76,7 +86,8 @@ export class Timelines {
   }
 
   /**
-   * Loads what is in doubt, until it is there or `going` says that the connection is gone; the next one does it then.
+   * Loads what is in doubt, until it is there or `going` says that the connection is gone; the next
+   * one does it then.
    *
    * @param {() => boolean} going
    */
@@ -115,7 +126,9 @@ export class Timelines {
    */
   #load(conversationId) {
     const timeline = this.#get(conversationId);
-    timeline.loading ??= this.#loadOnce(timeline, conversationId).finally(() => (timeline.loading = undefined));
+    timeline.loading ??= this.#loadOnce(timeline, conversationId).finally(
+      () => (timeline.loading = undefined),
+    );
     return timeline.loading;
   }
 
@@ -129,9 +142,11 @@ export class Timelines {
         timeline.hold();
         timeline.stale = false;
         const { messages, hasMore, cursor } = await this.#pages(timeline, conversationId);
-        // Nothing is shown of a conversation that was left meanwhile: whoever opens it again asks again.
+        // Nothing is shown of a conversation that was left meanwhile: whoever opens it again asks
+        // again.
         if (this.#byConversation.get(conversationId) !== timeline) return cursor;
-        // A gap came while this was on its way: the page may be older than the gap, and is loaded once more.
+        // A gap came while this was on its way: the page may be older than the gap, and is loaded
+        // once more.
         if (timeline.stale) continue;
         for (const message of messages) this.#events.found(message);
         this.#events.show(timeline.release(messages, hasMore), "history");
@@ -160,7 +175,10 @@ export class Timelines {
         const problem = "What was missed cannot be reached just now.";
         throw new ParlorError(problem, { code: "incomplete", retryable: true });
       }
-      const page = await this.#rest.page(conversationId, { before: messages[0]?.cursor, limit: 100 });
+      const page = await this.#rest.page(conversationId, {
+        before: messages[0]?.cursor,
+        limit: 100,
+      });
       messages = [...page.messages, ...messages];
       hasMore = page.hasMore;
     }

@@ -1,12 +1,18 @@
 /** @file The moments at which the browser lets on that the connection may have changed or died. */
 
-/** How often sleep is looked for, and how much longer than that a tick must have taken to be one: timers of hidden
- * tabs are clamped to a minute, and a minute's delay is no sleep. */
+/**
+ * How often sleep is looked for, and how much longer than that a tick must have taken to be one:
+ * timers of hidden tabs are clamped to a minute, and a minute's delay is no sleep.
+ */
 const TICK_MS = 20_000;
 const SLEEP_MS = 180_000;
 
-/** `online` and `offline`: the network changed; `visible`: someone looks again; `slept`: timers stood still.
- * @typedef {"online" | "offline" | "visible" | "slept"} WakeReason */
+/**
+ * `online` and `offline`: the network changed; `visible`: someone looks again; `slept`: timers
+ * stood still.
+ *
+ * @typedef {"online" | "offline" | "visible" | "slept"} WakeReason
+ */
 
 /** Listens to the page; does nothing where there is none. */
 export class Wake {

@@ -22,7 +22,8 @@ export class AgentPanel {
   /**
    * @param {HTMLElement} panel
    * @param {ParlorClient} client not started yet
-   * @param {(conversationId: string) => boolean} isHere whether the conversation is that of the visitor beside
+   * @param {(conversationId: string) => boolean} isHere whether the conversation is that of the
+   *   visitor beside
    */
   constructor(panel, client, isHere) {
     this.#client = client;
@@ -36,7 +37,10 @@ export class AgentPanel {
     listenToComposer(this.#conversation, (text) => this.#send(text));
     client.addEventListener("message", ({ detail }) => this.#note(detail));
     client.addEventListener("accepted", ({ detail }) => this.#log.accepted(detail));
-    client.addEventListener("failed", ({ detail }) => void this.#failed(detail.draft, detail.error));
+    client.addEventListener(
+      "failed",
+      ({ detail }) => void this.#failed(detail.draft, detail.error),
+    );
     client.addEventListener("gap", () => void this.#loadInbox());
     client.addEventListener("state", ({ detail }) => {
       if (detail.state === "online") void this.#loadInbox();

@@ -14,8 +14,8 @@ import { find, make } from "./find.js";
  */
 
 /**
- * Made of two sources: pages of the inbox, which may lag behind, and the stream, which does not. The later activity
- * wins, and a page takes nothing away.
+ * Made of two sources: pages of the inbox, which may lag behind, and the stream, which does not.
+ * The later activity wins, and a page takes nothing away.
  */
 export class Inbox {
   #list;
@@ -24,7 +24,11 @@ export class Inbox {
   #isHere;
   /** @type {Map<string, Entry>} */
   #entries = new Map();
-  /** The buttons, kept so that a change in the order takes the focus from nobody. @type {Map<string, HTMLElement>} */
+  /**
+   * The buttons, kept so that a change in the order takes the focus from nobody.
+   *
+   * @type {Map<string, HTMLElement>}
+   */
   #items = new Map();
   /** @type {string | undefined} */
   #chosen;
@@ -32,7 +36,8 @@ export class Inbox {
   /**
    * @param {HTMLElement} panel
    * @param {(conversationId: string) => void} choose
-   * @param {(conversationId: string) => boolean} isHere whether it is the conversation beside this panel
+   * @param {(conversationId: string) => boolean} isHere whether it is the conversation beside this
+   *   panel
    */
   constructor(panel, choose, isHere) {
     this.#list = find(panel, ".inbox");
@@ -52,7 +57,13 @@ export class Inbox {
       const before = this.#entries.get(id);
       if (before && before.activity >= activity) continue;
       const name = visitor?.name ?? nameOf(visitor?.id ?? id);
-      this.#entries.set(id, { id, name, activity, preview: lastMessage.text, unread: before?.unread ?? 0 });
+      this.#entries.set(id, {
+        id,
+        name,
+        activity,
+        preview: lastMessage.text,
+        unread: before?.unread ?? 0,
+      });
     }
     this.#show();
   }
@@ -91,10 +102,13 @@ export class Inbox {
       const item = this.#items.get(entry.id) ?? this.#add(entry.id);
       const button = find(item, "button");
       button.setAttribute("aria-current", String(entry.id === this.#chosen));
-      find(button, ".name").textContent = this.#isHere(entry.id) ? `${entry.name} (on this page)` : entry.name;
+      const here = this.#isHere(entry.id) ? [make("small", "", " (on this page)")] : [];
+      find(button, ".name").replaceChildren(entry.name, ...here);
       find(button, ".unread").textContent = entry.unread > 0 ? `${entry.unread} new` : "";
       find(button, ".preview").textContent = entry.preview;
-      if (this.#list.children[place] !== item) this.#list.insertBefore(item, this.#list.children[place] ?? null);
+      if (this.#list.children[place] !== item) {
+        this.#list.insertBefore(item, this.#list.children[place] ?? null);
+      }
     });
   }
 

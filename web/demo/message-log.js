@@ -18,7 +18,9 @@ export class MessageLog {
   #own;
   /** Drafts that are shown as being sent, by client message id. @type {Map<string, HTMLElement>} */
   #drafts = new Map();
-  /** Which of the shown messages are there, by id: an answer may come before or after its message. */
+  /**
+   * Which of the shown messages are there, by id: an answer may come before or after its message.
+   */
   #shown = new Set();
 
   /**
@@ -56,7 +58,11 @@ export class MessageLog {
     };
   }
 
-  /** Empties the log. While `busy`, a screen reader does not read out what is added. @param {boolean} busy */
+  /**
+   * Empties the log. While `busy`, a screen reader does not read out what is added.
+   *
+   * @param {boolean} busy
+   */
   clear(busy) {
     this.#messages.replaceChildren();
     this.#pending.replaceChildren();
@@ -76,7 +82,10 @@ export class MessageLog {
   add(message, source) {
     this.#following(() => {
       this.#shown.add(message.id);
-      this.#messages.insertBefore(this.#item(message), source === "history" ? this.#laterThan(message) : null);
+      this.#messages.insertBefore(
+        this.#item(message),
+        source === "history" ? this.#laterThan(message) : null,
+      );
       if (message.clientMessageId) this.#forget(message.clientMessageId);
     });
   }
@@ -122,7 +131,11 @@ export class MessageLog {
     item.append(button);
   }
 
-  /** The first of those that were shown before a message which history brought late. @param {Message} message */
+  /**
+   * The first of those that were shown before a message which history brought late.
+   *
+   * @param {Message} message
+   */
   #laterThan({ timestamp }) {
     let later = null;
     for (let item = this.#messages.lastElementChild; item; item = item.previousElementSibling) {
@@ -148,7 +161,10 @@ export class MessageLog {
     const byline = make("div", "byline", `${nameOf(sender, author?.name)}, `);
     const time = document.createElement("time");
     time.dateTime = timestamp;
-    time.textContent = new Date(timestamp).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    time.textContent = new Date(timestamp).toLocaleTimeString([], {
+      hour: "2-digit",
+      minute: "2-digit",
+    });
     byline.append(time);
     item.append(textOf(text), byline);
     return item;

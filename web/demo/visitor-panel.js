@@ -16,7 +16,10 @@ export class VisitorPanel {
     const log = new MessageLog(panel, "user");
     const send = (/** @type {string} */ text) => log.sending(client.send(text));
     const offerOlder = () => {
-      log.offerOlder(() => client.hasOlder(), async () => (await client.older()).messages);
+      log.offerOlder(
+        () => client.hasOlder(),
+        async () => (await client.older()).messages,
+      );
     };
     showState(find(panel, ".state"), client);
     listenToComposer(panel, send);

@@ -1,4 +1,7 @@
-/** @file The client module in a real browser, against a real server, with a hand on the wire between them. */
+/**
+ * @file The client module in a real browser, against a real server, with a hand on the wire between
+ *   them.
+ */
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -29,9 +32,9 @@ after(async () => {
 afterEach(noComplaints);
 
 /**
- * @param {(visitor: {context: BrowserContext, tenantId: string, agent: Agent,
- *   open: (prepare?: (page: Page) => Promise<unknown>) => Promise<ClientPage>}) => Promise<void>} body `open` gives a
- *   page without a client yet
+ * @param {(visitor: {context: BrowserContext, tenantId: string, agent: Agent, open: (prepare?:
+ *   (page: Page) => Promise<unknown>) => Promise<ClientPage>}) => Promise<void>} body `open` gives
+ *   a page without a client yet
  */
 async function withContext(body) {
   const context = await browser.newContext();
@@ -71,7 +74,8 @@ test("a proxy's refusal does not make a new visitor", () =>
     await client.send("it is me");
     await client.shows(["it is me"]);
     await client.page.reload();
-    const refuse = (/** @type {import("playwright-core").Route} */ route) => route.fulfill({ status: 401, body: "no" });
+    const refuse = (/** @type {import("playwright-core").Route} */ route) =>
+      route.fulfill({ status: 401, body: "no" });
     await client.page.route("**/api/chat/**", refuse);
     await client.connect({ tenantId, credential: "token" });
     await client.stateIs("closed");
@@ -110,7 +114,8 @@ test("a draft of another day is told of, also when the page before was closed to
     await client.send("written in vain");
     await client.page.evaluate(`(() => {
       client.close();
-      for (const key of Object.keys(localStorage).filter((name) => name.startsWith("parlor:draft:"))) {
+      const drafts = Object.keys(localStorage).filter((name) => name.startsWith("parlor:draft:"));
+      for (const key of drafts) {
         const draft = JSON.parse(localStorage.getItem(key));
         localStorage.setItem(key, JSON.stringify({ ...draft, madeAt: draft.madeAt - 90_000_000 }));
       }
@@ -135,7 +140,8 @@ test("after a loss the client goes on from the last cursor of the stream", () =>
     await client.send("one");
     await client.shows(["one"]);
     await until("accepted", async () => (await client.noted("accepted")).length === 1);
-    const { cursor } = client.wire.received.filter(({ type }) => type === "message").at(-1)?.message ?? {};
+    const { cursor } =
+      client.wire.received.filter(({ type }) => type === "message").at(-1)?.message ?? {};
     client.wire.push({ type: "reconnect", afterMs: 1730, code: 4001 });
     await client.wire.close(4001);
     await client.stateIs("waiting");
@@ -155,7 +161,8 @@ test("a position that cannot be proven is a gap, filled from history without rep
     await client.connected();
     await client.send("before");
     await client.shows(["before"]);
-    client.wire.outgoing = (frame) => (frame.type === "subscribe" ? { ...frame, since: "forged" } : frame);
+    client.wire.outgoing = (frame) =>
+      frame.type === "subscribe" ? { ...frame, since: "forged" } : frame;
     client.wire.push({ type: "reconnect", afterMs: 1500, code: 4001 });
     await client.wire.close(4001);
     await client.stateIs("waiting");
@@ -173,7 +180,8 @@ test("a draft whose answer is lost is known again in the stream, and said once",
     const client = await open();
     await client.connect({ tenantId });
     await client.connected();
-    client.wire.incoming = (frame) => (["accepted", "message"].includes(frame.type) ? undefined : frame);
+    client.wire.incoming = (frame) =>
+      ["accepted", "message"].includes(frame.type) ? undefined : frame;
     const id = await client.send("once");
     await agent.conversationWith("once");
     await client.wire.close(4000);
@@ -182,24 +190,33 @@ test("a draft whose answer is lost is known again in the stream, and said once",
     await until("accepted", async () => (await client.noted("accepted")).length === 1);
     await client.send("next");
     await client.shows(["once", "next"]);
-    assert.equal(client.wire.sentOf("message").filter(({ clientMessageId }) => clientMessageId === id).length, 1);
+    assert.equal(
+      client.wire.sentOf("message").filter(({ clientMessageId }) => clientMessageId === id).length,
+      1,
+    );
   }));
 
-test("a draft whose answer is lost, and that nothing tells of, is sent again with its id and said once", () =>
+test("a draft whose answer is lost, and that nothing tells of, is sent again and said once", () =>
   withContext(async ({ tenantId, agent, open }) => {
     const client = await open();
     await client.connect({ tenantId });
     await client.connected();
-    client.wire.incoming = (frame) => (["accepted", "message"].includes(frame.type) ? undefined : frame);
+    client.wire.incoming = (frame) =>
+      ["accepted", "message"].includes(frame.type) ? undefined : frame;
     const id = await client.send("once");
     await agent.conversationWith("once");
     await client.wire.close(4000);
     // The field is optional: without it a message does not say which draft it was.
     client.wire.incoming = ({ message, ...frame }) =>
-      frame.type === "message" ? { ...frame, message: { ...message, clientMessageId: undefined } } : frame;
+      frame.type === "message"
+        ? { ...frame, message: { ...message, clientMessageId: undefined } }
+        : frame;
     await until("accepted", async () => (await client.noted("accepted")).length === 1);
     assert.equal((await client.noted("accepted"))[0]?.duplicate, true);
-    assert.equal(client.wire.sentOf("message").filter(({ clientMessageId }) => clientMessageId === id).length, 2);
+    assert.equal(
+      client.wire.sentOf("message").filter(({ clientMessageId }) => clientMessageId === id).length,
+      2,
+    );
     await client.send("next");
     await client.shows(["once", "next"]);
     assert.deepEqual(await agent.history(await client.conversationId()), ["once", "next"]);
@@ -230,7 +247,13 @@ test("a draft that is put off is not overtaken", () =>
     client.wire.outgoing = (frame) => {
       if (frame.type !== "message" || !busy) return frame;
       busy = false;
-      const error = { code: "busy", message: "busy", retryable: true, retryAfterMs: 300, requestId: "r" };
+      const error = {
+        code: "busy",
+        message: "busy",
+        retryable: true,
+        retryAfterMs: 300,
+        requestId: "r",
+      };
       client.wire.push({ type: "error", clientMessageId: frame.clientMessageId, error });
       return undefined;
     };
@@ -248,7 +271,9 @@ for (const code of [1001, 1012, 4000, 4002, 4003, 4499]) {
       await client.connect({ tenantId });
       await client.connected();
       await client.wire.close(code);
-      await until("it was away", async () => (await client.noted("state")).some(({ state }) => state === "waiting"));
+      await until("it was away", async () =>
+        (await client.noted("state")).some(({ state }) => state === "waiting"),
+      );
       await client.connected();
       await client.send("back");
       await client.shows(["back"]);
@@ -283,7 +308,10 @@ test("ids carry the server's time, whatever this computer's clock says", () =>
     const id = await client.send("an hour ahead");
     await client.shows(["an hour ahead"]);
     const stamped = parseInt(id.replaceAll("-", "").slice(0, 12), 16);
-    assert.ok(Math.abs(stamped - Date.now()) < 30_000, `${new Date(stamped).toISOString()} is not the server's time`);
+    assert.ok(
+      Math.abs(stamped - Date.now()) < 30_000,
+      `${new Date(stamped).toISOString()} is not the server's time`,
+    );
   }));
 
 test("when the network changes the client asks whether its link still lives", () =>
@@ -311,7 +339,9 @@ test("a link that is asked twice at once, and answers, is not given up", () =>
     const client = await open();
     await client.connect({ tenantId });
     await client.connected();
-    await client.page.evaluate("dispatchEvent(new Event('offline')); dispatchEvent(new Event('online'))");
+    await client.page.evaluate(
+      "dispatchEvent(new Event('offline')); dispatchEvent(new Event('online'))",
+    );
     await until("it asked", () => client.wire.sentOf("subscribe").length > 1);
     // A link under suspicion is given up after 5 s; silence goes on.
     await pause(7000);
@@ -351,7 +381,11 @@ test("an agent's token that ended while writing is renewed, and the answer arriv
     });
     await client.send("answer", conversation);
     await until("both tokens were refused", () => refusals === 2);
-    assert.deepEqual(await client.noted("failed"), [], "a token that ended is no fault of the draft's");
+    assert.deepEqual(
+      await client.noted("failed"),
+      [],
+      "a token that ended is no fault of the draft's",
+    );
     await client.wire.close(4003);
     await visitor.shows(["question", "answer"]);
   }));
@@ -381,7 +415,11 @@ test("what is said between a conversation's page and the first subscription is s
     client.wire.forward(kept);
     await client.connected();
     await client.shows(["before", "in between"]);
-    assert.equal((await client.noted("gap")).length, 1, "the inbox that was read may lack something");
+    assert.equal(
+      (await client.noted("gap")).length,
+      1,
+      "the inbox that was read may lack something",
+    );
     await visitor.send("live");
     await client.shows(["before", "in between", "live"]);
   }));
@@ -397,7 +435,8 @@ test("an agent's gap is filled in the conversations that are open", () =>
     await client.connected();
     await client.page.evaluate(`client.open(${JSON.stringify(conversation)})`);
     await client.shows(["before"]);
-    client.wire.outgoing = (frame) => (frame.type === "subscribe" ? { ...frame, since: "forged" } : frame);
+    client.wire.outgoing = (frame) =>
+      frame.type === "subscribe" ? { ...frame, since: "forged" } : frame;
     client.wire.push({ type: "reconnect", afterMs: 1500, code: 4001 });
     await client.wire.close(4001);
     await client.stateIs("waiting");

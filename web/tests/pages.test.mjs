@@ -1,4 +1,7 @@
-/** @file The demo page in a real browser, against a real server: a person's first minute with Parlor. */
+/**
+ * @file The demo page in a real browser, against a real server: a person's first minute with
+ *   Parlor.
+ */
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -41,7 +44,11 @@ async function open(context, tenantId, prepare) {
   return demo;
 }
 
-/** Runs `body` with a browser profile of its own: another visitor. @param {(context: BrowserContext) => Promise<void>} body */
+/**
+ * Runs `body` with a browser profile of its own: another visitor.
+ *
+ * @param {(context: BrowserContext) => Promise<void>} body
+ */
 async function withVisitor(body) {
   const context = await browser.newContext();
   try {
@@ -72,7 +79,9 @@ test("without a tenant in its address the page is tenant demo's", () =>
     await demo.write("visitor", text);
     await demo.shows("visitor", [text]);
     const beside = demo.page.getByRole("navigation").getByRole("button", { name: "on this page" });
-    await untilEqual("the inbox has it", () => beside.locator(".preview").allTextContents(), [text]);
+    await untilEqual("the inbox has it", () => beside.locator(".preview").allTextContents(), [
+      text,
+    ]);
   }));
 
 test("a reload keeps the history on both sides", () =>
@@ -90,30 +99,44 @@ test("a reload keeps the history on both sides", () =>
   }));
 
 for (const signal of /** @type {const} */ (["SIGTERM", "SIGKILL"])) {
-  test(`a restart after ${signal}: both sides show it and come back, drafts arrive once`, restarts, () =>
-    withVisitor(async (context) => {
-      const demo = await open(context, newTenant());
-      await demo.write("visitor", "before");
-      await demo.bothShow(["before"]);
-      await server.stop(signal);
-      try {
-        await untilEqual("the visitor sees it", async () => (await demo.state("visitor")) === "online", false);
-        await untilEqual("the agent sees it", async () => (await demo.state("agent")) === "online", false);
-        await demo.write("visitor", "typed while the server was down");
-        await demo.write("visitor", "and one more");
-        assert.deepEqual(await demo.pending("visitor"), ["typed while the server was down", "and one more"]);
-      } finally {
-        await server.start();
-      }
-      await demo.both("online");
-      const all = ["before", "typed while the server was down", "and one more"];
-      await demo.bothShow(all);
-      await demo.write("agent", "welcome back");
-      await demo.bothShow([...all, "welcome back"]);
-      await demo.page.reload();
-      await demo.both("online");
-      await demo.bothShow([...all, "welcome back"]);
-    }),
+  test(
+    `a restart after ${signal}: both sides show it and come back, drafts arrive once`,
+    restarts,
+    () =>
+      withVisitor(async (context) => {
+        const demo = await open(context, newTenant());
+        await demo.write("visitor", "before");
+        await demo.bothShow(["before"]);
+        await server.stop(signal);
+        try {
+          await untilEqual(
+            "the visitor sees it",
+            async () => (await demo.state("visitor")) === "online",
+            false,
+          );
+          await untilEqual(
+            "the agent sees it",
+            async () => (await demo.state("agent")) === "online",
+            false,
+          );
+          await demo.write("visitor", "typed while the server was down");
+          await demo.write("visitor", "and one more");
+          assert.deepEqual(await demo.pending("visitor"), [
+            "typed while the server was down",
+            "and one more",
+          ]);
+        } finally {
+          await server.start();
+        }
+        await demo.both("online");
+        const all = ["before", "typed while the server was down", "and one more"];
+        await demo.bothShow(all);
+        await demo.write("agent", "welcome back");
+        await demo.bothShow([...all, "welcome back"]);
+        await demo.page.reload();
+        await demo.both("online");
+        await demo.bothShow([...all, "welcome back"]);
+      }),
   );
 }
 
@@ -130,7 +153,8 @@ test("an agent's answer typed while the server is down arrives once", restarts, 
       await server.start();
     }
     await demo.bothShow(["question", "answer"]);
-  }));
+  }),
+);
 
 test("a draft outlives the page it was typed on", restarts, () =>
   withVisitor(async (context) => {
@@ -146,7 +170,8 @@ test("a draft outlives the page it was typed on", restarts, () =>
     }
     await (await open(context, tenantId)).bothShow(["typed, and the tab closed"]);
     await (await open(context, tenantId)).bothShow(["typed, and the tab closed"]);
-  }));
+  }),
+);
 
 test("markup is shown as text", () =>
   withVisitor(async (context) => {
@@ -167,11 +192,18 @@ test("two tabs show each message once", () =>
     const one = await open(context, tenantId);
     const other = await open(context, tenantId);
     await one.write("visitor", "from the first tab");
-    await Promise.all([one.bothShow(["from the first tab"]), other.bothShow(["from the first tab"])]);
+    await Promise.all([
+      one.bothShow(["from the first tab"]),
+      other.bothShow(["from the first tab"]),
+    ]);
     await other.write("visitor", "from the second");
     await one.write("agent", "to both");
     const last = ["from the second", "to both"];
-    await untilEqual("the other tab has them", async () => (await other.texts("visitor")).slice(1).sort(), last);
+    await untilEqual(
+      "the other tab has them",
+      async () => (await other.texts("visitor")).slice(1).sort(),
+      last,
+    );
     const all = await other.texts("visitor");
     await Promise.all([one.bothShow(all), other.bothShow(all)]);
   }));
@@ -210,7 +242,11 @@ test("older messages can be asked for, and come before the rest", () =>
     await demo.shows("visitor", all.slice(-50));
     await demo.page.locator("#visitor .older").click();
     await demo.shows("visitor", all);
-    await untilEqual("nothing more is offered", () => demo.page.locator("#visitor .older").isVisible(), false);
+    await untilEqual(
+      "nothing more is offered",
+      () => demo.page.locator("#visitor .older").isVisible(),
+      false,
+    );
   }));
 
 test("what history brings late after a gap stands where it was said", () =>
@@ -223,10 +259,17 @@ test("what history brings late after a gap stands where it was said", () =>
       await page.routeWebSocket(/\/ws\/chat/, (socket) => {
         const server = socket.connectToServer();
         visitor = socket;
-        const forge = (/** @type {string} */ data) => data.replace(/"since":"[^"]*"/, '"since":"forged"');
+        const forge = (/** @type {string} */ data) =>
+          data.replace(/"since":"[^"]*"/, '"since":"forged"');
         socket.onMessage((data) => server.send(forged ? forge(String(data)) : data));
       });
-      const error = { code: "unavailable", message: "down", retryable: true, retryAfterMs: 200, requestId: "r" };
+      const error = {
+        code: "unavailable",
+        message: "down",
+        retryable: true,
+        retryAfterMs: 200,
+        requestId: "r",
+      };
       await page.route("**/api/chat/messages*", (route) =>
         down ? route.fulfill({ status: 503, json: { error } }) : route.fallback(),
       );
@@ -255,7 +298,11 @@ test("without development mode the agent's panel says so, and the visitor's work
     await demo.both("online", ["visitor"]);
     await demo.both("closed", ["agent"]);
     const notice = demo.page.locator("#agent .notice");
-    await untilEqual("it says why", async () => /not in development mode/.test(await notice.innerText()), true);
+    await untilEqual(
+      "it says why",
+      async () => /not in development mode/.test(await notice.innerText()),
+      true,
+    );
     await demo.write("visitor", "all the same");
     await demo.shows("visitor", ["all the same"]);
   }));
@@ -265,7 +312,10 @@ test("the page's policy allows nothing from elsewhere and nothing inline", async
   const policy = response.headers.get("Content-Security-Policy") ?? "";
   assert.match(policy, /default-src '(self|none)'/);
   const allowed = policy.split(/[\s;]+/).filter((word) => /^'|:|\*|\./.test(word));
-  assert.deepEqual(allowed.filter((word) => !["'self'", "'none'", "data:"].includes(word)), []);
+  assert.deepEqual(
+    allowed.filter((word) => !["'self'", "'none'", "data:"].includes(word)),
+    [],
+  );
 });
 
 test("everything can be reached and named without a mouse or a screen", () =>
@@ -276,8 +326,14 @@ test("everything can be reached and named without a mouse or a screen", () =>
     await demo.page.keyboard.press("Tab");
     await demo.page.keyboard.press("Enter");
     await demo.bothShow(["by keyboard"]);
-    assert.equal(await demo.page.getByRole("log", { name: "The visitor’s conversation" }).count(), 1);
-    assert.equal(await demo.page.getByRole("navigation", { name: "Inbox" }).getByRole("button").count(), 1);
+    assert.equal(
+      await demo.page.getByRole("log", { name: "The visitor’s conversation" }).count(),
+      1,
+    );
+    assert.equal(
+      await demo.page.getByRole("navigation", { name: "Inbox" }).getByRole("button").count(),
+      1,
+    );
     await demo.page.getByLabel("Answer as the agent").focus();
     await demo.page.keyboard.type("first line");
     await demo.page.keyboard.press("Shift+Enter");

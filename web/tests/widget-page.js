@@ -1,9 +1,11 @@
 /**
- * @file Stands for the released widget, which cannot be had here: a page that does on the wire what was observed of it
- * and written down in the contract, its faults included. It shows what it sent at once, never drops a repeat, asks for
- * history once and never again, and ignores close codes. Nothing here may be made better than the widget is.
+ * @file Stands for the released widget, which cannot be had here: a page that does on the wire what
+ *   was observed of it and written down in the contract, its faults included. It shows what it sent
+ *   at once, never drops a repeat, asks for history once and never again, and ignores close codes.
+ *   Nothing here may be made better than the widget is.
  *
- * Its address says what to talk to: `api` (base of the REST calls), `socket` (base of the upgrade) and `tenantId`.
+ * Its address says what to talk to: `api` (base of the REST calls), `socket` (base of the upgrade)
+ * and `tenantId`.
  */
 
 /** @typedef {{id: string, text: string, sender: string, timestamp: string}} ContractMessage */
@@ -41,7 +43,9 @@ function settle(now) {
 }
 
 function connect() {
-  const opened = new WebSocket(`${settings.get("socket")}?tenantId=${encodeURIComponent(tenantId)}`);
+  const opened = new WebSocket(
+    `${settings.get("socket")}?tenantId=${encodeURIComponent(tenantId)}`,
+  );
   socket = opened;
   opened.onopen = () => {
     losses = 0;
@@ -84,7 +88,9 @@ async function load() {
 /** @param {string} text */
 async function send(text) {
   if (socket?.readyState === WebSocket.OPEN && !postOnly) {
-    socket.send(JSON.stringify({ type: "message", text, tenantId, timestamp: new Date().toISOString() }));
+    socket.send(
+      JSON.stringify({ type: "message", text, tenantId, timestamp: new Date().toISOString() }),
+    );
     show({ text, sender: "user" });
     return;
   }

@@ -1,4 +1,6 @@
-/** @file The released widget's contract in a real browser, by the page that stands for that widget. */
+/**
+ * @file The released widget's contract in a real browser, by the page that stands for that widget.
+ */
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
@@ -11,7 +13,9 @@ import { WidgetHost } from "./support/widget.mjs";
 
 /** @import {Browser, BrowserContext} from "playwright-core" */
 
-const restarts = Server.restarts ? {} : { skip: "needs PARLOR_BIN or PARLOR_CONTROL: this server cannot be stopped" };
+const restarts = Server.restarts
+  ? {}
+  : { skip: "needs PARLOR_BIN or PARLOR_CONTROL: this server cannot be stopped" };
 
 /** @type {Server} */
 let server;
@@ -35,8 +39,8 @@ afterEach(noComplaints);
 /**
  * One visitor (a browser profile) at one tenant that no other test has, and its agent.
  *
- * @param {(visitor: {context: BrowserContext, tenantId: string, agent: Agent,
- *   open: (where?: {path?: string, socket?: string, tenantId?: string}) => ReturnType<WidgetHost["open"]>}) =>
+ * @param {(visitor: {context: BrowserContext, tenantId: string, agent: Agent, open: (where?:
+ *   {path?: string, socket?: string, tenantId?: string}) => ReturnType<WidgetHost["open"]>}) =>
  *   Promise<void>} body
  * @param {string} [tenantId]
  */
@@ -122,8 +126,15 @@ test("a reload keeps the history, and what comes after it", () =>
     await widget.online();
     await agent.reply(conversation, "three");
     await widget.send("four");
-    await untilEqual("each once", async () => (await widget.texts()).sort(), ["four", "one", "three", "two"]);
-    await until("the last is stored", async () => (await agent.history(conversation)).includes("four"));
+    await untilEqual("each once", async () => (await widget.texts()).sort(), [
+      "four",
+      "one",
+      "three",
+      "two",
+    ]);
+    await until("the last is stored", async () =>
+      (await agent.history(conversation)).includes("four"),
+    );
     await widget.reload();
     await widget.shows(await agent.history(conversation));
   }));
@@ -238,7 +249,9 @@ for (const signal of /** @type {const} */ (["SIGTERM", "SIGKILL"])) {
       await server.start();
       await widget.online();
       await widget.send("after");
-      await until("it is stored", async () => (await agent.history(conversation)).includes("after"));
+      await until("it is stored", async () =>
+        (await agent.history(conversation)).includes("after"),
+      );
       await agent.reply(conversation, "the end");
       const all = ["before", "seen before", "after", "the end"];
       await widget.shows(all);
@@ -260,7 +273,8 @@ test("with both channels down the text is given back", restarts, () =>
     } finally {
       await server.start();
     }
-  }));
+  }),
+);
 
 for (const path of ["/ws/chat", "/ws/chat/", "/"]) {
   test(`an upgrade on ${path}?tenantId=… is answered`, () =>

@@ -22,7 +22,8 @@ fn agents() -> (Agents, TempDir) {
     write("ec.pem", EC_PUBLIC.as_bytes());
     let key = |issuer: &str, kid: &str, algorithm: &str, file: &str| {
         format!(
-            "[[tenant.agent_key]]\nissuer = \"{issuer}\"\nkid = \"{kid}\"\nalgorithm = \"{algorithm}\"\n{file}\n"
+            "[[tenant.agent_key]]\nissuer = \"{issuer}\"\nkid = \"{kid}\"\nalgorithm = \
+             \"{algorithm}\"\n{file}\n"
         )
     };
     let tenant = |name: &str| format!("[[tenant]]\nname = \"{name}\"\norigins = []\n");
@@ -296,7 +297,14 @@ fn a_key_taken_from_the_file_verifies_no_more() {
     let text = std::fs::read_to_string(&path).unwrap();
     // Both keys live while the new one is given out, then the old one goes.
     let old = "issuer = \"shop\"\nkid = \"hs\"";
-    let both = text.replacen(old, &format!("{old}\nalgorithm = \"HS256\"\nsecret_file = \"hs.key\"\n[[tenant.agent_key]]\nissuer = \"shop\"\nkid = \"new\""), 1);
+    let both = text.replacen(
+        old,
+        &format!(
+            "{old}\nalgorithm = \"HS256\"\nsecret_file = \
+        \"hs.key\"\n[[tenant.agent_key]]\nissuer = \"shop\"\nkid = \"new\""
+        ),
+        1,
+    );
     std::fs::write(&path, &both).unwrap();
     assert_eq!(agents.tenants.reload_if_changed(), Ok(true));
     let renewed = sign(&header("HS256", "new"), &claims(), Algorithm::HS256);
@@ -358,7 +366,8 @@ proptest! {
     #[test]
     fn no_claims_panic(claims in "[{}\\[\\]:,\"a-z0-9eE.+-]{0,60}") {
         let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
-        let token = format!("{}.{}.AAAA", part("{\"alg\":\"HS256\",\"kid\":\"hs\"}"), part(&claims));
+        let header = part("{\"alg\":\"HS256\",\"kid\":\"hs\"}");
+        let token = format!("{header}.{}.AAAA", part(&claims));
         let keys = InstallationKeys::new(Secret::new(vec![1; 32]).unwrap(), None);
         let agents = Agents::new(Tenants::development(&keys), Clock::new(Timestamp::default));
         prop_assert!(agents.verify(&token).is_err());

@@ -117,8 +117,10 @@ fn public_keys_stand_in_the_file_or_beside_it() {
     folder.write("ec.pem", EC_PUBLIC);
     let text = format!(
         "[[tenant]]\nname = \"a\"\norigins = []\n\
-        [[tenant.agent_key]]\nissuer = \"i\"\nkid = \"ed\"\nalgorithm = \"EdDSA\"\npublic_key = '''{ED_PUBLIC}'''\n\
-        [[tenant.agent_key]]\nissuer = \"i\"\nkid = \"ec\"\nalgorithm = \"ES256\"\npublic_key_file = \"ec.pem\"\n"
+        [[tenant.agent_key]]\nissuer = \"i\"\nkid = \"ed\"\nalgorithm = \"EdDSA\"\npublic_key = \
+        '''{ED_PUBLIC}'''\n\
+        [[tenant.agent_key]]\nissuer = \"i\"\nkid = \"ec\"\nalgorithm = \"ES256\"\npublic_key_file \
+        = \"ec.pem\"\n"
     );
     let tenants = folder.tenants(&text).unwrap();
     assert!(tenants.agent_key("i", "ed").is_some() && tenants.agent_key("i", "ec").is_some());
@@ -131,7 +133,8 @@ fn public_keys_stand_in_the_file_or_beside_it() {
     ] {
         let text = format!(
             "[[tenant]]\nname = \"a\"\norigins = []\n\
-            [[tenant.agent_key]]\nissuer = \"i\"\nkid = \"k\"\nalgorithm = \"{algorithm}\"\npublic_key = '''{key}'''\n"
+            [[tenant.agent_key]]\nissuer = \"i\"\nkid = \"k\"\nalgorithm = \
+            \"{algorithm}\"\npublic_key = '''{key}'''\n"
         );
         assert!(folder.trouble(&text).contains("public key in PEM"), "{algorithm} {key}");
     }

@@ -161,22 +161,46 @@ fn the_lax_variant_is_for_plain_http() {
         "{text}"
     );
     let read = tokens.from_cookies(&cookies(&[text.split(';').next().unwrap()]));
-    assert!(read.is_some());
+    assert_eq!(read.map(|visitor| visitor.set), Some(Vec::new()));
+}
+
+/// The values of `Set-Cookie` as a browser's jar takes them: the names of the cookies that are set,
+/// and of those that are expired.
+fn changes(set: &[HeaderValue]) -> (Vec<String>, Vec<String>) {
+    let name = |value: &HeaderValue| value.to_str().unwrap().split_once('=').unwrap().0.to_owned();
+    let expires = |value: &&HeaderValue| value.to_str().unwrap().contains("; Max-Age=0; ");
+    (
+        set.iter().filter(|value| !expires(value)).map(name).collect(),
+        set.iter().filter(expires).map(name).collect(),
+    )
 }
 
 #[test]
-fn of_several_cookies_the_oldest_is_the_visitor() {
+fn several_cookies_are_one_visitor_the_oldest_and_become_one_cookie() {
     let (young, old) = (tokens(1, 2_000), tokens(2, 1_000));
     let (a, b, c) = (young.issue(), old.issue(), young.issue());
     let line = format!("theme=dark; {}; x; {}", cookie("a", &young, &a), cookie("b", &old, &b));
-    let jar = young.jar(&cookies(&[&line, &cookie("c", &young, &c)]));
-    assert_eq!(jar.primary(), Some(&b));
-    assert_eq!(jar.others().len(), 2);
-    assert_eq!(jar.names(), ["__Host-parlor_v_a", "__Host-parlor_v_b", "__Host-parlor_v_c"]);
-    let merged = jar.merged().unwrap();
-    assert_eq!(merged.visitor(), b.visitor());
-    assert!(merged.absorbed().contains(&a.visitor()) && merged.absorbed().contains(&c.visitor()));
-    assert_eq!(young.from_cookies(&cookies(&[&line])), Some(b));
+    let of_all = young.from_cookies(&cookies(&[&line, &cookie("c", &young, &c)])).unwrap();
+    assert_eq!(of_all.token.visitor(), b.visitor());
+    assert_eq!(of_all.token.absorbed().len(), 2);
+    assert!([&a, &c].iter().all(|other| of_all.token.absorbed().contains(&other.visitor())));
+    let (set, mut expired) = changes(&of_all.set);
+    expired.sort();
+    let names = ["__Host-parlor_v_a", "__Host-parlor_v_b", "__Host-parlor_v_c"];
+    assert_eq!((set.len(), expired), (1, names.map(str::to_owned).to_vec()));
+    assert!(!names.contains(&set[0].as_str()), "the name is fresh");
+    // What was set is the visitor from then on, and is not set again.
+    let text = of_all.set[0].to_str().unwrap().split(';').next().unwrap();
+    let again = young.from_cookies(&cookies(&[text])).unwrap();
+    assert_eq!((again.token, again.set), (of_all.token, Vec::new()));
+}
+
+#[test]
+fn one_cookie_is_left_as_it_is() {
+    let tokens = tokens(1, 0);
+    let token = tokens.issue();
+    let visitor = tokens.from_cookies(&cookies(&[&cookie("a", &tokens, &token)])).unwrap();
+    assert_eq!((visitor.token, visitor.set), (token, Vec::new()));
 }
 
 #[test]
@@ -184,29 +208,53 @@ fn tokens_of_one_instant_are_told_apart_alike_in_any_order() {
     let tokens = tokens(1, 0);
     let (a, b) = (cookie("a", &tokens, &tokens.issue()), cookie("b", &tokens, &tokens.issue()));
     let read = |first: &str, second: &str| {
-        tokens.from_cookies(&cookies(&[&format!("{first}; {second}")])).unwrap()
+        tokens.from_cookies(&cookies(&[&format!("{first}; {second}")])).unwrap().token
     };
     assert_eq!(read(&a, &b), read(&b, &a));
 }
 
 #[test]
-fn one_visitor_in_two_cookies_is_one() {
+fn of_two_cookies_that_are_alike_one_is_kept_and_every_node_keeps_the_same() {
     let tokens = tokens(1, 0);
     let (token, other) = (tokens.issue(), tokens.issue());
     let merged = token.absorbing([&other]);
-    let line = format!("{}; {}", cookie("a", &tokens, &token), cookie("b", &tokens, &merged));
-    let jar = tokens.jar(&cookies(&[&line]));
-    assert_eq!((jar.primary(), jar.others().len(), jar.names().len()), (Some(&merged), 0, 2));
+    let pair = |name: &str| cookie(name, &tokens, &merged);
+    for line in [format!("{}; {}", pair("a"), pair("b")), format!("{}; {}", pair("b"), pair("a"))] {
+        let visitor = tokens.from_cookies(&cookies(&[&line])).unwrap();
+        assert_eq!(visitor.token, merged);
+        assert_eq!(changes(&visitor.set), (vec![], vec!["__Host-parlor_v_b".to_owned()]));
+    }
+    // The one that stands for more is kept, whichever is older.
+    let line = format!("{}; {}", cookie("a", &tokens, &token), pair("b"));
+    let visitor = tokens.from_cookies(&cookies(&[&line])).unwrap();
+    assert_eq!(visitor.token, merged);
+    assert_eq!(changes(&visitor.set), (vec![], vec!["__Host-parlor_v_a".to_owned()]));
 }
 
 #[test]
-fn a_cookie_that_does_not_verify_is_named_and_otherwise_passed_over() {
+fn a_visitor_for_whom_there_is_no_room_keeps_the_cookie() {
+    let tokens: Vec<_> = (0..7).map(|number| tokens(number, number.cast_signed())).collect();
+    let line =
+        |token: (usize, &VisitorTokens)| cookie(&token.0.to_string(), token.1, &token.1.issue());
+    let all: Vec<_> = tokens.iter().enumerate().map(line).collect();
+    let visitor = tokens[0].from_cookies(&cookies(&[&all.join("; ")])).unwrap();
+    let (set, expired) = changes(&visitor.set);
+    let absorbed: Vec<_> = (0..5).map(|number| format!("__Host-parlor_v_{number}")).collect();
+    assert_eq!((set.len(), expired), (1, absorbed));
+    let kept = visitor.set[0].to_str().unwrap().split(';').next().unwrap();
+    let again = tokens[0].from_cookies(&cookies(&[kept, &all[5], &all[6]])).unwrap();
+    assert_eq!((again.token, again.set), (visitor.token, Vec::new()), "and nothing is set again");
+}
+
+#[test]
+fn a_cookie_that_does_not_verify_is_passed_over_and_not_expired() {
     let tokens = tokens(1, 0);
     let token = tokens.issue();
-    let line = format!("__Host-parlor_v_old=vt_junk; {}", cookie("a", &tokens, &token));
-    let jar = tokens.jar(&cookies(&[&line]));
-    assert_eq!(jar.primary(), Some(&token));
-    assert_eq!(jar.names().len(), 2);
+    let mine = cookie("a", &tokens, &token);
+    let line = format!("__Host-parlor_v_old=vt_junk; {mine}; {}", cookie("b", &tokens, &token));
+    let visitor = tokens.from_cookies(&cookies(&[&line])).unwrap();
+    assert_eq!(visitor.token, token);
+    assert_eq!(changes(&visitor.set), (vec![], vec!["__Host-parlor_v_b".to_owned()]));
     let plain = format!("parlor_v_a={}", tokens.write(&token));
     assert_eq!(
         tokens.from_cookies(&cookies(&[&plain])),
@@ -216,19 +264,23 @@ fn a_cookie_that_does_not_verify_is_named_and_otherwise_passed_over() {
 }
 
 #[test]
-fn the_number_of_cookies_looked_at_is_bounded() {
+fn the_number_of_cookies_looked_at_and_expired_is_bounded() {
     let tokens = tokens(1, 0);
-    let many: Vec<_> =
-        (0..500).map(|number| cookie(&number.to_string(), &tokens, &tokens.issue())).collect();
-    let jar = tokens.jar(&cookies(&[&many.join("; ")]));
-    assert_eq!(jar.names().len(), 64);
+    let token = tokens.issue();
+    let line = |number: usize| cookie(&format!("{number:03}"), &tokens, &token);
+    let many: Vec<_> = (0..500).map(line).collect();
+    assert_eq!(tokens.jar(&cookies(&[&many.join("; ")])).len(), 64);
+    let visitor = tokens.from_cookies(&cookies(&[&many.join("; ")])).unwrap();
+    assert_eq!(visitor.set.len(), 8);
     let far = format!("{}{}", "a=b;".repeat(300), cookie("a", &tokens, &tokens.issue()));
     assert_eq!(tokens.from_cookies(&cookies(&[&far])), None);
 }
 
 proptest! {
     #[test]
-    fn no_cookie_header_panics(lines in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..80), 0..4)) {
+    fn no_cookie_header_panics(
+        lines in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..80), 0..4)
+    ) {
         let values = lines.iter().filter_map(|line| HeaderValue::from_bytes(line).ok());
         let headers = values.map(|value| (header::COOKIE, value)).collect();
         prop_assert_eq!(tokens(1, 0).from_cookies(&headers), None);

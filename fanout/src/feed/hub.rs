@@ -1,6 +1,6 @@
 //! The hub: what the feeds bring goes to the outboxes of those who are to be shown it.
 //!
-//! A std mutex for each shard, and nothing is awaited under it. A session attaches under the same
+//! There is a std mutex for each shard, and nothing is awaited under it. A session attaches under the same
 //! lock under which events are published, so that nothing falls between what the ring replayed and
 //! what comes live.
 
@@ -60,7 +60,7 @@ struct State {
 struct Subscriber {
     viewer: Arc<Viewer>,
     scope: Scope,
-    /// What lies at or before it is not shown: the client has it.
+    /// The client has everything up to here, so that only what comes later is shown.
     after: Position,
     /// What an earlier subscription of the same connection has shown is not shown again.
     shown: Option<Coverage>,
@@ -78,10 +78,10 @@ pub(crate) struct Attached {
 /// Why a subscription cannot begin there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Apart {
-    /// More lies between than the outbox has room for: show these frames first, which reach through
-    /// that position.
+    /// The outbox has no room for all that lies between. These frames, which reach through that
+    /// position, are to be shown first.
     Far(VecDeque<Bytes>, Position),
-    /// The position lies below the ring's floor: read the log up to it.
+    /// The position lies below the ring's floor: the log must be read first.
     Below,
     /// The position lies ahead of the ring, and nobody has proven it.
     Ahead,
@@ -95,7 +95,7 @@ pub(crate) struct Subscription {
     hub: Arc<Hub>,
     shard: Shard,
     subscriber: Arc<Subscriber>,
-    /// It has been shown everything of its scope after this.
+    /// The viewer has been shown everything of its scope after this position.
     from: Position,
 }
 
@@ -321,37 +321,40 @@ impl Subscriber {
 // === impl Subscription ===
 
 impl Subscription {
-    /// What was shown before it, without a gap between, began after this position.
+    /// Notes that a replay, which began after this position, has shown everything up to where this
+    /// subscription begins.
     pub(crate) fn began_after(&mut self, position: Position) {
         self.from = self.from.min(position);
     }
 
-    /// Where it begins and how far it has got; nothing in between was left out.
-    pub(crate) fn coverage(&self) -> Coverage {
-        let end = self.hub.end(self.shard).unwrap_or(self.from);
-        Coverage::new(self.from, end.max(self.subscriber.after))
-    }
-
-    /// A subscription that begins within this one changes nothing: puts in the frame that
-    /// `announce` makes of the position this one has got to. Tells whether it was so.
-    pub(crate) fn covers(
-        &self,
+    /// Replaces this subscription by one that begins at `begin`. If that lies within what this one
+    /// has shown, this one goes on, and the frame is put in that `announce` makes of the position
+    /// it has got to. Otherwise this one ends, and the error tells what it has shown.
+    pub(crate) fn replace(
+        self,
         begin: Begin,
         announce: impl FnOnce(Attached) -> Option<Bytes>,
-    ) -> bool {
-        let state = self.hub.shard_hub(self.shard).lock();
-        let Some(ring) = &state.ring else { return false };
-        let end = ring.end().max(self.subscriber.after);
+    ) -> Result<Self, Coverage> {
+        // Under one lock, so that nothing is published between the judgement and the end.
+        let mut state = self.hub.shard_hub(self.shard).lock();
+        let followed = state.ring.as_ref().map(Ring::end);
+        let end = followed.unwrap_or(self.from).max(self.subscriber.after);
         let within = match begin {
             Begin::Now => true,
             Begin::Claimed(position) | Begin::Proven(position) => {
                 (self.from..=end).contains(&position)
             }
         };
-        if within && let Some(frame) = announce(Attached { position: end, replayed: 0 }) {
-            self.subscriber.viewer.outbox().say(frame);
+        if followed.is_some() && within {
+            if let Some(frame) = announce(Attached { position: end, replayed: 0 }) {
+                self.subscriber.viewer.outbox().say(frame);
+            }
+            drop(state);
+            return Ok(self);
         }
-        within
+        state.remove(&self.subscriber);
+        drop(state);
+        Err(Coverage::new(self.from, end))
     }
 }
 

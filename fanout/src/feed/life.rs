@@ -10,7 +10,7 @@ pub(crate) enum Followers {
     /// Nobody has needed it yet.
     #[default]
     Never,
-    /// So many sessions.
+    /// This many sessions need it.
     Some(NonZeroUsize),
     /// Nobody any more, since then.
     Gone(Instant),

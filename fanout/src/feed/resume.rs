@@ -1,4 +1,5 @@
-//! Resume: read pages of the log until inside the ring, then attach. The arithmetic, pure.
+//! Resume: pages of the log are read until the client is inside the ring, then it attaches. This is
+//! the arithmetic, and it is pure.
 
 use parlor_common::{event::Event, position::Position};
 
@@ -18,13 +19,14 @@ pub(crate) struct Resume {
     shown: Option<Coverage>,
 }
 
-/// What follows when a page cannot be read, or is one too many.
+/// What to do when a page cannot be read, or when it would be one page too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GiveUp {
-    /// Nothing was shown: say that the position cannot be proven, and be live from now on.
+    /// Nothing was shown. The client is told that its position cannot be proven, and is live from now
+    /// on.
     Gap,
-    /// Something was shown, and there is never a partial replay: the client comes back and goes on
-    /// from what it got.
+    /// Something was shown, and there is never a partial replay. The client comes back and goes on
+    /// after what it got.
     Again,
 }
 
@@ -51,18 +53,18 @@ impl Resume {
         self.shown
     }
 
-    /// The ring is elsewhere: the position after which to read a page.
+    /// The position after which a page is to be read, because the ring begins later.
     pub(crate) fn read_after(&mut self) -> Result<Position, GiveUp> {
         self.pages_left = self.pages_left.checked_sub(1).ok_or_else(|| self.give_up())?;
         Ok(self.at)
     }
 
-    /// A page that is complete `through` a position: what is left of it to show.
+    /// Takes a page that is complete `through` a position, and returns what is to be shown of it.
     pub(crate) fn page(&mut self, events: Vec<Event>, through: Position) -> Vec<Event> {
         let at = self.at;
         let fresh = |event: &Event| {
             let position = event.position;
-            // What lies beyond `through` is not all of what lies there.
+            // The page may lack events beyond `through`.
             at < position
                 && position <= through
                 && !self.shown.is_some_and(|shown| shown.contains(position))
@@ -74,7 +76,7 @@ impl Resume {
         events
     }
 
-    /// So many messages of the ring were shown, through a position of it.
+    /// Notes that this many messages of the ring were shown, through a position of it.
     pub(crate) fn ring_page(&mut self, messages: usize, through: Position) {
         self.replayed += messages as u64;
         self.at = self.at.max(through);
@@ -86,8 +88,8 @@ impl Resume {
         if self.replayed == 0 { GiveUp::Gap } else { GiveUp::Again }
     }
 
-    /// What has been shown, when the replay ends or is broken off: with what was shown before it
-    /// where the two touch.
+    /// What has been shown when the replay ends or is broken off. What was shown before it is part
+    /// of that where the two touch.
     pub(crate) fn coverage(&self) -> Coverage {
         let replayed = Coverage::new(self.since, self.at);
         self.shown.and_then(|shown| shown.joined(replayed)).unwrap_or(replayed)

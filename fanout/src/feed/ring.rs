@@ -114,14 +114,16 @@ mod tests {
                 all.push((at(sequence), cost));
                 ring.push(at(sequence), cost, sequence);
                 let kept: Vec<_> = ring.after(ring.floor()).map(|(position, _)| position).collect();
-                let expected: Vec<_> = all.iter().map(|(position, _)| *position).filter(|position| *position > ring.floor()).collect();
+                let above = all.iter().filter(|(position, _)| *position > ring.floor());
+                let expected: Vec<_> = above.clone().map(|(position, _)| *position).collect();
                 prop_assert_eq!(&kept, &expected);
-                let cost: usize = all.iter().filter(|(position, _)| *position > ring.floor()).map(|(_, cost)| cost).sum();
+                let cost: usize = above.map(|(_, cost)| cost).sum();
                 prop_assert!(kept.len() <= events && cost <= bytes);
                 prop_assert_eq!(ring.end(), at(sequence));
                 for (after, _) in all.iter().filter(|(position, _)| *position >= ring.floor()) {
                     let rest: Vec<_> = ring.after(*after).map(|(position, _)| position).collect();
-                    let expected: Vec<_> = all.iter().map(|(position, _)| *position).filter(|position| position > after).collect();
+                    let positions = all.iter().map(|(position, _)| *position);
+                    let expected: Vec<_> = positions.filter(|position| position > after).collect();
                     prop_assert_eq!(rest, expected);
                 }
             }

@@ -1,5 +1,5 @@
-//! The drafts of one session: one is with the door, the others wait behind it, bounded, so that a
-//! retry never overtakes.
+//! The drafts of one session. One is with the door, and a bounded number wait behind it, so that a
+//! retry never overtakes a later draft.
 
 use std::{collections::VecDeque, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use parlor_common::{
 };
 use tokio::time::Instant;
 
-/// How long the door may take: what it promises, and some more.
+/// How long the door may take. It is more than the door promises to need.
 const DOOR_WITHIN: Duration = Duration::from_secs(20);
 /// The first and the longest pause before a draft that is held goes to the door again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -25,12 +25,13 @@ pub(crate) struct DraftsBound {
     pub(crate) bytes: usize,
 }
 
-/// What a client wants to say, in its order.
+/// What waits for its turn, in the order in which the client asked for it.
 #[derive(Debug)]
 pub(crate) enum Waiting {
-    /// For the door.
+    /// It goes to the door.
     Draft(Box<Submission>),
-    /// Answered without it, when its turn comes: the client's id of it, and what is wrong.
+    /// It is answered without the door, but not before its turn. With the client's id of it, and what
+    /// is wrong.
     Refused(Option<String>, Problem),
 }
 
@@ -64,7 +65,7 @@ struct Retry {
 // === impl Drafts ===
 
 impl Drafts {
-    /// No drafts, for this door; without one only refusals may be put in.
+    /// No drafts yet. Without a door, each is refused.
     pub(crate) fn new(door: Option<Arc<dyn Door>>, bound: DraftsBound) -> Self {
         Self { door, bound, waiting: VecDeque::new(), bytes: 0, with_door: None, retry: None }
     }
@@ -76,8 +77,8 @@ impl Drafts {
         self.waiting.push_back((next, now, bytes));
     }
 
-    /// Whether another frame may be read: above the bound the client waits. One frame may exceed
-    /// it.
+    /// Whether another frame may be read. Above the bound the client has to wait; the last frame that
+    /// is read may exceed it.
     pub(crate) fn take_more(&self) -> bool {
         self.waiting.len() < self.bound.drafts && self.bytes < self.bound.bytes
     }
@@ -140,7 +141,7 @@ impl Drafts {
         }
     }
 
-    /// Lets go of all that is not with the door.
+    /// Drops everything that is not with the door.
     pub(crate) fn abandon(&mut self) {
         let kept = usize::from(self.with_door.is_some());
         self.retry = None;
@@ -148,7 +149,8 @@ impl Drafts {
         self.bytes = self.waiting.iter().map(|(.., bytes)| bytes).sum();
     }
 
-    /// The first in line goes to the door again, `after` at the earliest, with a rising pause.
+    /// Sends the first in line to the door again, not before `after`, and each time after a longer
+    /// pause.
     pub(crate) fn hold(&mut self, after: Option<Duration>, now: Instant) {
         let pause = self.retry.map_or(BACKOFF.0, |retry| (retry.pause * 2).min(BACKOFF.1));
         self.retry = Some(Retry { at: now + pause.max(after.unwrap_or_default()), pause });

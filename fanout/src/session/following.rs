@@ -1,5 +1,5 @@
-//! What a session follows: its scope, and how far it has got from where its client was to being
-//! live.
+//! What a session follows: its scope, and how far it is on the way from its client's position to
+//! what happens now.
 //!
 //! ```text
 //! Idle ──subscribe──► Starting ──the shard is followed──► Live
@@ -38,11 +38,11 @@ pub(crate) enum Since {
     Now,
     /// After this position, which a cursor of ours named.
     Cursor(Position),
-    /// After what is no cursor of this tenant: it cannot be proven.
+    /// After something that is no cursor of this tenant, so that nothing can be proven.
     Unknown,
 }
 
-/// The session cannot go on from here: its client comes back, and goes on from what it got.
+/// The session cannot go on. Its client is asked to come back, and goes on after what it got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ComeBack;
 
@@ -53,7 +53,7 @@ pub(crate) struct Following {
     /// Keeps the shard followed.
     _guard: FeedGuard,
     state: State,
-    /// Asked for while a replay was on its way.
+    /// What the client has asked for while a replay was on its way.
     next: Option<Since>,
 }
 
@@ -70,7 +70,7 @@ enum State {
     Live(Subscription),
 }
 
-/// Where it is going.
+/// Where a session is to get to.
 #[derive(Clone, Debug)]
 enum Target {
     /// To the present, after nothing (`true`) or after what cannot be proven (`false`).
@@ -90,7 +90,7 @@ pub(crate) enum Awaited {
 // === impl Following ===
 
 impl Following {
-    /// Nothing yet of `scope`, whose shard is kept followed from now on.
+    /// Follows nothing of `scope` yet, but keeps its shard followed from now on.
     pub(crate) fn of(node: &Node, scope: Scope) -> Self {
         let guard = node.feeds.follow(node.hub.shard_of(scope.tenant()));
         Self { scope, _guard: guard, state: State::Idle, next: None }
@@ -119,10 +119,11 @@ impl Following {
         viewer: &Arc<Viewer>,
         since: Since,
     ) -> Result<(), ComeBack> {
-        let shown = match &self.state {
+        let shown = match std::mem::replace(&mut self.state, State::Idle) {
             State::Idle => None,
-            State::Starting { .. } | State::Reading { .. } | State::Writing { .. } => {
-                // One replay at a time; the last one asked for follows it.
+            state @ (State::Starting { .. } | State::Reading { .. } | State::Writing { .. }) => {
+                // There is one replay at a time. The one that was asked for last comes after it.
+                self.state = state;
                 self.next = Some(since);
                 return Ok(());
             }
@@ -133,10 +134,13 @@ impl Following {
                     Since::Cursor(position) => (Begin::Claimed(position), true),
                 };
                 let announce = |attached| announce(node, &self.scope, viewer, recovered, attached);
-                if subscription.covers(begin, announce) {
-                    return Ok(());
+                match subscription.replace(begin, announce) {
+                    Ok(subscription) => {
+                        self.state = State::Live(subscription);
+                        return Ok(());
+                    }
+                    Err(shown) => Some(shown),
                 }
-                Some(subscription.coverage())
             }
         };
         let target = match since {
@@ -146,7 +150,6 @@ impl Following {
                 Target::Resume(Resume::new(position, node.settings.resume.pages, shown))
             }
         };
-        self.state = State::Idle;
         self.go(node, viewer, target)
     }
 
@@ -193,8 +196,8 @@ impl Following {
         }
     }
 
-    /// Puts as much of a page into the outbox as there is room for, and goes on when all of it has
-    /// found room.
+    /// Puts as much of a page into the outbox as there is room for, and goes on when all of it is
+    /// in.
     pub(crate) fn refill(
         &mut self,
         node: &Arc<Node>,
@@ -265,7 +268,7 @@ impl Following {
                 self.state = State::Writing { resume, rest };
                 Ok(())
             }
-            // The present lies in every ring, and nothing before it.
+            // Every ring holds the present, so that this cannot be.
             (Err(Apart::Below | Apart::Ahead | Apart::Far(..)), Target::Present { .. }) => {
                 Err(ComeBack)
             }
@@ -288,8 +291,8 @@ impl Following {
     }
 }
 
-/// One page of the log, when it is this session's turn. What cannot be read just now is asked for
-/// again until the deadline.
+/// Reads one page of the log, as soon as the node may read another one at once. A page that cannot
+/// be read just now is asked for again until the deadline.
 async fn page(node: Arc<Node>, scope: Scope, after: Position) -> Result<HistoryPage, HistoryError> {
     let settings = &node.settings.resume;
     let read = async {

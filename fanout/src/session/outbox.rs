@@ -1,7 +1,7 @@
 //! The outbox: what waits to be written to one socket, bounded in frames and bytes.
 //!
-//! Whoever fills it never waits. A full outbox ends: the reader is slower than what it is sent, and
-//! is invited back.
+//! Those who fill it never wait. A full outbox ends: its client reads more slowly than it is sent,
+//! and is invited back.
 
 use std::{
     collections::VecDeque,
@@ -101,18 +101,18 @@ impl Outbox {
         }
     }
 
-    /// Lets nothing more in. The first reason stays.
+    /// Ends the outbox: nothing more goes in. A later reason does not replace the first.
     pub(crate) fn end(&self, why: Ended) {
         self.lock().ended.get_or_insert(why);
         self.changed.notify_one();
     }
 
-    /// Why nothing more goes in, if so.
+    /// Why nothing more goes in; `None` while it takes frames.
     pub(crate) fn ended(&self) -> Option<Ended> {
         self.lock().ended
     }
 
-    /// Takes out everything, and leaves no memory behind.
+    /// Takes out everything, and keeps no memory allocated.
     pub(crate) fn take(&self) -> Taken {
         let mut state = self.lock();
         state.bytes = 0;

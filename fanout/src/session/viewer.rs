@@ -1,4 +1,4 @@
-//! The viewer: who looks, and what the hub must not show them.
+//! The viewer: one socket as the hub knows it, and what it is shown.
 
 use std::sync::{
     Arc,
@@ -13,7 +13,7 @@ use crate::{
     session::outbox::Outbox,
 };
 
-/// Who looks, as far as the hub needs to know.
+/// One socket, as far as the hub needs to know it.
 #[derive(Debug)]
 pub(crate) struct Viewer {
     session: SessionId,
@@ -24,7 +24,7 @@ pub(crate) struct Viewer {
     answered: AtomicI64,
 }
 
-/// No time at which a ping can be answered.
+/// A time at which no ping can be answered.
 const UNANSWERED: i64 = i64::MAX;
 
 // === impl Viewer ===
@@ -52,7 +52,7 @@ impl Viewer {
         &self.outbox
     }
 
-    /// The first ping was answered now; later ones change nothing.
+    /// Notes that a ping was answered now. Only the first answer counts.
     pub(crate) fn answered(&self, now: Timestamp) {
         self.answered.fetch_min(now.as_millis(), Ordering::Relaxed);
     }

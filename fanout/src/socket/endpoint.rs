@@ -1,5 +1,6 @@
 //! The endpoint: upgrades at the addresses of one kind of sockets. Everything is checked before the
-//! 101, and refused by status; nobody is accepted to be closed.
+//! 101, and what is wrong is refused by status: a client that was let in and then closed would come
+//! back at once.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,15 +25,15 @@ use crate::{
 
 /// How long a connection may take from its 101 to being a socket.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
-/// When to come back where every place is taken, or the node stops.
+/// When to come back to a node that has as many sockets as it may, or is about to stop.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// Whose sockets end here.
+/// Whose sockets are opened here.
 #[derive(Clone, Debug)]
 pub(crate) enum Endpoint {
-    /// Visitors', known by the tokens.
+    /// Visitors' sockets. The tokens tell who they are.
     Visitors(VisitorTokens),
-    /// Agents'.
+    /// Agents' sockets.
     Agents(Agents),
 }
 
@@ -45,14 +46,14 @@ struct Client<'a> {
     tenant_query: Option<String>,
 }
 
-/// What a request at our address is.
+/// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asks {
-    /// For a socket of ours.
+    /// A socket of this endpoint.
     Socket,
-    /// For something else at a socket's address.
+    /// Something else at a socket's address.
     Other,
-    /// For nothing of ours.
+    /// Nothing of this endpoint.
     Elsewhere,
 }
 
@@ -138,17 +139,17 @@ impl Client<'_> {
         let tenant = visit::tenant_of_query(&node.tenants, self.tenant_query.as_deref())?;
         let headers = request.headers();
         let identity = self.dialect.identity();
-        let cookie = tokens.from_cookies(headers);
+        let known = tokens.from_cookies(headers);
         // A cookie needs an Origin. Without one a client may still be known by a frame, which comes
         // after the upgrade.
-        let credential = match (&identity, &cookie) {
+        let credential = match (&identity, &known) {
             (Identity::Frame(_), None) => visit::Credential::Bearer,
             (Identity::Frame(_), Some(_)) | (Identity::Upgrade(_), _) => visit::Credential::Cookie,
         };
         let origin = visit::check_origin(&tenant, headers, visit::Kind::Upgrade, credential)?;
-        let fresh = (origin.is_some() && cookie.is_none()).then(|| tokens.issue());
-        let set_cookie = fresh.as_ref().map(|fresh| tokens.set_cookie(fresh));
-        let visitor = cookie.or(fresh);
+        let visitor = known.or_else(|| origin.is_some().then(|| tokens.introduce()));
+        let (visitor, cookies) =
+            visitor.map_or((None, Vec::new()), |visitor| (Some(visitor.token), visitor.set));
         let dialogue = match identity {
             Identity::Frame(speaker) => {
                 let (tokens, tenant) = (tokens.clone(), tenant.id.clone());
@@ -169,7 +170,7 @@ impl Client<'_> {
             }
         };
         let mut response = start(request, dialogue, tenant.id.as_str())?;
-        handshake::set_cookie(&mut response, set_cookie);
+        handshake::set_cookies(&mut response, cookies);
         Ok(response)
     }
 

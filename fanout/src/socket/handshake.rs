@@ -33,9 +33,9 @@ pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Problem> {
     }
 }
 
-/// Gives the client its cookie, where it has none yet.
-pub(crate) fn set_cookie(response: &mut Response, cookie: Option<HeaderValue>) {
-    if let Some(cookie) = cookie {
+/// Gives the client its cookie, where it has none yet or several.
+pub(crate) fn set_cookies(response: &mut Response, cookies: Vec<HeaderValue>) {
+    for cookie in cookies {
         response.headers_mut().append(header::SET_COOKIE, cookie);
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

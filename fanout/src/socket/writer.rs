@@ -1,4 +1,4 @@
-//! The writer: frames that wait behind the one that is being written, many with one write.
+//! The writer: frames wait behind the one that is being written, and many go out with one write.
 
 use std::{
     collections::VecDeque,
@@ -23,8 +23,8 @@ pub(crate) struct Writer {
     within: Duration,
     /// When the batch must have been written.
     until: Option<Instant>,
-    /// Given back with the connection.
-    _place: ConnectionPermit,
+    /// Is given back when the connection is closed.
+    _permit: ConnectionPermit,
 }
 
 #[derive(Debug, Default)]
@@ -37,9 +37,9 @@ struct Batch {
 // === impl Writer ===
 
 impl Writer {
-    /// Writes to `stream`, each time within so long.
-    pub(crate) fn new(stream: Stream, place: ConnectionPermit, within: Duration) -> Self {
-        Self { stream, batch: Batch::default(), within, until: None, _place: place }
+    /// Writes to `stream`; what is loaded must have been written `within` this time.
+    pub(crate) fn new(stream: Stream, permit: ConnectionPermit, within: Duration) -> Self {
+        Self { stream, batch: Batch::default(), within, until: None, _permit: permit }
     }
 
     /// Whether nothing waits to be written.
@@ -47,7 +47,7 @@ impl Writer {
         self.batch.frames.is_empty()
     }
 
-    /// Adds frames; the deadline is that of the first write since it was idle.
+    /// Adds frames. The deadline counts from the first ones that were added while nothing waited.
     pub(crate) fn load(&mut self, frames: VecDeque<Bytes>) {
         if frames.is_empty() {
             return;
@@ -74,14 +74,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Lets go of every frame that has not been begun.
+    /// Drops every frame that has not been begun.
     pub(crate) fn discard(&mut self) {
         self.batch.frames.truncate(usize::from(self.batch.begun));
     }
 
-    /// Says that nothing more will be written, then reads what the peer still sends, so that what
-    /// was written reaches it and no reset overtakes it; until the peer is done, or for as long as
-    /// `within`.
+    /// Says that nothing more will be written, then reads and drops what the peer still sends, until
+    /// the peer is done or `within` has passed. Without that a reset could overtake what was
+    /// written.
     pub(crate) async fn shut(mut self, within: Duration) {
         let shut = async {
             if self.stream.shutdown().await.is_err() {

@@ -99,7 +99,8 @@ async fn an_unknown_tenant_is_not_found_and_a_suspended_one_forbidden() {
     let world = World::new().await;
     let file = world.folder.path().join("tenants.toml");
     let text = "[[tenant]]\nname = \"shop\"\norigins = [\"https://shop.example\"]\n\
-                [[tenant]]\nname = \"gone\"\norigins = [\"https://shop.example\"]\nsuspended = true\n";
+                [[tenant]]\nname = \"gone\"\norigins = [\"https://shop.example\"]\nsuspended = \
+                true\n";
     std::fs::write(&file, text).unwrap();
     let node = world
         .node_with(super::world::Plan {
@@ -245,7 +246,10 @@ async fn a_handshake_that_is_none_is_refused() {
     ] {
         let head = Raw::handshake(
             &node,
-            &format!("GET /ws/chat?tenantId=shop HTTP/1.1\r\nhost: x\r\norigin: {ORIGIN}\r\n{headers}\r\n"),
+            &format!(
+                "GET /ws/chat?tenantId=shop HTTP/1.1\r\nhost: x\r\norigin: \
+                {ORIGIN}\r\n{headers}\r\n"
+            ),
         )
         .await;
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{headers}{head}");

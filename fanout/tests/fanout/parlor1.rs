@@ -384,8 +384,10 @@ async fn the_tokens_tenant_must_allow_the_page_and_not_be_suspended() {
     let mut file = String::new();
     for (name, suspended) in [("shop", false), ("other", false), ("gone", true)] {
         file += &format!(
-            "[[tenant]]\nname = \"{name}\"\norigins = [\"https://{name}.example\"]\nsuspended = {suspended}\n\
-             [[tenant.agent_key]]\nissuer = \"{name}\"\nkid = \"k\"\nalgorithm = \"HS256\"\nsecret_file = \"secret\"\n"
+            "[[tenant]]\nname = \"{name}\"\norigins = [\"https://{name}.example\"]\nsuspended = \
+             {suspended}\n\
+             [[tenant.agent_key]]\nissuer = \"{name}\"\nkid = \"k\"\nalgorithm = \
+             \"HS256\"\nsecret_file = \"secret\"\n"
         );
     }
     std::fs::write(folder.join("tenants.toml"), file).unwrap();

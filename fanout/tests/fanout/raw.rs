@@ -82,8 +82,10 @@ impl Raw {
         add: impl FnOnce(&mut Vec<u8>),
     ) -> Self {
         let mut request = format!(
-            "GET {path} HTTP/1.1\r\nhost: x\r\norigin: {ORIGIN}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
-             sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{headers}\r\n"
+            "GET {path} HTTP/1.1\r\nhost: x\r\norigin: {ORIGIN}\r\nconnection: Upgrade\r\nupgrade: \
+             websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: \
+             AAAAAAAAAAAAAAAAAAAAAA==\r\n{headers}\r\n"
         )
         .into_bytes();
         add(&mut request);

@@ -14,7 +14,8 @@ use super::{
 };
 
 fn says(text: &str) -> Value {
-    json!({"type": "message", "text": text, "tenantId": "shop", "timestamp": "2026-01-01T00:00:00.000Z"})
+    let timestamp = "2026-01-01T00:00:00.000Z";
+    json!({"type": "message", "text": text, "tenantId": "shop", "timestamp": timestamp})
 }
 
 /// The texts a widget was sent up to now.
@@ -36,7 +37,8 @@ async fn the_first_ping_comes_at_once_and_the_frame_is_the_contracts() {
     assert_eq!(
         frame,
         json!({"type": "message", "message": {
-            "id": event.record.id, "text": "hello", "sender": "agent", "timestamp": event.record.at.to_string(),
+            "id": event.record.id, "text": "hello", "sender": "agent",
+            "timestamp": event.record.at.to_string(),
         }})
     );
     assert!(client.next_message().await.is_ping(), "a push is followed by a ping");
@@ -108,7 +110,8 @@ async fn a_post_is_shown_to_the_sockets_that_had_answered_a_ping() {
     let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
     let mut raw = Raw::open_as(&node, "/ws/chat?tenantId=shop", &cookie).await;
     assert_eq!(raw.next().await.unwrap().0, 0x89);
-    tokio::time::sleep(Duration::from_millis(5)).await; // the pong's millisecond is over: only what is later counts
+    // The pong's millisecond has to be over: only what is later counts.
+    tokio::time::sleep(Duration::from_millis(5)).await;
     world.door.post(&conversations, token.author(), "posted").await;
     assert_eq!(known.texts(1).await, ["posted"]);
     world.door.post(&conversations, agent_author(), "from the agent").await;

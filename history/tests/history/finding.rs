@@ -1,5 +1,6 @@
 //! Finding one event, and whether there is any.
 
+use parlor_common::event::Audience;
 use parlor_history::HistoryError;
 
 use parlor_testbed::faulty::store::StoreFault;
@@ -43,7 +44,7 @@ async fn an_id_is_found_in_the_store_once_the_log_is_lost() {
     let history = world.history().await;
     let found = history.find(&[(key(1), event_id(1, "old"))]).await.unwrap().unwrap();
     assert_eq!(found.position, position);
-    assert!(history.exists(&key(1)).await.unwrap());
+    assert!(history.exists(&key(1), Audience::Agents).await.unwrap());
 }
 
 #[tokio::test]
@@ -54,8 +55,11 @@ async fn without_the_store_only_what_is_found_is_told() {
     assert!(history.find(&[(key(1), event_id(1, "waiting"))]).await.unwrap().is_some());
     let unsaid = history.find(&[(key(1), event_id(1, "unsaid"))]).await;
     assert!(matches!(unsaid, Err(HistoryError::Unavailable(_))), "no guess");
-    assert!(history.exists(&key(1)).await.unwrap());
-    assert!(matches!(history.exists(&key(2)).await, Err(HistoryError::Unavailable(_))));
+    assert!(history.exists(&key(1), Audience::Agents).await.unwrap());
+    assert!(matches!(
+        history.exists(&key(2), Audience::Agents).await,
+        Err(HistoryError::Unavailable(_))
+    ));
 }
 
 #[tokio::test]
@@ -66,13 +70,26 @@ async fn an_event_is_at_its_position_alone() {
     assert_eq!(texts(&[history.at(&key(1), first).await.unwrap().unwrap()]), ["first"]);
     assert!(history.at(&key(2), first).await.unwrap().is_none());
     assert!(history.at(&key(1), second).await.unwrap().is_none());
+    let mark = world.mark(1, first).await;
+    let found = history.at(&key(1), mark).await.unwrap().unwrap();
+    assert!(found.record.body.message().is_none(), "the mark, and no message after it");
 }
 
 #[tokio::test]
 async fn a_conversation_exists_once_something_was_said() {
     let world = World::new().await;
-    world.say(1, "hello").await;
-    let history = world.history().await;
-    assert!(history.exists(&key(1)).await.unwrap());
-    assert!(!history.exists(&key(2)).await.unwrap());
+    let said = world.say(1, "hello").await;
+    for persisted in [false, true] {
+        // A mark alone is nothing that anybody said, wherever it is kept.
+        let mark = world.mark(2, said).await;
+        world.mark(2, mark).await;
+        if persisted {
+            world.persist(3).await;
+        }
+        let history = world.history().await;
+        assert!(history.exists(&key(1), Audience::Agents).await.unwrap());
+        assert!(!history.exists(&key(2), Audience::Agents).await.unwrap());
+    }
+    world.say(2, "after-the-marks").await;
+    assert!(world.history().await.exists(&key(2), Audience::Agents).await.unwrap());
 }

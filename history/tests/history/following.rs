@@ -59,8 +59,7 @@ async fn a_position_that_cannot_be_proven_is_not_known() {
 }
 
 #[tokio::test]
-async fn older_than_the_log_a_visitor_is_shown_from_the_store_and_an_agent_told_that_it_cannot_be_proven()
- {
+async fn older_than_the_log_a_visitor_reads_the_store_and_an_agent_is_told_of_the_gap() {
     let mut world = World::new().await;
     let first = world.say(1, "m0").await;
     for text in ["m1", "m2"] {
@@ -78,4 +77,30 @@ async fn older_than_the_log_a_visitor_is_shown_from_the_store_and_an_agent_told_
     assert_eq!(of_tenant.unwrap_err(), HistoryError::UnknownPosition);
     let recent = history.forward(&Scope::Tenant(tenant()), kept.before(), 10).await.unwrap();
     assert_eq!(texts_of(&recent), ["m3"]);
+}
+
+#[tokio::test]
+async fn forward_pages_are_full_of_messages_whatever_lies_between() {
+    let world = World::new().await;
+    let start = world.say(1, "m0").await;
+    for index in 1..7 {
+        let said = world.say(1, &format!("m{index}")).await;
+        for mark in 0..3 {
+            world.mark(1, Position::from_u64(said.as_u64() - mark).unwrap()).await;
+        }
+    }
+    world.persist(9).await;
+    let history = world.history().await;
+    for scope in [Scope::Conversations(set(&[])), Scope::Tenant(tenant())] {
+        let mut after = start;
+        for (expected, more) in [(["m1", "m2"], true), (["m3", "m4"], true), (["m5", "m6"], false)]
+        {
+            let page = history.forward(&scope, after, 2).await.unwrap();
+            let expected = expected.map(str::to_owned).to_vec();
+            assert_eq!((texts_of(&page), page.more), (expected, more), "{scope:?}");
+            after = page.through;
+        }
+        let page = history.forward(&scope, after, 2).await.unwrap();
+        assert_eq!((page.events.len(), page.more, page.through), (0, false, after));
+    }
 }

@@ -2,13 +2,16 @@
 
 use std::time::Instant;
 
-use parlor_common::position::Position;
+use parlor_common::{
+    event::Audience,
+    position::{Epoch, Position},
+};
 use parlor_history::HistoryError;
 use parlor_store::PageRange;
 
 use parlor_testbed::faulty::store::StoreFault;
 
-use crate::world::{MAX_AGE, STORE_DEADLINE, World, set, texts_of};
+use crate::world::{MAX_AGE, STORE_DEADLINE, World, key, set, texts_of};
 
 const NEWEST: PageRange = PageRange::Before(Position::MAX);
 
@@ -20,16 +23,18 @@ async fn a_log_that_has_never_forgotten_is_whole() {
     }
     world.persist(2).await;
     let history = world.history_without(StoreFault::Down).await;
-    let page = history.page(&set(&[]), NEWEST, 10).await.unwrap();
+    let page = history.page(&set(&[]), Audience::Visitor, NEWEST, 10).await.unwrap();
     assert_eq!(texts_of(&page), ["m0", "m1", "m2"]);
     assert!(!page.incomplete && !page.more);
-    let page = history.page(&set(&[]), NEWEST, 2).await.unwrap();
+    let page = history.page(&set(&[]), Audience::Visitor, NEWEST, 2).await.unwrap();
     assert_eq!(
         (texts_of(&page), page.more, page.incomplete),
         (vec!["m1".to_owned(), "m2".to_owned()], true, false)
     );
-    let older =
-        history.page(&set(&[]), PageRange::Before(page.events[0].position), 2).await.unwrap();
+    let older = history
+        .page(&set(&[]), Audience::Visitor, PageRange::Before(page.events[0].position), 2)
+        .await
+        .unwrap();
     assert_eq!(
         (texts_of(&older), older.more, older.incomplete),
         (vec!["m0".to_owned()], false, false)
@@ -48,18 +53,19 @@ async fn a_log_that_has_forgotten_says_that_older_messages_may_be_missing() {
     world.forget_aged().await;
     let history = world.history_without(StoreFault::Down).await;
 
-    let page = history.page(&set(&[]), NEWEST, 10).await.unwrap();
+    let page = history.page(&set(&[]), Audience::Visitor, NEWEST, 10).await.unwrap();
     assert_eq!(texts_of(&page), ["m2", "m3"]);
     assert!(page.incomplete && page.more, "what is older is in the store");
     // A page that the log can fill lacks nothing, and there is more.
-    let full = history.page(&set(&[]), NEWEST, 1).await.unwrap();
+    let full = history.page(&set(&[]), Audience::Visitor, NEWEST, 1).await.unwrap();
     assert_eq!((texts_of(&full), full.incomplete, full.more), (vec!["m3".to_owned()], false, true));
     // What lies before the log's start it cannot even begin to answer.
     for before in [first, kept.before()] {
-        let page = history.page(&set(&[]), PageRange::Before(before), 10).await;
+        let page = history.page(&set(&[]), Audience::Visitor, PageRange::Before(before), 10).await;
         assert!(matches!(page, Err(HistoryError::Unavailable(_))), "{page:?}");
     }
-    let with_store = world.history().await.page(&set(&[]), NEWEST, 10).await.unwrap();
+    let with_store =
+        world.history().await.page(&set(&[]), Audience::Visitor, NEWEST, 10).await.unwrap();
     assert_eq!(texts_of(&with_store), ["m0", "m1", "m2", "m3"]);
 }
 
@@ -70,10 +76,14 @@ async fn a_log_that_was_made_anew_may_lack_what_came_before() {
     world.persist(1).await;
     world.lose_log().await;
     world.say(1, "m1").await;
-    let page =
-        world.history_without(StoreFault::Down).await.page(&set(&[]), NEWEST, 10).await.unwrap();
+    let page = world
+        .history_without(StoreFault::Down)
+        .await
+        .page(&set(&[]), Audience::Visitor, NEWEST, 10)
+        .await
+        .unwrap();
     assert_eq!((texts_of(&page), page.incomplete), (vec!["m1".to_owned()], true));
-    let page = world.history().await.page(&set(&[]), NEWEST, 10).await.unwrap();
+    let page = world.history().await.page(&set(&[]), Audience::Visitor, NEWEST, 10).await.unwrap();
     assert_eq!((texts_of(&page), page.incomplete), (vec!["m0".to_owned(), "m1".to_owned()], false));
 }
 
@@ -83,6 +93,38 @@ async fn a_store_that_never_answers_is_waited_for_no_longer_than_its_deadline() 
     world.say(1, "m0").await;
     let history = world.history_without(StoreFault::Silent).await;
     let asked = Instant::now();
-    assert_eq!(texts_of(&history.page(&set(&[]), NEWEST, 10).await.unwrap()), ["m0"]);
+    assert_eq!(
+        texts_of(&history.page(&set(&[]), Audience::Visitor, NEWEST, 10).await.unwrap()),
+        ["m0"]
+    );
     assert!(asked.elapsed() >= STORE_DEADLINE);
+}
+
+#[tokio::test]
+async fn marks_take_no_place_on_a_page_of_the_log_alone() {
+    let world = World::new().await;
+    for text in ["m0", "m1", "m2"] {
+        let said = world.say(1, text).await;
+        let mark = world.mark(1, said).await;
+        world.mark(1, mark).await;
+    }
+    world.persist(5).await;
+    let history = world.history_without(StoreFault::Down).await;
+    for (range, expected, more) in
+        [(NEWEST, ["m1", "m2"], true), (PageRange::After(Epoch::FIRST.start()), ["m0", "m1"], true)]
+    {
+        let page = history.page(&set(&[]), Audience::Visitor, range, 2).await.unwrap();
+        assert_eq!((texts_of(&page), page.more), (expected.map(str::to_owned).to_vec(), more));
+        let page = history.page(&set(&[]), Audience::Visitor, range, 3).await.unwrap();
+        assert_eq!((page.events.len(), page.more, page.incomplete), (3, false, false));
+    }
+}
+
+#[tokio::test]
+async fn without_the_store_the_state_is_not_guessed() {
+    let world = World::new().await;
+    let said = world.say(1, "m0").await;
+    world.mark(1, said).await;
+    let state = world.history_without(StoreFault::Down).await.state(&key(1)).await;
+    assert!(matches!(state, Err(HistoryError::Unavailable(_))), "{state:?}");
 }

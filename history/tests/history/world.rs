@@ -6,9 +6,10 @@ use bytes::Bytes;
 use parlor_common::{
     author::{Author, AuthorKind},
     conversation::{ConversationKey, ConversationSet},
-    event::{Body, Event, MessageBody, Record, Transport},
+    event::{Body, DeliveredBody, Event, MessageBody, Record, Transport},
     id::{ClientMessageId, EventId, VisitorId},
     position::Position,
+    state::Reader,
     tenant::TenantId,
 };
 use parlor_history::{History, HistoryPage};
@@ -104,11 +105,22 @@ impl World {
         self.try_say(number, text).await.unwrap()
     }
 
+    /// A visitor's client says that it has everything up to a position.
+    pub(crate) async fn mark(&self, number: u8, up_to: Position) -> Position {
+        let body = Body::Delivered(DeliveredBody { reader: Reader::Visitor, up_to });
+        let id = body.value_id(&tenant(), key(number).id).unwrap();
+        self.append(number, id, body).await.unwrap()
+    }
+
     async fn try_say(&self, number: u8, text: &str) -> Result<Position, LogError> {
-        let (key, id) = (key(number), event_id(number, text));
-        let now = self.clock.now();
         let message =
             MessageBody { text: text.to_owned(), client_message_id: client_message_id(text) };
+        self.append(number, event_id(number, text), Body::Message(message)).await
+    }
+
+    async fn append(&self, number: u8, id: EventId, body: Body) -> Result<Position, LogError> {
+        let key = key(number);
+        let now = self.clock.now();
         let record = Record {
             id,
             author: author(number),
@@ -117,7 +129,7 @@ impl World {
             at: now,
             arrived: now,
             acceptance: 0,
-            body: Body::Message(message),
+            body,
         };
         let record: Bytes = record.encode().unwrap();
         Ok(self.at.log.append(&key, &id, record).await?.position)

@@ -29,7 +29,7 @@ pub(super) struct Call {
     /// When the request's head had arrived.
     pub(super) arrived: Timestamp,
     /// To be set whatever the answer is.
-    pub(super) cookie: Option<HeaderValue>,
+    pub(super) cookies: Vec<HeaderValue>,
     /// The methods that the route has, where the answer is to list them.
     pub(super) allow: Option<HeaderValue>,
     route: &'static str,
@@ -66,7 +66,7 @@ impl Call {
         Self {
             address,
             arrived: rest.clock.now(),
-            cookie: None,
+            cookies: Vec::new(),
             allow: None,
             route,
             params,
@@ -121,7 +121,7 @@ impl Call {
         let mut response = answer.unwrap_or_else(|problem| self.refuse(&problem));
         let status = response.status();
         let headers = response.headers_mut();
-        if let Some(cookie) = self.cookie {
+        for cookie in self.cookies {
             headers.append(header::SET_COOKIE, cookie);
         }
         if let Some(methods) = self.allow {
@@ -145,7 +145,8 @@ impl Call {
 
     fn refuse(&self, problem: &Problem) -> Response {
         if problem.code.status().is_server_error() {
-            warn!(request.id = %self.id, route = self.route, code = problem.code.as_str(), %problem, "a request failed");
+            let code = problem.code.as_str();
+            warn!(request.id = %self.id, route = self.route, code, %problem, "a request failed");
         }
         let mut response = problem_response(problem, &self.id);
         if problem.code == Code::Unauthorized {

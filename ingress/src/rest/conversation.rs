@@ -10,7 +10,7 @@ use parlor_common::{
     conversation::ConversationSet,
     deadline::in_time,
     door::{Receipt, Submission},
-    event::Transport,
+    event::{Audience, Transport},
     message::{Draft, Message},
     position::Position,
     problem::{Code, Problem},
@@ -64,6 +64,7 @@ pub(super) fn wanted(rest: &Deps, call: &Call, tenant: &TenantId) -> Result<Want
 pub(super) async fn page(
     rest: &Deps,
     set: &ConversationSet,
+    audience: Audience,
     wanted: Wanted,
 ) -> Result<HistoryPage, Problem> {
     let Wanted { place, limit } = wanted;
@@ -71,22 +72,24 @@ pub(super) async fn page(
     let page = async {
         match place {
             Place::Newest => {
-                history.page(set, PageRange::Before(Position::MAX), limit).await.map_err(|error| {
-                    match error {
+                history.page(set, audience, PageRange::Before(Position::MAX), limit).await.map_err(
+                    |error| match error {
                         // No position was asked for: the log has just been made anew, and the next
                         // sample will know it.
                         HistoryError::UnknownPosition => {
                             HistoryError::Unavailable(error.to_string())
                         }
                         HistoryError::Unavailable(_) => error,
-                    }
-                })
+                    },
+                )
             }
-            Place::After(after) => history.page(set, PageRange::After(after), limit).await,
+            Place::After(after) => {
+                history.page(set, audience, PageRange::After(after), limit).await
+            }
             Place::Before(before) => {
                 let (_, page) = tokio::try_join!(
-                    not_ahead(rest, set, before),
-                    history.page(set, PageRange::Before(before), limit)
+                    not_ahead(rest, set, audience, before),
+                    history.page(set, audience, PageRange::Before(before), limit)
                 )?;
                 Ok(page)
             }
@@ -100,11 +103,12 @@ pub(super) async fn page(
 async fn not_ahead(
     rest: &Deps,
     set: &ConversationSet,
+    audience: Audience,
     before: Position,
 ) -> Result<(), HistoryError> {
     if before > persisted(rest, set.tenant()) {
         let primary = ConversationSet::only(&set.primary());
-        rest.history.page(&primary, PageRange::After(before), 1).await?;
+        rest.history.page(&primary, audience, PageRange::After(before), 1).await?;
     }
     Ok(())
 }

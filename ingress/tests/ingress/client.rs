@@ -114,9 +114,20 @@ impl Ask {
         self.header("Content-Type", "application/json").header("Content-Length", length)
     }
 
+    /// Sends the request and reads nothing of the answer.
+    pub(crate) async fn begin(&self, node: &Node) -> TcpStream {
+        let mut stream = TcpStream::connect(node.address()).await.unwrap();
+        stream.write_all(&self.bytes()).await.unwrap();
+        stream
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        [self.head.as_slice(), b"\r\n", &self.body].concat()
+    }
+
     pub(crate) async fn send(&self, node: &Node) -> Answer {
         let mut stream = TcpStream::connect(node.address()).await.unwrap();
-        let request = [self.head.as_slice(), b"\r\n", &self.body].concat();
+        let request = self.bytes();
         let exchange = async {
             // The server may answer and close before it has read everything.
             let written = stream.write_all(&request).await;
@@ -179,6 +190,12 @@ impl Answer {
         assert_eq!(error["requestId"].as_str(), self.header("x-request-id"), "{body}");
         assert_eq!(error["retryAfterMs"].is_u64(), self.header("retry-after").is_some(), "{body}");
         error["code"].as_str().unwrap().to_owned()
+    }
+
+    /// Each value of a header that may be there several times.
+    pub(crate) fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        let values = self.headers.iter().filter(move |(found, _)| found == name);
+        values.map(|(_, value)| value.as_str())
     }
 
     /// What a browser would send back.

@@ -31,7 +31,8 @@ async fn two_tenants() -> (Node, tempfile::TempDir) {
     let file: PathBuf = folder.path().join("tenants.toml");
     let text = format!(
         "[[tenant]]\nname = \"shop\"\norigins = [\"{SHOP}\"]\n\
-         [[tenant]]\nname = \"other\"\norigins = [\"{OTHER}\"]\npublishable_key = \"pk_other\"\npublishable_key_required = true\n\
+         [[tenant]]\nname = \"other\"\norigins = [\"{OTHER}\"]\npublishable_key = \
+         \"pk_other\"\npublishable_key_required = true\n\
          [[tenant]]\nname = \"gone\"\norigins = [\"{SHOP}\"]\nsuspended = true\n"
     );
     std::fs::write(&file, text).unwrap();

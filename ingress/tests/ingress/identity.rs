@@ -1,11 +1,137 @@
 //! Who a visitor is: cookies, tokens, sessions; tenants and visitors apart from each other.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use parlor_common::{clock::Timestamp, id::ConversationId};
+use serde_json::Value;
 
 use crate::{
-    client::Ask,
+    client::{Answer, Ask},
     node::{Node, tenant},
 };
+
+/// A browser's cookies.
+#[derive(Default)]
+struct Jar(BTreeMap<String, String>);
+
+impl Jar {
+    /// As a browser does with `Set-Cookie`, the attributes but `Max-Age=0` not counted.
+    fn take(&mut self, answer: &Answer) {
+        for set in answer.headers("set-cookie") {
+            let (pair, attributes) = set.split_once("; ").unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            let expires = attributes.split("; ").any(|attribute| attribute == "Max-Age=0");
+            for attribute in ["Path=/", "HttpOnly", "SameSite=None", "Secure", "Partitioned"] {
+                assert!(attributes.split("; ").any(|found| found == attribute), "{set}");
+            }
+            match expires {
+                true => self.0.remove(name),
+                false => self.0.insert(name.to_owned(), value.to_owned()),
+            };
+        }
+    }
+
+    fn line(&self) -> String {
+        self.0.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// A browser of which two tabs have written at once, before it had a cookie; the conversation of
+/// the older one.
+async fn two_cold_tabs(node: &Node) -> (Jar, Value) {
+    let mut jar = Jar::default();
+    let first = Ask::say("first tab").send(node).await.expect(201);
+    node.clock.advance(Duration::from_millis(5));
+    let second = Ask::say("second tab").send(node).await.expect(201);
+    jar.take(&second);
+    jar.take(&first);
+    assert_eq!(jar.0.len(), 2);
+    let conversation = |answer: &Answer| answer.json()["message"]["conversationId"].clone();
+    assert_ne!(conversation(&first), conversation(&second));
+    (jar, conversation(&first))
+}
+
+#[tokio::test]
+async fn two_cold_tabs_end_in_one_visitor_with_one_cookie_and_one_history() {
+    let node = Node::start().await;
+    let (mut jar, conversation) = two_cold_tabs(&node).await;
+    // A GET shows both, and changes no cookie.
+    let page = Ask::messages().cookie(&jar.line()).send(&node).await.expect(200);
+    assert_eq!(page.texts(), ["first tab", "second tab"]);
+    assert_eq!(page.headers("set-cookie").count(), 0);
+    // A POST goes to the older one's conversation, and leaves one cookie.
+    let third = Ask::say("third").cookie(&jar.line()).send(&node).await.expect(201);
+    assert_eq!(third.json()["message"]["conversationId"], conversation);
+    let before = jar.0.clone();
+    jar.take(&third);
+    assert_eq!(jar.0.len(), 1);
+    assert!(jar.0.keys().all(|name| !before.contains_key(name)), "the name is fresh");
+    let page = Ask::messages().cookie(&jar.line()).send(&node).await.expect(200);
+    assert_eq!(page.texts(), ["first tab", "second tab", "third"]);
+    let fourth = Ask::say("fourth").cookie(&jar.line()).send(&node).await.expect(201);
+    assert_eq!(fourth.headers("set-cookie").count(), 0, "one cookie is not set again");
+    // With another tenant, too, they are one visitor.
+    let other = Ask::say("elsewhere").tenant("b").cookie(&jar.line()).send(&node).await.expect(201);
+    let page = Ask::messages().tenant("b").cookie(&jar.line()).send(&node).await.expect(200);
+    assert_eq!(page.texts(), ["elsewhere"]);
+    assert_eq!(other.headers("set-cookie").count(), 0);
+}
+
+#[tokio::test]
+async fn the_merged_visitor_outlives_the_log_and_a_restart() {
+    let node = Node::start().await;
+    let (mut jar, _) = two_cold_tabs(&node).await;
+    jar.take(&Ask::say("third").cookie(&jar.line()).send(&node).await.expect(201));
+    node.persist().await;
+    let node = node.restarted(|_| {}).await;
+    let page = Ask::messages().cookie(&jar.line()).send(&node).await.expect(200);
+    assert_eq!(page.texts(), ["first tab", "second tab", "third"]);
+}
+
+#[tokio::test]
+async fn both_tabs_answers_may_merge_at_once() {
+    let node = Node::start().await;
+    let (mut jar, conversation) = two_cold_tabs(&node).await;
+    let line = jar.line();
+    let (left, right) = (Ask::say("left").cookie(&line), Ask::say("right").cookie(&line));
+    let (left, right) = tokio::join!(left.send(&node), right.send(&node));
+    for answer in [&left, &right] {
+        assert_eq!(answer.json()["message"]["conversationId"], conversation);
+        jar.take(answer);
+    }
+    assert_eq!(jar.0.len(), 2, "each has set one, and they are alike");
+    let last = Ask::say("last").cookie(&jar.line()).send(&node).await.expect(201);
+    jar.take(&last);
+    assert_eq!((jar.0.len(), &last.json()["message"]["conversationId"]), (1, &conversation));
+    let page = Ask::messages().cookie(&jar.line()).send(&node).await.expect(200);
+    assert_eq!(page.texts().len(), 5);
+}
+
+#[tokio::test]
+async fn an_id_that_one_tab_sent_is_the_same_message_for_the_merged_visitor() {
+    let node = Node::start().await;
+    let mut jar = Jar::default();
+    jar.take(&Ask::say("older").send(&node).await.expect(201));
+    node.clock.advance(Duration::from_millis(5));
+    let sent = Ask::draft("once", "m-1").send(&node).await.expect(201);
+    jar.take(&sent);
+    let again = Ask::draft("once", "m-1").cookie(&jar.line()).send(&node).await.expect(200);
+    assert_eq!(again.json()["duplicate"], true);
+    assert_eq!(again.json()["message"], sent.json()["message"]);
+}
+
+#[tokio::test]
+async fn a_session_merges_cookies_and_a_token_beside_them_leaves_them_alone() {
+    let node = Node::start().await;
+    let (mut jar, conversation) = two_cold_tabs(&node).await;
+    let token = node.visitors.write(&node.visitors.issue());
+    let by_token = Ask::say("by token").bearer(&token).cookie(&jar.line());
+    assert_eq!(by_token.send(&node).await.expect(201).headers("set-cookie").count(), 0);
+    let session = Ask::session().cookie(&jar.line()).send(&node).await.expect(200);
+    assert_eq!(session.json()["conversationId"], conversation);
+    jar.take(&session);
+    assert_eq!(jar.0.len(), 1);
+}
 
 #[tokio::test]
 async fn a_page_view_creates_no_record_and_sets_no_cookie() {

@@ -202,7 +202,7 @@ impl Node {
         };
         let shard = Shard::ONLY;
         // A store that is down knows of no log that was lost; none of the tests has both.
-        let seen = store.highest(shard).await.unwrap_or_default();
+        let seen = store.watermark(shard).await.unwrap_or_default();
         let metrics = parlor_log::Metrics::new(&registry).unwrap();
         let embedded = SqliteLog::open(&folders.log, log, clock.ahead(0), seen, metrics).unwrap();
         let log = wrap(embedded.clone());
@@ -326,7 +326,7 @@ impl Node {
             let events: Vec<Event> = taken.iter().map(|delivery| decode(&delivery.entry)).collect();
             self.store.insert(&events).await.unwrap();
             for event in &events {
-                self.store.note(shard, event.position).await.unwrap();
+                self.store.raise_watermark(shard, event.position).await.unwrap();
             }
             deliveries.ack(&taken).await.unwrap();
         }

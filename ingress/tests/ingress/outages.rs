@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use parlor_auth::Role;
 use parlor_common::{
     conversation::ConversationKey,
-    event::Event,
+    event::{Audience, Event},
     id::{ClientMessageId, EventId},
     position::Position,
     random::Random,
     shard::Shard,
+    state::ConversationState,
     tenant::TenantId,
 };
 use parlor_store::{HistoryStore, InboxPage, Page, PageRange, StoreError};
@@ -32,7 +33,17 @@ impl HistoryStore for DownStore {
         down()
     }
 
-    async fn page(&self, _: &ConversationKey, _: PageRange, _: usize) -> Result<Page, StoreError> {
+    async fn page(
+        &self,
+        _: &ConversationKey,
+        _: Audience,
+        _: PageRange,
+        _: usize,
+    ) -> Result<Page, StoreError> {
+        down()
+    }
+
+    async fn state(&self, _: &ConversationKey) -> Result<ConversationState, StoreError> {
         down()
     }
 
@@ -44,11 +55,11 @@ impl HistoryStore for DownStore {
         down()
     }
 
-    async fn note(&self, _: Shard, _: Position) -> Result<(), StoreError> {
+    async fn raise_watermark(&self, _: Shard, _: Position) -> Result<(), StoreError> {
         down()
     }
 
-    async fn highest(&self, _: Shard) -> Result<Option<Position>, StoreError> {
+    async fn watermark(&self, _: Shard) -> Result<Option<Position>, StoreError> {
         down()
     }
 

@@ -31,20 +31,22 @@ use crate::{
 
 /// Stands for what only a cluster does to an append: the real log behind it, whose acknowledgements
 /// get lost for a tenant `mute`, and whose first acknowledgement is lost for a tenant `retried`, so
-/// that the log tries again by itself. Where it has several shards, they are all in the one log.
+/// that the log tries again by itself, and whose first acknowledgement of all is lost for a tenant
+/// `once`, whose append nobody tries again. Where it has several shards, they are all in the one log.
 #[derive(Debug)]
 struct FarLog {
     log: SqliteLog,
     shards: Shards,
+    lost: AtomicBool,
 }
 
 impl FarLog {
     fn of_one_shard(log: SqliteLog) -> Arc<dyn EventLog> {
-        Arc::new(Self { log, shards: Shards::ONE })
+        Arc::new(Self { log, shards: Shards::ONE, lost: AtomicBool::new(false) })
     }
 
     fn of_16_shards(log: SqliteLog) -> Arc<dyn EventLog> {
-        Arc::new(Self { log, shards: SIXTEEN })
+        Arc::new(Self { log, shards: SIXTEEN, lost: AtomicBool::new(false) })
     }
 }
 
@@ -68,6 +70,10 @@ impl EventLog for FarLog {
             "retried" => {
                 self.log.append(conversation, id, record.clone()).await?;
                 self.log.append(conversation, id, record).await
+            }
+            "once" if !self.lost.swap(true, Ordering::Relaxed) => {
+                self.log.append(conversation, id, record).await?;
+                std::future::pending().await
             }
             _ => self.log.append(conversation, id, record).await,
         }
@@ -105,6 +111,66 @@ async fn a_duplicate_that_only_the_logs_own_retry_caused_is_no_repeat() {
         Ask::draft("x", "m1").tenant("retried").cookie(&cookie).send(&node).await.expect(200);
     assert_eq!(again.json()["message"], first.json()["message"]);
     assert_eq!(Ask::messages().tenant("retried").cookie(&cookie).send(&node).await.texts(), ["x"]);
+}
+
+/// A visitor of tenant `once`, whose POST of `text` is in the log, and whose connection has ended
+/// before the answer.
+async fn cut_off(node: &Node, text: &str) -> String {
+    let token = node.visitors.write(&node.visitors.issue());
+    let start = node.end().await;
+    let connection = Ask::say(text).tenant("once").bearer(&token).begin(node).await;
+    while node.end().await == start {
+        tokio::task::yield_now().await;
+    }
+    drop(connection);
+    while node.metric("parlor_door_actions_total", Some("abandoned")) < 1.0 {
+        tokio::task::yield_now().await;
+    }
+    token
+}
+
+#[tokio::test]
+async fn a_post_that_the_browser_sends_again_by_itself_is_the_same_message() {
+    let node = Node::with(|setup| setup.wrap = FarLog::of_one_shard).await;
+    let token = cut_off(&node, "once").await;
+    let say = async |text: &str| Ask::say(text).tenant("once").bearer(&token).send(&node).await;
+    let again = say("once").await.expect(200);
+    assert_eq!(again.json()["duplicate"], true);
+    // Now that it has been answered, the same text is said anew, as often as it comes.
+    say("once").await.expect(201);
+    say("once").await.expect(201);
+    let page = Ask::messages().tenant("once").bearer(&token).send(&node).await;
+    assert_eq!(page.texts(), ["once"; 3]);
+}
+
+#[tokio::test]
+async fn a_text_that_was_given_back_though_the_log_has_it_is_the_same_message_when_it_comes_again()
+{
+    let node = Node::with(|setup| {
+        setup.wrap = FarLog::of_one_shard;
+        setup.door.append_within = Duration::from_millis(200);
+    })
+    .await;
+    let token = node.visitors.write(&node.visitors.issue());
+    let say = async || Ask::say("once").tenant("once").bearer(&token).send(&node).await;
+    assert_eq!(say().await.expect(503).problem(), "unavailable");
+    say().await.expect(200);
+    say().await.expect(201);
+    let page = Ask::messages().tenant("once").bearer(&token).send(&node).await;
+    assert_eq!(page.texts(), ["once"; 2]);
+}
+
+#[tokio::test]
+async fn what_is_said_later_or_otherwise_or_by_another_is_a_message_of_its_own() {
+    let node = Node::with(|setup| setup.wrap = FarLog::of_one_shard).await;
+    let token = cut_off(&node, "once").await;
+    Ask::say("other").tenant("once").bearer(&token).send(&node).await.expect(201);
+    let stranger = node.visitors.write(&node.visitors.issue());
+    Ask::say("once").tenant("once").bearer(&stranger).send(&node).await.expect(201);
+    node.clock.advance(Duration::from_millis(10_001));
+    Ask::say("once").tenant("once").bearer(&token).send(&node).await.expect(201);
+    let page = Ask::messages().tenant("once").bearer(&token).send(&node).await;
+    assert_eq!(page.texts(), ["once", "other", "once"]);
 }
 
 #[tokio::test]

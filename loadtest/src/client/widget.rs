@@ -1,5 +1,5 @@
-//! A tab with the seed's widget: frames without ids or answers, cookies, and its own way of coming
-//! back.
+//! A browser tab with the widget: it writes frames without ids and gets no answers, it is known by
+//! a cookie, and it comes back by a schedule of its own.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -12,12 +12,12 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Connected, Intent, Ready, Visitor, World, pen::Pen};
+use super::{Connected, Intent, Ready, Visitor, World, rest_writer::RestWriter};
 use crate::{
     backoff,
     frame::Frame,
     http::{Call, Http},
-    ledger::{Client, Sending, Way},
+    ledger::{Client, Sending, Transport},
     socket::{self, Socket},
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct Widget {
     pub(crate) client: Client,
     pub(crate) intents: mpsc::Receiver<Intent>,
     pub(crate) ready: Option<Ready>,
-    /// Which of the addresses it asks next.
+    /// The number of the address that it connects to next.
     pub(crate) at: usize,
 }
 
@@ -62,11 +62,11 @@ impl Widget {
                 tries = 0;
                 world.ledger.subscribed(self.client, true);
                 if let Some(ready) = self.ready.take() {
-                    // Whoever waited may have stopped waiting.
+                    // The stage may have given up waiting.
                     ready.send(()).ok();
                 }
                 let connected = world.connected(self.client, lost);
-                // What went wrong is seen as a lost connection, and counted there.
+                // Any error is a lost connection, and is counted as one.
                 if let Ok(End::Over) = self.connection(socket, losses).await {
                     return Connected::ends(connected);
                 }
@@ -80,10 +80,10 @@ impl Widget {
                 () = world.drain.draining() => return,
             }
         }
-        // It has given up until a reload, and goes on by POST.
+        // The widget gives its socket up until the page is loaded again, and writes by POST.
         world.scores.gone();
         let Self { client, intents, at, .. } = self;
-        Box::pin(Pen::of_page(world, client, intents, at).run()).await;
+        Box::pin(RestWriter::of_widget(world, client, intents, at).run()).await;
     }
 
     /// The upgrade; on a page load beside the GET of the history, as the page does both at once.
@@ -125,12 +125,16 @@ impl Widget {
                     match frame.context("silence")?.context("the connection ended")?? {
                         Message::Text(text) => self.said(&text)?,
                         Message::Close(_) => return Ok(End::Lost),
-                        Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                        Message::Binary(_)
+                        | Message::Ping(_)
+                        | Message::Pong(_)
+                        | Message::Frame(_) => {}
                     }
                 }
                 Some(intent) = self.intents.recv() => {
                     let frame = self.written(&intent, losses);
-                    timeout(DEADLINE, socket.send(Message::text(frame))).await.context("a frame could not be sent")??;
+                    timeout(DEADLINE, socket.send(Message::text(frame))).await.context("a frame \
+                        could not be sent")??;
                 }
             }
         }
@@ -150,12 +154,14 @@ impl Widget {
         let sending = Sending {
             author: self.client,
             conversation: self.visitor.conversation,
-            way: Way::Frame,
+            transport: Transport::Frame,
             session: losses,
             intended: intent.intended,
         };
         let text = self.world.ledger.texts().write(self.world.ledger.sends(sending));
         let timestamp = self.world.time.now().to_string();
-        json!({ "type": "message", "text": text, "tenantId": self.visitor.tenant, "timestamp": timestamp }).to_string()
+        let tenant = &self.visitor.tenant;
+        json!({ "type": "message", "text": text, "tenantId": tenant, "timestamp": timestamp })
+            .to_string()
     }
 }

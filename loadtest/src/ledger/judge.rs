@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use tokio::time::Instant;
 
 use super::{
-    Book, Client, Conversation, Draft, Entry, Fault, FaultKind, History, Outcome, Tag, Verdict,
-    Way, index, seen::Seen,
+    Book, Client, Conversation, Draft, Entry, Fault, FaultKind, History, Outcome, Tag, Transport,
+    Verdict, index, seen::Seen,
 };
 
 /// For each draft of a conversation, where it lies in history.
@@ -71,7 +71,7 @@ pub(super) fn judge(
 // === impl Judge ===
 
 impl Judge<'_> {
-    /// History by itself: nothing twice, nothing foreign, nothing that nobody sent.
+    /// Checks that history holds nothing twice, nothing foreign, and nothing that nobody sent.
     fn history(
         &mut self,
         conversation: Conversation,
@@ -125,7 +125,7 @@ impl Judge<'_> {
         places
     }
 
-    /// Everything accepted is in history.
+    /// Checks that history holds everything that was accepted.
     fn losses(&mut self, conversation: Conversation, drafts: &[Draft], places: &Places) {
         let present = ends(places.iter().map(Option::is_some));
         for (number, draft) in
@@ -133,8 +133,9 @@ impl Judge<'_> {
         {
             let Some(why) = self.promise(draft) else {
                 self.verdict.unknown_absent += u64::from(draft.outcome == Outcome::Unknown);
-                self.verdict.unanswered +=
-                    u64::from(draft.outcome == Outcome::Unknown && draft.way != Way::Frame);
+                self.verdict.unanswered += u64::from(
+                    draft.outcome == Outcome::Unknown && draft.transport != Transport::Frame,
+                );
                 continue;
             };
             let place = self.verdict.lost_at.note(number, present);
@@ -150,9 +151,8 @@ impl Judge<'_> {
         match draft.outcome {
             Outcome::Accepted(_) => Some("was accepted"),
             _ if draft.seen => Some("was shown to a client"),
-            // The seed's widget is told of a frame that could not be kept by the end of its socket,
-            // and by nothing else.
-            Outcome::Unknown if draft.way == Way::Frame => {
+            // The end of its socket, and nothing else, tells the widget that a frame was not kept.
+            Outcome::Unknown if draft.transport == Transport::Frame => {
                 let author = self.clients.get(draft.author.index())?;
                 (author.losses() == draft.session).then_some("was sent on a socket that lived on")
             }
@@ -160,7 +160,7 @@ impl Judge<'_> {
         }
     }
 
-    /// What one author sent through one session is in history in the order of sending.
+    /// Checks that history holds what one author sent through one session in the order of sending.
     fn authors(&mut self, conversation: Conversation, drafts: &[Draft], places: &Places) {
         let mut lasts: HashMap<(Client, u32), (usize, usize)> = HashMap::new();
         for (number, draft) in drafts.iter().enumerate() {
@@ -168,7 +168,7 @@ impl Judge<'_> {
                 Outcome::Accepted(_) => true,
                 // A request that was never answered may still be on its way when the next one is
                 // sent.
-                Outcome::Unknown => draft.way == Way::Frame,
+                Outcome::Unknown => draft.transport == Transport::Frame,
                 Outcome::Refused | Outcome::Failed => false,
             };
             let Some(place) = places[number].filter(|_| is_ordered) else { continue };
@@ -186,7 +186,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Everything in history was shown to whom it was promised.
+    /// Checks that every message in history was shown to every client that was promised it.
     fn listeners(&mut self, conversation: Conversation, drafts: &[Draft], places: &Places) {
         for (client, seen) in (0..).map(Client).zip(self.clients) {
             let is_widget = seen.is_widget_of(conversation);
@@ -205,7 +205,7 @@ impl Judge<'_> {
                 self.verdict.widgets_of += due.len() as u64;
                 self.verdict.widgets_shown +=
                     due.iter().filter(|&&number| has(number)).count() as u64;
-                // What it misses while it is away is in history, and its contract promises no more.
+                // History has what it misses while it is away, and its contract promises no more.
                 if !seen.is_unbroken_widget(conversation) {
                     continue;
                 }
@@ -228,7 +228,7 @@ impl Judge<'_> {
         }
     }
 
-    /// What each client was shown agrees with history's order.
+    /// Checks that each client was shown messages in history's order.
     fn orders(&mut self, histories: &HashMap<Conversation, Places>) {
         for seen in self.clients {
             let mut lasts: HashMap<Conversation, (u32, usize)> = HashMap::new();
@@ -255,7 +255,7 @@ impl Judge<'_> {
         }
     }
 
-    /// The database holds what history says, in the same order.
+    /// Checks that the database holds what history says, in the same order.
     fn rows(&mut self, entries: &[Entry], rows: &[Entry]) {
         let mut stored: HashMap<_, usize> = HashMap::new();
         for row in rows {
@@ -287,7 +287,7 @@ impl Judge<'_> {
     }
 }
 
-/// The first and the last that are there.
+/// The first and the last place at which something is there.
 fn ends(present: impl Iterator<Item = bool>) -> Option<(usize, usize)> {
     let mut there = present.enumerate().filter(|&(_, is)| is).map(|(place, _)| place);
     let first = there.next()?;

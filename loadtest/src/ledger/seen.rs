@@ -59,7 +59,7 @@ impl Seen {
         self.losses
     }
 
-    /// Notes a showing; tells what is wrong with it.
+    /// Notes that a draft was shown; returns what is wrong with that.
     pub(super) fn shown(
         &mut self,
         own: Client,
@@ -77,8 +77,8 @@ impl Seen {
         let is_widget = matches!(self.expects, Expects::Widget(_));
         match last {
             None => self.order.push(tag),
-            // The seed's widget cannot say what it has: what the lost connection was shown may come
-            // again, no older.
+            // The widget cannot tell what it has, so that the new connection may be shown again
+            // what the lost one was shown, and nothing older.
             Some(connection) if is_widget && connection + 1 == self.losses => {
                 self.repeats += 1;
                 return None;

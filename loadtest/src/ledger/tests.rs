@@ -66,13 +66,13 @@ impl Run {
         run
     }
 
-    fn sent(&self, author: Client, conversation: Conversation, way: Way) -> Tag {
+    fn sent(&self, author: Client, conversation: Conversation, transport: Transport) -> Tag {
         let intended = Instant::now();
-        self.ledger.sends(Sending { author, conversation, way, session: 0, intended })
+        self.ledger.sends(Sending { author, conversation, transport, session: 0, intended })
     }
 
     fn accepted(&self, author: Client, conversation: Conversation) -> Tag {
-        let tag = self.sent(author, conversation, Way::Identified);
+        let tag = self.sent(author, conversation, Transport::Identified);
         self.ledger.answered(tag, Outcome::Accepted(Some(entry(tag).id)));
         tag
     }
@@ -152,7 +152,7 @@ fn what_was_accepted_and_is_not_in_history_is_lost_and_where_is_told() {
 fn what_was_shown_was_accepted_and_is_lost_without_an_answer_too() {
     let run = Run::new();
     run.show_all(None);
-    let tag = run.sent(run.author, ONE, Way::Identified);
+    let tag = run.sent(run.author, ONE, Transport::Identified);
     assert!(run.judge().is_clean(), "an unknown draft may be absent");
     assert_eq!(run.judge().unanswered, 1);
     for client in [run.author, run.tab, run.agent, run.widget] {
@@ -165,7 +165,7 @@ fn what_was_shown_was_accepted_and_is_lost_without_an_answer_too() {
 fn a_widgets_frame_may_be_absent_only_where_its_socket_ended() {
     let run = Run::new();
     run.show_all(None);
-    run.sent(run.widget, ONE, Way::Frame);
+    run.sent(run.widget, ONE, Transport::Frame);
     assert_says(&run.fault(), FaultKind::Lost, &["draft 5", "on a socket that lived on"]);
     run.ledger.lost(run.widget);
     let verdict = run.judge();
@@ -177,7 +177,7 @@ fn a_widgets_frame_may_be_absent_only_where_its_socket_ended() {
 fn an_unknown_or_failed_draft_may_be_there_but_never_twice() {
     for outcome in [Outcome::Unknown, Outcome::Failed] {
         let mut run = Run::new();
-        let tag = run.sent(run.author, ONE, Way::Identified);
+        let tag = run.sent(run.author, ONE, Transport::Identified);
         run.ledger.answered(tag, outcome);
         run.tags.push(tag);
         run.entries().push(entry(tag));
@@ -195,7 +195,7 @@ fn an_unknown_or_failed_draft_may_be_there_but_never_twice() {
 #[test]
 fn what_was_refused_must_not_be_there() {
     let mut run = Run::new();
-    let tag = run.sent(run.author, ONE, Way::Identified);
+    let tag = run.sent(run.author, ONE, Transport::Identified);
     run.ledger.answered(tag, Outcome::Refused);
     run.tags.push(tag);
     run.show_all(None);
@@ -300,7 +300,7 @@ fn a_widget_may_see_again_what_its_lost_connection_saw_and_nothing_older() {
 #[test]
 fn a_widget_is_never_shown_what_it_sent() {
     let mut run = Run::new();
-    let tag = run.sent(run.widget, ONE, Way::Frame);
+    let tag = run.sent(run.widget, ONE, Transport::Frame);
     run.entries().push(entry(tag));
     for client in [run.author, run.tab, run.agent] {
         run.show(client, &[tag]);

@@ -90,7 +90,7 @@ pub(crate) struct Verdict {
     /// Drafts without an answer that are in history, and that are not.
     pub(crate) unknown_present: u64,
     pub(crate) unknown_absent: u64,
-    /// Of the latter, those that should have been answered: all but frames of the seed's widget.
+    /// Of the latter, those that should have been answered: all but frames of the widget.
     pub(crate) unanswered: u64,
     /// Messages of others that widgets were shown live, of those they could have been.
     pub(crate) widgets_shown: u64,

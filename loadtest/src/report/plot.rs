@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::page::escape;
+use super::html::escape;
 
 /// One plot.
 #[derive(Debug)]
@@ -52,7 +52,8 @@ impl Plot<'_> {
         let label = escape(self.title);
         let _infallible = write!(
             svg,
-            "</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">"
+            "</figcaption><svg viewBox=\"0 0 {WIDTH} \
+             {HEIGHT}\" role=\"img\" aria-label=\"{label}\">"
         );
         for step in 0..=4 {
             let value = top * f64::from(step) / 4.0;
@@ -77,7 +78,9 @@ impl Plot<'_> {
             let at = x(time.clamp(first, first + span));
             let _infallible = write!(
                 svg,
-                "<line class=\"mark\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"><title>{}</title></line>",
+                "<line \
+                 class=\"mark\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{:.1}\">\
+                 <title>{}</title></line>",
                 HEIGHT - BOTTOM,
                 escape(what)
             );

@@ -117,11 +117,20 @@ impl Liar {
                             Lie::Cut if self.is_time() => return,
                             Lie::Swap if self.is_time() => { held = Some(frame); Ok(()) }
                             Lie::Repeat if self.is_time() => {
-                                async { client.send(frame.clone()).await?; client.send(frame).await }.await
+                                async {
+                                    client.send(frame.clone()).await?;
+                                    client.send(frame).await
+                                }
+                                .await
                             }
                             Lie::Foreign => {
                                 let lie = foreign.filter(|_| self.is_time());
-                                let lying = async { if let Some(lie) = lie { client.send(lie).await } else { Ok(()) } };
+                                let lying = async {
+                                    match lie {
+                                        Some(lie) => client.send(lie).await,
+                                        None => Ok(()),
+                                    }
+                                };
                                 let lied = lying.await;
                                 if lied.is_ok() { client.send(frame).await } else { lied }
                             }
@@ -168,5 +177,6 @@ impl Liar {
 }
 
 fn is_message(frame: &Message) -> bool {
-    matches!(frame, Message::Text(text) if text.contains(r#""type":"message""#) || text.contains(r#""type": "message""#))
+    let Message::Text(text) = frame else { return false };
+    text.contains(r#""type":"message""#) || text.contains(r#""type": "message""#)
 }

@@ -14,10 +14,10 @@ pub trait Sink: Debug + Send + Sync + 'static {
     /// Keeps these events of `shard`. All of a batch are handed in, of every kind: those that the
     /// sink does not want it skips, and they count as kept.
     ///
-    /// After `Ok` they are acknowledged and do not come again, so it **must** have made durable what
-    /// must be. It **must** take the same events again, alone or among others, in any order: they
-    /// come again after an error, and after an acknowledgement that got lost. It **must** answer
-    /// within a time of its own.
+    /// After `Ok` they are acknowledged and do not come again, so it **must** have made durable
+    /// what must be. It **must** take the same events again, alone or among others, in any order:
+    /// they come again after an error, and after an acknowledgement that got lost. It **must**
+    /// answer within a time of its own.
     ///
     /// # Errors
     /// [`SinkError::Later`]: try again. [`SinkError::Never`]: each is tried by itself, and what is

@@ -214,7 +214,8 @@ mod tests {
     fn a_refusal_tells_whether_it_is_worth_trying_again() {
         let refused = |code: u32, description: &str| {
             answer(&format!(
-                r#"{{"error":{{"code":400,"err_code":{code},"description":"{description}"}},"stream":"CHAT_00_1","seq":0}}"#
+                r#"{{"error":{{"code":400,"err_code":{code},"description":"{description}"}},
+                    "stream":"CHAT_00_1","seq":0}}"#
             ))
         };
         for (code, description) in [

@@ -127,8 +127,10 @@ pub(super) fn durable_sentences(
     must(
         sync == SYNC_ALWAYS || settings.allow_unsynced,
         format!(
-            "whether its servers fsync every message is noted as {sync:?}: a power cut would lose what was accepted. Set \
-             sync_interval: always and provision with the servers' monitoring addresses, or set nats.allow_unsynced"
+            "whether its servers fsync every message is noted as {sync:?}: a power cut would lose \
+             what was accepted. Set \
+             sync_interval: always and provision with the servers' monitoring addresses, or set \
+             nats.allow_unsynced"
         ),
     );
     wrong
@@ -195,8 +197,10 @@ mod tests {
 
     fn stream() -> serde_json::Value {
         json!({
-            "name": "CHAT_00_1", "subjects": ["chat.00.*.*"], "retention": "limits", "discard": "new", "storage": "file",
-            "max_bytes": 1_000_000, "max_age": 0, "max_msgs": -1, "max_msgs_per_subject": -1, "num_replicas": 3,
+            "name": "CHAT_00_1", "subjects": ["chat.00.*.*"], "retention": "limits",
+            "discard": "new", "storage": "file",
+            "max_bytes": 1_000_000, "max_age": 0, "max_msgs": -1, "max_msgs_per_subject": -1,
+            "num_replicas": 3,
             "duplicate_window": 120_000_000_000_i64, "allow_direct": true,
             "metadata": {"parlor.sync": "always", "parlor.shards": "16", "_nats.ver": "2.14.5"}
         })
@@ -242,7 +246,8 @@ mod tests {
     #[test]
     fn a_group_that_would_skip_or_forget_is_refused() {
         let group = json!({
-            "name": "persister", "durable_name": "persister", "deliver_policy": "all", "ack_policy": "explicit",
+            "name": "persister", "durable_name": "persister", "deliver_policy": "all",
+            "ack_policy": "explicit",
             "ack_wait": 5, "max_deliver": -1, "max_ack_pending": 5
         });
         let wrong =

@@ -34,7 +34,8 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// The shortest time that a pull for the rest of a batch lasts; the server's timers are no finer.
 const MIN_LINGER: Duration = Duration::from_millis(5);
 
-/// After this many calls in a row that found nothing the server is asked whether there is something.
+/// After this many calls in a row that found nothing the server is asked whether there is
+/// something.
 const EMPTY_CALLS: u32 = 5;
 
 /// The longest reason that is kept, in characters.
@@ -269,7 +270,8 @@ impl JetStreamDeliveries {
             return Ok(());
         }
         self.log.shared.metrics.stalls.inc();
-        warn!(shard = %self.stream.shard, backlog = consumer.num_pending, "the group's consumer delivers nothing");
+        warn!(shard = %self.stream.shard, backlog = consumer.num_pending, "the group's consumer \
+            delivers nothing");
         self.log.shared.api.step_down(&self.stream.name, &self.group).await;
         Err(LogError::Unavailable(
             "the group's consumer delivers nothing although there is something".to_owned(),
@@ -321,7 +323,8 @@ impl JetStreamDeliveries {
 
     async fn dead_letter_foreign(&self, token: &str) -> Result<(), LogError> {
         let sequence = AckReply::parse(token).map(|reply| reply.sequence);
-        error!(shard = %self.stream.shard, sequence, "a message under a foreign subject is a dead letter");
+        error!(shard = %self.stream.shard, sequence, "a message under a foreign subject is a dead \
+            letter");
         // It stays in the stream too: who looks for it finds it by its sequence.
         self.keep_dead_letter(None, token, "its subject is no conversation's", Bytes::new()).await
     }

@@ -48,7 +48,8 @@ impl Metrics {
         )?;
         let unanswered = by_connection(
             "parlor_jetstream_unanswered_total",
-            "Requests whose answer did not come in time; a request that is tried again counts each time.",
+            "Requests whose answer did not come in time; a request that is tried again counts each \
+             time.",
         )?;
         let waiting = prometheus::IntGaugeVec::new(
             Opts::new("parlor_jetstream_waiting_requests", "Requests that wait for their answer."),
@@ -69,15 +70,18 @@ impl Metrics {
             )?,
             append_retries: counter(
                 "parlor_jetstream_append_retries_total",
-                "Publishes that were repeated under the same id, for want of an answer or of a leader.",
+                "Publishes that were repeated under the same id, for want of an answer or of a \
+                 leader.",
             )?,
             tail_renewals: counter(
                 "parlor_jetstream_tail_renewals_total",
-                "Tails that were made again after a miss: a lost message, a missing heartbeat, a lost connection.",
+                "Tails that were made again after a miss: a lost message, a missing heartbeat, a \
+                 lost connection.",
             )?,
             leader_reads: counter(
                 "parlor_jetstream_leader_reads_total",
-                "Messages that were asked of the stream's leader, since a replica did not have them yet.",
+                "Messages that were asked of the stream's leader, since a replica did not have \
+                 them yet.",
             )?,
             stalls: counter(
                 "parlor_jetstream_stalls_total",

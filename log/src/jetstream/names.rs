@@ -15,7 +15,8 @@ use crate::Filter;
 /// | a shard's stream | `CHAT_07_3` | `ns_CHAT_07_3` |
 /// | an event's subject | `chat.07.<tenant>.<conversation>` | `ns.chat.07.…` |
 /// | what a moved-aside stream listens to | `old.3.chat.07.*.*` | `ns.old.3.chat.07.*.*` |
-/// | the stream of the dead letters, its subjects | `DEAD_LETTERS`, `dead_letters.07.…` | `ns_DEAD_LETTERS`, `ns.dead_letters.07.…` |
+/// | the stream of the dead letters | `DEAD_LETTERS` | `ns_DEAD_LETTERS` |
+/// | a dead letter's subject | `dead_letters.07.…` | `ns.dead_letters.07.…` |
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     stream_prefix: String,

@@ -109,7 +109,8 @@ pub async fn provision(
 /// Why a stream is refused whose end lies before what the store has noted.
 pub(super) fn behind_sentence(stream: &StreamRef, end: Position, seen: Position) -> String {
     format!(
-        "stream {} ends at {end}, and the store has seen {seen} of shard {}: it was restored or made anew, and would give \
+        "stream {} ends at {end}, and the store has seen {seen} of shard {}: it was restored or \
+         made anew, and would give \
          positions a second time. Provision with renew to keep it aside and begin a new epoch",
         stream.name, stream.shard
     )
@@ -230,7 +231,8 @@ impl Run<'_> {
         let config = StreamConfig { subjects: vec![aside.clone()], ..info.config };
         self.update(&config).await?;
         self.report.changes.push(format!(
-            "stream {} is kept aside under {aside}; {unstored} of its entries were not acknowledged by {PERSISTER}",
+            "stream {} is kept aside under {aside}; {unstored} of its entries were not \
+             acknowledged by {PERSISTER}",
             current.name
         ));
         Ok(next()?)
@@ -403,7 +405,8 @@ fn refusal(what: &str, failure: ApiFailure) -> LogError {
         }
         ApiFailure::Refused(error) if error.err_code == ApiError::NO_ROOM => {
             LogError::Rejected(format!(
-                "{what}: the max_bytes of all streams together do not fit the servers' max_file_store ({})",
+                "{what}: the max_bytes of all streams together do not fit the servers' \
+                 max_file_store ({})",
                 error.description
             ))
         }

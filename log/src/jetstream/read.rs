@@ -137,8 +137,8 @@ impl Reading<'_> {
     }
 
     /// One batch from whoever answers, which may be a replica that has not got everything yet. A
-    /// batch that ends early is whole as far as it goes: a replica has what it has without holes and
-    /// hands it out in order, and each answer tells which one came before it.
+    /// batch that ends early is whole as far as it goes: a replica has what it has without holes
+    /// and hands it out in order, and each answer tells which one came before it.
     async fn ask_replica(&mut self) -> Result<(), LogError> {
         let batch = (self.limit - self.entries.len()).min(BATCH);
         let request = MessageRequest {

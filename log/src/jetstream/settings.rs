@@ -12,7 +12,7 @@ use crate::LogError;
 #[serde(deny_unknown_fields)]
 pub struct JetStreamSettings {
     /// `nats.urls`: the servers, as `nats://host:port` or `tls://host:port`. All of them: none is
-    /// discovered. Default `nats://127.0.0.1:4222`.
+    /// discovered.
     pub urls: Vec<String>,
     /// `nats.user`: the user to log in as; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,28 +36,26 @@ pub struct JetStreamSettings {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub namespace: String,
     /// `nats.shards`: how many shards the log has. Tenants find theirs by it, so it never changes.
-    /// Default 16.
     pub shards: NonZeroU16,
-    /// `nats.replicas`: how many servers keep each event, 1 to 5. Default 3.
+    /// `nats.replicas`: how many servers keep each event, 1 to 5.
     pub replicas: u8,
     /// `nats.allow_unsynced`: runs on servers that do not fsync every message, and loses what was
-    /// accepted in a power cut. Default false.
+    /// accepted in a power cut.
     #[serde(default)]
     pub allow_unsynced: bool,
     /// `nats.append_deadline`: how long an append is tried, elections included; 12 s at most, since
-    /// identity counts on it. Default 12 s.
+    /// identity counts on it.
     #[serde(with = "duration")]
     pub append_deadline: Duration,
-    /// `nats.appends_in_flight`: the most appends that wait for the servers at once. Default 4096.
+    /// `nats.appends_in_flight`: the most appends that wait for the servers at once.
     pub appends_in_flight: usize,
-    /// `nats.request_timeout`: how long one question to the servers may take. Default 2 s.
+    /// `nats.request_timeout`: how long one question to the servers may take.
     #[serde(with = "duration")]
     pub request_timeout: Duration,
-    /// `nats.read_deadline`: how long a page may take. Default 4 s.
+    /// `nats.read_deadline`: how long a page may take.
     #[serde(with = "duration")]
     pub read_deadline: Duration,
     /// `nats.renewal_deadline`: how long a tail tries to go on after a miss, elections included.
-    /// Default 15 s.
     #[serde(with = "duration")]
     pub renewal_deadline: Duration,
 }
@@ -96,7 +94,8 @@ impl JetStreamSettings {
             .any(|wait| *wait < least)
         {
             return refuse(
-                "nats.request_timeout, nats.read_deadline and nats.renewal_deadline must be 100ms or more",
+                "nats.request_timeout, nats.read_deadline and nats.renewal_deadline must be 100ms \
+                 or more",
             );
         }
         let ways = [self.user.is_some(), self.nkey.is_some(), self.credentials.is_some()];
@@ -112,23 +111,7 @@ impl JetStreamSettings {
 
 impl Default for JetStreamSettings {
     fn default() -> Self {
-        Self {
-            urls: vec!["nats://127.0.0.1:4222".to_owned()],
-            user: None,
-            password: None,
-            nkey: None,
-            credentials: None,
-            ca_file: None,
-            namespace: String::new(),
-            shards: NonZeroU16::new(16).unwrap_or(NonZeroU16::MIN),
-            replicas: 3,
-            allow_unsynced: false,
-            append_deadline: Self::MAX_APPEND_DEADLINE,
-            appends_in_flight: 4096,
-            request_timeout: Duration::from_secs(2),
-            read_deadline: Duration::from_secs(4),
-            renewal_deadline: Duration::from_secs(15),
-        }
+        parlor_common::settings::defaults("nats")
     }
 }
 

@@ -159,7 +159,8 @@ impl Tail for JetStreamTail {
                     match entry {
                         Some(entry) => return Ok(entry),
                         None => {
-                            debug!(shard = %self.stream.shard, sequence, "a foreign message is skipped")
+                            debug!(shard = %self.stream.shard, sequence, "a foreign message is \
+                                skipped")
                         }
                     }
                 }

@@ -3,7 +3,7 @@
 //! ```text
 //! waiting ──take──► in flight ──ack──► acknowledged
 //!                    ▲      │
-//!                    └ due ─┘   the acknowledgement wait is over: taken again, by whoever asks first
+//!                    └ due ─┘   the acknowledgement wait is over: it is taken again
 //! ```
 //! After a restart nothing is in flight, so everything unacknowledged is delivered at once, with
 //! attempts counted anew.

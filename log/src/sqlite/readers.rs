@@ -116,9 +116,13 @@ impl<'a> Snapshot<'a> {
                     .0
                     .prepare_cached(
                         "SELECT position, tenant, conversation, stored_at, record FROM entries
-                     WHERE tenant = ?1 AND conversation = ?2 AND position > ?3 ORDER BY position LIMIT ?4",
+                     WHERE tenant = ?1 AND conversation = ?2 AND position > ?3 ORDER BY position \
+                     LIMIT ?4",
                     )?
-                    .query_map((key.tenant.as_str(), key.id.as_bytes(), after.as_i64(), limit), entry)?
+                    .query_map(
+                        (key.tenant.as_str(), key.id.as_bytes(), after.as_i64(), limit),
+                        entry,
+                    )?
                     .collect(),
                 Filter::Tenant(tenant) => self
                     .0

@@ -38,7 +38,8 @@ pub enum OpenError {
     #[error("{} is not an embedded log of Parlor", .0.display())]
     Foreign(PathBuf),
     /// A later version wrote it.
-    #[error("{} has layout {found}, which is newer than this program's layout {LAYOUT}", path.display())]
+    #[error("{} has layout {found}, which is newer than this program's layout \
+        {LAYOUT}", path.display())]
     Newer {
         /// The file.
         path: PathBuf,

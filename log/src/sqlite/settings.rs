@@ -12,17 +12,16 @@ use crate::PERSISTER;
 #[serde(deny_unknown_fields)]
 pub struct SqliteLogSettings {
     /// `embedded.log.max_bytes`: what the file may hold, its indexes included; beyond that nothing
-    /// is accepted until something is old enough to be forgotten. Default 1 GiB.
+    /// is accepted until something is old enough to be forgotten.
     pub max_bytes: u64,
-    /// `embedded.log.max_age`: how long an event is kept that the store has. Default 7 d.
+    /// `embedded.log.max_age`: how long an event is kept that the store has.
     #[serde(with = "duration")]
     pub max_age: Duration,
     /// `embedded.log.ack_wait`: how long a delivery may stay unacknowledged before it comes again.
-    /// Default 5 s.
     #[serde(with = "duration")]
     pub ack_wait: Duration,
-    /// `embedded.log.groups`: the groups of consumers; [`PERSISTER`] is always among them. A new one
-    /// begins with the oldest entry. Default `["persister"]`.
+    /// `embedded.log.groups`: the groups of consumers; [`PERSISTER`] is always among them. A new
+    /// one begins with the oldest entry.
     pub groups: Vec<String>,
 }
 

@@ -105,7 +105,8 @@ fn a_page_is_found_by_an_index_and_not_by_looking_at_everything() {
         ("entries_by_tenant (tenant=? AND rowid>?)", "tenant = 'a'"),
     ] {
         let query = format!(
-            "EXPLAIN QUERY PLAN SELECT * FROM entries WHERE {filter} AND position > 1 ORDER BY position"
+            "EXPLAIN QUERY PLAN SELECT * FROM entries WHERE {filter} AND position > 1 ORDER BY \
+             position"
         );
         let plan: Vec<String> = connection
             .prepare(&query)

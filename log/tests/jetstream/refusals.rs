@@ -51,9 +51,10 @@ async fn each_thing_a_stream_does_not_honour_is_named() {
     }
     connect(&single.settings).await.unwrap();
     let one = parlor_log::jetstream::JetStreamSettings { replicas: 3, ..single.settings.clone() };
-    assert!(
-        matches!(connect(&one).await, Err(LogError::Rejected(sentence)) if sentence.contains("replicas"))
-    );
+    assert!(matches!(
+        connect(&one).await,
+        Err(LogError::Rejected(sentence)) if sentence.contains("replicas")
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -102,7 +102,8 @@ fn acknowledgement(line: &str) -> Option<(Position, EventId, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "it is the child of what_was_acknowledged_before_a_kill_is_there_in_order, and runs until it is killed"]
+#[ignore = "it is the child of what_was_acknowledged_before_a_kill_is_there_in_order, and runs \
+    until it is killed"]
 async fn appends_until_it_is_killed() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let log: Arc<dyn EventLog> = Arc::new(open(&PathBuf::from(folder)));

@@ -109,11 +109,11 @@ impl Running {
         let families = self.registry.gather();
         let family =
             families.iter().find(|family| family.name() == "parlor_consumer_events_total").unwrap();
-        let of = |metric: &&prometheus::proto::Metric| {
+        let metric = family.get_metric().iter().find(|metric| {
             let labels: Vec<_> = metric.get_label().iter().map(|label| label.value()).collect();
             labels == [group, outcome]
-        };
-        family.get_metric().iter().find(of).unwrap().get_counter().get_value()
+        });
+        metric.unwrap().get_counter().get_value()
     }
 
     async fn stop(self) {

@@ -4,7 +4,8 @@
 use std::{fs, path::Path};
 
 use parlor_common::{
-    conversation::ConversationKey, id::EventId, metrics::Registry, position::Position,
+    conversation::ConversationKey, event::Audience, id::EventId, metrics::Registry,
+    position::Position,
 };
 use parlor_store::{CqlSettings, CqlStore, HistoryStore, Metrics, PageRange};
 use tempfile::TempDir;
@@ -78,7 +79,10 @@ impl Installation {
         };
         let store =
             CqlStore::connect(&settings, Metrics::new(&Registry::new()).unwrap()).await.unwrap();
-        let page = store.page(conversation, PageRange::Before(Position::MAX), 1000).await.unwrap();
+        let page = store
+            .page(conversation, Audience::Agents, PageRange::Before(Position::MAX), 1000)
+            .await
+            .unwrap();
         page.events.iter().map(|event| event.record.id).collect()
     }
 }

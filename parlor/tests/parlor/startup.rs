@@ -47,6 +47,25 @@ fn an_unknown_setting_is_refused_by_name() {
 }
 
 #[test]
+fn what_kubernetes_says_of_a_service_called_parlor_is_no_setting() {
+    let links = [
+        ("PARLOR_SERVICE_HOST", "10.96.0.7"),
+        ("PARLOR_SERVICE_PORT", "8080"),
+        ("PARLOR_SERVICE_PORT_HTTP", "8080"),
+        ("PARLOR_PORT", "tcp://10.96.0.7:8080"),
+        ("PARLOR_PORT_8080_TCP", "tcp://10.96.0.7:8080"),
+        ("PARLOR_PORT_8080_TCP_PROTO", "tcp"),
+        ("PARLOR_PORT_8080_TCP_PORT", "8080"),
+        ("PARLOR_PORT_8080_TCP_ADDR", "10.96.0.7"),
+    ];
+    let mut variables = links.map(|(name, value)| (name, value.to_owned())).to_vec();
+    let ended = run(here().path(), &["config"], &variables);
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    variables.push(("PARLOR_PROT", "tcp://10.96.0.7:8080".to_owned()));
+    assert_refused(&run(here().path(), &["config"], &variables), 64, &["prot"]);
+}
+
+#[test]
 fn a_setting_of_the_wrong_kind_is_refused_by_name() {
     let ended =
         run(here().path(), &["config"], &[("PARLOR_PERSISTER__BATCH_AGE", "soon".to_owned())]);

@@ -20,10 +20,11 @@ use scylla::{
 
 use super::{
     CqlSettings,
+    error::unavailable,
     plan::{Bound, Write, plan},
     statements::Statements,
 };
-use crate::{Metrics, StoreError, row::Row};
+use crate::{Metrics, StoreError, row::Kept};
 
 /// Connections to each node. A pool per shard, the driver's default, is one connection alone on
 /// Cassandra.
@@ -60,10 +61,10 @@ impl Connection {
         Ok(Self { statements, metrics, session, request_timeout, in_flight, bound })
     }
 
-    /// Writes the rows, with a bounded number of statements at once. The first failure ends it, at
-    /// the latest a request timeout after the last statement that succeeded.
-    pub(super) async fn insert(&self, rows: &[Row]) -> Result<(), StoreError> {
-        let mut batches = plan(rows, self.bound).into_iter();
+    /// Writes what is kept, with a bounded number of statements at once. The first failure ends it,
+    /// at the latest a request timeout after the last statement that succeeded.
+    pub(super) async fn insert(&self, kept: &Kept) -> Result<(), StoreError> {
+        let mut batches = plan(kept, self.bound).into_iter();
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < self.in_flight
@@ -177,10 +178,4 @@ pub(super) async fn open(
             settings.nodes
         ))),
     }
-}
-
-/// Whatever the database says, the same statement may succeed later: a message is never given up
-/// because of it.
-pub(super) fn unavailable(error: impl std::fmt::Display) -> StoreError {
-    StoreError::Unavailable(error.to_string())
 }

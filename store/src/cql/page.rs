@@ -6,7 +6,12 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use parlor_common::{conversation::ConversationKey, event::Event, id::EventId, position::Position};
+use parlor_common::{
+    conversation::ConversationKey,
+    event::{Audience, Event},
+    id::EventId,
+    position::Position,
+};
 
 use super::{BUCKET_BITS, as_limit, bucket_of, connection::Connection};
 use crate::{Page, PageRange, StoreError, row};
@@ -26,10 +31,11 @@ const ROWS: usize = 1_000;
 pub(super) async fn page(
     connection: &Connection,
     conversation: &ConversationKey,
+    audience: Audience,
     range: PageRange,
     limit: usize,
 ) -> Result<Page, StoreError> {
-    let walk = Walk { connection, conversation, range };
+    let walk = Walk { connection, conversation, audience, range };
     let mut events = walk.collect(limit.saturating_add(1)).await?;
     let more = events.len() > limit;
     events.truncate(limit);
@@ -58,6 +64,7 @@ pub(super) async fn find(
 struct Walk<'a> {
     connection: &'a Connection,
     conversation: &'a ConversationKey,
+    audience: Audience,
     range: PageRange,
 }
 
@@ -110,8 +117,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The first `wanted` events of a bucket on the way. A row that is skipped makes room for the
-    /// next one.
+    /// The first `wanted` events of a bucket on the way. A row that is skipped, or not this
+    /// audience's, makes room for the next one.
     async fn bucket(self, bucket: i64, wanted: usize) -> Result<Vec<Event>, StoreError> {
         let (tenant, key) = self.key();
         let statements = &self.connection.statements;
@@ -128,9 +135,9 @@ impl Walk<'_> {
                 .await?;
             let (count, last) =
                 (rows.len(), rows.last().map(|&(position, _): &MessageRow| position));
-            events.extend(
-                rows.into_iter().filter_map(|row| decode(self.connection, self.conversation, row)),
-            );
+            let kept =
+                rows.into_iter().filter_map(|row| decode(self.connection, self.conversation, row));
+            events.extend(kept.filter(|event| event.record.body.in_timeline(self.audience)));
             match last {
                 Some(last) if count >= limit && events.len() < wanted => bound = last,
                 _ => return Ok(events),

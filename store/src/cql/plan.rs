@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use parlor_common::{
-    conversation::ConversationKey, id::ConversationId, position::Position, tenant::TenantId,
+    conversation::ConversationKey, id::ConversationId, position::Position, state::Reader,
+    tenant::TenantId,
 };
 use scylla::{
     errors::SerializationError,
@@ -16,7 +17,7 @@ use scylla::{
 };
 
 use super::bucket_of;
-use crate::row::{Row, sender_text};
+use crate::row::{Kept, Row, sender_text};
 
 /// How much one batch may hold.
 #[derive(Clone, Copy, Debug)]
@@ -25,45 +26,70 @@ pub(super) struct Bound {
     pub(super) bytes: usize,
 }
 
-/// One upsert. Its last bound value is its write timestamp: the position of the event it comes
-/// from.
+/// One upsert. One of its bound values is its write timestamp: the position of the event it comes
+/// from, or a mark's own.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Write<'a> {
     Message(&'a Row),
-    Bucket { conversation: &'a ConversationKey, bucket: i64, position: Position },
+    Bucket {
+        conversation: &'a ConversationKey,
+        bucket: i64,
+        position: Position,
+    },
     EventId(&'a Row),
-    Conversation(&'a Row),
-    Inbox { tenant: &'a TenantId, day: i64, conversation: ConversationId, position: Position },
-    Day { tenant: &'a TenantId, day: i64, position: Position },
+    /// The row, and what the inbox shows of it.
+    Conversation(&'a Row, &'a str),
+    Delivered {
+        conversation: &'a ConversationKey,
+        reader: Reader,
+        up_to: Position,
+    },
+    Inbox {
+        tenant: &'a TenantId,
+        day: i64,
+        conversation: ConversationId,
+        position: Position,
+    },
+    Day {
+        tenant: &'a TenantId,
+        day: i64,
+        position: Position,
+    },
 }
 
 /// What a conversation's own partitions get.
+#[derive(Default)]
 struct Conversation<'a> {
     buckets: BTreeMap<i64, Position>,
     rows: Vec<&'a Row>,
+    delivered: BTreeMap<Reader, Position>,
 }
 
 /// Batches that may run in any order and at once. The writes of a batch have the same partition
 /// key: those of `conversation_buckets`, `event_ids` and `conversations` share theirs and so go
 /// together.
 ///
-/// Of a conversation, a day and a bucket only the last event is written, and a conversation's last
-/// visitor-authored one: what else would be written loses against these.
-pub(super) fn plan(rows: &[Row], bound: Bound) -> Vec<Vec<Write<'_>>> {
+/// Of a conversation, a day, a bucket and a reader only the last event is written, and a
+/// conversation's last visitor-authored one: what else would be written loses against these.
+pub(super) fn plan(kept: &Kept, bound: Bound) -> Vec<Vec<Write<'_>>> {
     let mut messages: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let mut conversations: BTreeMap<_, Conversation<'_>> = BTreeMap::new();
     let mut inbox: BTreeMap<_, BTreeMap<ConversationId, Position>> = BTreeMap::new();
     let mut days: BTreeMap<_, BTreeMap<i64, Position>> = BTreeMap::new();
-    for row in rows {
+    for row in &kept.rows {
         let (key, day, bucket) = (&row.conversation, row.at.day(), bucket_of(row.position));
         messages.entry((key, bucket)).or_default().push(Write::Message(row));
-        let conversation = conversations
-            .entry(key)
-            .or_insert_with(|| Conversation { buckets: BTreeMap::new(), rows: Vec::new() });
+        let conversation = conversations.entry(key).or_default();
         conversation.rows.push(row);
         raise(&mut conversation.buckets, bucket, row.position);
-        raise(inbox.entry((&key.tenant, day)).or_default(), key.id, row.position);
-        raise(days.entry(&key.tenant).or_default(), day, row.position);
+        if row.preview.is_some() {
+            raise(inbox.entry((&key.tenant, day)).or_default(), key.id, row.position);
+            raise(days.entry(&key.tenant).or_default(), day, row.position);
+        }
+    }
+    for mark in &kept.marks {
+        let conversation = conversations.entry(&mark.conversation).or_default();
+        raise(&mut conversation.delivered, mark.reader, mark.up_to);
     }
     let mut batches = Vec::new();
     for writes in messages.into_values() {
@@ -115,15 +141,23 @@ fn split<'a>(
 impl<'a> Conversation<'a> {
     fn writes(&self, conversation: &'a ConversationKey) -> Vec<Write<'a>> {
         let bucket = |(&bucket, &position)| Write::Bucket { conversation, bucket, position };
-        let last = self.rows.iter().copied().max_by_key(|row| row.position);
-        let visitors = self.rows.iter().copied().filter(|row| row.visitor.is_some());
-        let last_of_visitor = visitors.max_by_key(|row| row.position);
-        let only_last = last.map(|row| row.position) == last_of_visitor.map(|row| row.position);
+        let delivered = |(&reader, &up_to)| Write::Delivered { conversation, reader, up_to };
+        let active = || self.rows.iter().filter_map(|&row| Some((row, row.preview.as_deref()?)));
+        let last = active().max_by_key(|(row, _)| row.position);
+        let visitors = active().filter(|(row, _)| row.visitor.is_some());
+        let last_of_visitor = visitors.max_by_key(|(row, _)| row.position);
+        let position = |(row, _): (&Row, &str)| row.position;
+        let only_last = last.map(position) == last_of_visitor.map(position);
         let mut writes: Vec<_> = self.buckets.iter().map(bucket).collect();
         writes.extend(self.rows.iter().copied().map(Write::EventId));
         writes.extend(
-            last_of_visitor.filter(|_| !only_last).into_iter().chain(last).map(Write::Conversation),
+            last_of_visitor
+                .filter(|_| !only_last)
+                .into_iter()
+                .chain(last)
+                .map(|(row, preview)| Write::Conversation(row, preview)),
         );
+        writes.extend(self.delivered.iter().map(delivered));
         writes
     }
 }
@@ -137,8 +171,12 @@ impl Write<'_> {
         NAMES
             + match self {
                 Self::Message(row) => row.record.len(),
-                Self::Conversation(row) => row.preview.len(),
-                Self::Bucket { .. } | Self::EventId(_) | Self::Inbox { .. } | Self::Day { .. } => 0,
+                Self::Conversation(_, preview) => preview.len(),
+                Self::Bucket { .. }
+                | Self::EventId(_)
+                | Self::Delivered { .. }
+                | Self::Inbox { .. }
+                | Self::Day { .. } => 0,
             }
     }
 }
@@ -167,10 +205,9 @@ impl SerializeRow for Write<'_> {
                 let (position, id) = (row.position.as_i64(), &row.id.as_bytes()[..]);
                 (tenant, conversation, id, position, position).serialize(context, writer)
             }
-            Self::Conversation(row) => {
+            Self::Conversation(row, preview) => {
                 let (tenant, conversation) = key(&row.conversation);
-                let (position, at, preview) =
-                    (row.position.as_i64(), row.at.as_millis(), row.preview.as_str());
+                let (position, at) = (row.position.as_i64(), row.at.as_millis());
                 // Unset leaves the column alone; a null would delete the visitor whom an earlier
                 // message named.
                 let visitor = MaybeUnset::from_option(
@@ -179,6 +216,11 @@ impl SerializeRow for Write<'_> {
                 let sender = sender_text(row.sender);
                 (tenant, conversation, position, at, preview, sender, visitor, position)
                     .serialize(context, writer)
+            }
+            Self::Delivered { conversation, reader, up_to } => {
+                let (tenant, conversation) = key(conversation);
+                let up_to = up_to.as_i64();
+                (up_to, reader.as_str(), up_to, tenant, conversation).serialize(context, writer)
             }
             Self::Inbox { tenant, day, conversation, position } => {
                 let (conversation, position) = (&conversation.as_bytes()[..], position.as_i64());
@@ -211,6 +253,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::row::Mark;
 
     const BOUND: Bound = Bound { rows: 100, bytes: 40_960 };
 
@@ -228,9 +271,25 @@ mod tests {
             id: EventId::from_bytes([0; 16]),
             record: Bytes::from(vec![0; bytes]),
             at: Timestamp::from_millis(0),
-            preview: String::new(),
+            preview: Some(String::new()),
             sender: Sender::User,
             visitor: Some(VisitorId::from_bytes([1; 16])),
+        }
+    }
+
+    fn mark(conversation: u8, reader: Reader, up_to: u64) -> Mark {
+        let Row { conversation, .. } = row(conversation, 1, 0);
+        Mark { conversation, reader, up_to: at(up_to) }
+    }
+
+    #[test]
+    fn a_row_that_is_no_activity_is_in_no_inbox() {
+        let rows = vec![Row { preview: None, ..row(1, 1, 10) }];
+        for write in plan(&Kept { rows, marks: Vec::new() }, BOUND).into_iter().flatten() {
+            assert!(
+                matches!(write, Write::Message(_) | Write::Bucket { .. } | Write::EventId(_)),
+                "{write:?}"
+            );
         }
     }
 
@@ -240,8 +299,10 @@ mod tests {
             Write::Message(row) => {
                 format!("message {} {}", row.conversation, bucket_of(row.position))
             }
-            Write::Bucket { conversation, .. } => conversation.to_string(),
-            Write::EventId(row) | Write::Conversation(row) => row.conversation.to_string(),
+            Write::Bucket { conversation, .. } | Write::Delivered { conversation, .. } => {
+                conversation.to_string()
+            }
+            Write::EventId(row) | Write::Conversation(row, _) => row.conversation.to_string(),
             Write::Inbox { tenant, day, .. } => format!("inbox {tenant} {day}"),
             Write::Day { tenant, .. } => format!("days {tenant}"),
         }
@@ -252,7 +313,9 @@ mod tests {
         let sizes = [100, 33_000, 39_000, 50_000];
         let rows: Vec<Row> =
             (1..=2_000).map(|n| row((n % 7) as u8, n << 12, sizes[(n % 4) as usize])).collect();
-        for batch in plan(&rows, BOUND) {
+        let marks = (1..=500).map(|n| mark((n % 7) as u8, Reader::ALL[(n % 2) as usize], n));
+        let kept = Kept { rows, marks: marks.collect() };
+        for batch in plan(&kept, BOUND) {
             assert!(batch.iter().all(|write| partition(write) == partition(&batch[0])));
             assert!(batch.len() <= 100);
             let bytes: usize = batch.iter().map(Write::size).sum();
@@ -267,7 +330,9 @@ mod tests {
             row.visitor = None;
         }
         rows.reverse();
-        let writes: Vec<Write<'_>> = plan(&rows, BOUND).into_iter().flatten().collect();
+        let marks = [3, 9, 5].map(|up_to| mark(1, Reader::Agent, up_to)).to_vec();
+        let kept = Kept { rows, marks };
+        let writes: Vec<Write<'_>> = plan(&kept, BOUND).into_iter().flatten().collect();
         let count =
             |wanted: fn(&Write<'_>) -> bool| writes.iter().filter(|write| wanted(write)).count();
         assert_eq!(count(|write| matches!(write, Write::Message(_))), 250);
@@ -287,15 +352,20 @@ mod tests {
         let last: Vec<_> = writes
             .iter()
             .filter_map(|write| match write {
-                Write::Conversation(row) => Some(row.position),
+                Write::Conversation(row, _) => Some(row.position),
                 Write::Message(_)
                 | Write::EventId(_)
                 | Write::Bucket { .. }
+                | Write::Delivered { .. }
                 | Write::Inbox { .. }
                 | Write::Day { .. } => None,
             })
             .collect();
         assert_eq!(last, [at(200), at(250)], "the last a visitor wrote, and the last");
-        assert_eq!(writes.len(), 250 + 250 + 3 + 2);
+        assert_eq!(
+            count(|write| matches!(write, Write::Delivered { up_to, .. } if *up_to == at(9))),
+            1
+        );
+        assert_eq!(writes.len(), 250 + 250 + 3 + 2 + 1);
     }
 }

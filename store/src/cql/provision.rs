@@ -8,16 +8,13 @@ use scylla::{
 };
 use tracing::info;
 
-use super::{
-    CqlSettings,
-    connection::{open, unavailable},
-};
+use super::{CqlSettings, connection::open, error::unavailable};
 use crate::StoreError;
 
 /// One DDL file; a statement ends with a semicolon at the end of a line.
 const SCHEMA: &str = include_str!("schema.cql");
 /// The version of that file.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 /// DDL waits for every node to agree; a statement of it may take seconds.
 const DDL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Two that provision at once can disturb each other on Cassandra; what one of them made, the other
@@ -49,7 +46,8 @@ pub(super) async fn provision(settings: &CqlSettings) -> Result<(), StoreError> 
     // With the version as its write timestamp, so that of two that provision at once the later
     // version stays.
     let written = format!(
-        "INSERT INTO {keyspace}.schema_version (part, version) VALUES ('store', {VERSION}) USING TIMESTAMP {VERSION}"
+        "INSERT INTO {keyspace}.schema_version (part, version) VALUES ('store', {VERSION}) USING \
+         TIMESTAMP {VERSION}"
     );
     apply(&session, &written).await?;
     info!(keyspace, datacenter, replication_factor, "the store's schema is there");
@@ -72,7 +70,8 @@ pub(super) async fn check(settings: &CqlSettings, session: &Session) -> Result<(
 
 fn other_version(keyspace: &str, found: i32) -> StoreError {
     StoreError::Rejected(format!(
-        "the keyspace {keyspace} was provisioned by another version of Parlor: its schema is {found}, this version \
+        "the keyspace {keyspace} was provisioned by another version of Parlor: its schema is \
+         {found}, this version \
          knows {VERSION}"
     ))
 }
@@ -104,7 +103,8 @@ fn datacenter(settings: &CqlSettings, session: &Session) -> Result<String, Store
     match (found.pop_first(), found.len()) {
         (Some(only), 0) if !only.contains('\'') => Ok(only),
         (Some(first), _) => Err(StoreError::Rejected(format!(
-            "the cluster has the datacenters {first} and {found:?}: name the one to keep the data in, cql.datacenter"
+            "the cluster has the datacenters {first} and {found:?}: name the one to keep the data \
+             in, cql.datacenter"
         ))),
         (None, _) => Err(StoreError::Rejected(
             "the cluster does not tell its datacenter: name it, cql.datacenter".to_owned(),
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn the_tenant_leads_every_partition_key_of_what_is_a_tenants() {
         for statement in statements(SCHEMA) {
-            let of_installation = ["EXISTS shards", "EXISTS schema_version"]
+            let of_installation = ["EXISTS watermarks", "EXISTS schema_version"]
                 .iter()
                 .any(|name| statement.contains(name));
             assert_eq!(statement.contains("PRIMARY KEY ((tenant"), !of_installation, "{statement}");

@@ -11,10 +11,9 @@ use crate::StoreError;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CqlSettings {
-    /// `cql.nodes`: `host:port` of some of the nodes; the others are told by these. Default
-    /// `127.0.0.1:9042`.
+    /// `cql.nodes`: `host:port` of some of the nodes; the others are told by these.
     pub nodes: Vec<String>,
-    /// `cql.keyspace`: a lower-case letter, then up to 47 of `[a-z0-9_]`. Default `parlor`.
+    /// `cql.keyspace`: a lower-case letter, then up to 47 of `[a-z0-9_]`.
     pub keyspace: String,
     /// `cql.user`: the role to log in as; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,20 +25,17 @@ pub struct CqlSettings {
     /// there is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datacenter: Option<String>,
-    /// `cql.replication_factor`: copies of every row, for a keyspace that is made. Default 3.
+    /// `cql.replication_factor`: copies of every row, for a keyspace that is made.
     pub replication_factor: u16,
     /// `cql.request_timeout`: how long one statement of a write, and a whole read, may take.
-    /// Default 3 s.
     #[serde(with = "duration")]
     pub request_timeout: Duration,
     /// `cql.in_flight`: the most statements of one insert, or of one read, that run at once.
-    /// Default 64.
     pub in_flight: usize,
-    /// `cql.batch_rows`: the most rows of a batch, 100 at most. Default 100.
+    /// `cql.batch_rows`: the most rows of a batch, 100 at most.
     pub batch_rows: usize,
     /// `cql.batch_bytes`: the most bytes of a batch. Cassandra fails a batch of 50 KiB (its
-    /// `batch_size_fail_threshold`), and 40 KiB leave room for what it counts besides. Default
-    /// 40960.
+    /// `batch_size_fail_threshold`), and 40 KiB leave room for what it counts besides.
     pub batch_bytes: usize,
 }
 
@@ -82,7 +78,8 @@ impl CqlSettings {
             || !(1..=49_152).contains(&self.batch_bytes)
         {
             return refuse(
-                "cql.in_flight must be 1 or more, cql.batch_rows 1 to 100, cql.batch_bytes 1 to 49152",
+                "cql.in_flight must be 1 or more, cql.batch_rows 1 to 100, cql.batch_bytes 1 to \
+                 49152",
             );
         }
         Ok(())
@@ -91,18 +88,7 @@ impl CqlSettings {
 
 impl Default for CqlSettings {
     fn default() -> Self {
-        Self {
-            nodes: vec!["127.0.0.1:9042".to_owned()],
-            keyspace: "parlor".to_owned(),
-            user: None,
-            password: None,
-            datacenter: None,
-            replication_factor: 3,
-            request_timeout: Duration::from_secs(3),
-            in_flight: 64,
-            batch_rows: 100,
-            batch_bytes: 40_960,
-        }
+        parlor_common::settings::defaults("cql")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use scylla::{client::session::Session, statement::prepared::PreparedStatement};
 
-use super::{connection::unavailable, plan::Write};
+use super::{error::unavailable, plan::Write};
 use crate::StoreError;
 
 /// Every statement, each marked idempotent: a repeat with the same write timestamp changes nothing.
@@ -12,9 +12,10 @@ pub(super) struct Statements {
     bucket: PreparedStatement,
     event_id: PreparedStatement,
     conversation: PreparedStatement,
+    delivered: PreparedStatement,
     inbox: PreparedStatement,
     day: PreparedStatement,
-    pub(super) note: PreparedStatement,
+    pub(super) raise_watermark: PreparedStatement,
     pub(super) messages_before: PreparedStatement,
     pub(super) messages_after: PreparedStatement,
     pub(super) message_at: PreparedStatement,
@@ -22,9 +23,10 @@ pub(super) struct Statements {
     pub(super) buckets_up: PreparedStatement,
     pub(super) position_of: PreparedStatement,
     pub(super) conversation_row: PreparedStatement,
+    pub(super) delivered_marks: PreparedStatement,
     pub(super) inbox_rows: PreparedStatement,
     pub(super) inbox_days: PreparedStatement,
-    pub(super) highest: PreparedStatement,
+    pub(super) watermark: PreparedStatement,
     pub(super) version: PreparedStatement,
 }
 
@@ -55,17 +57,30 @@ impl Statements {
             )
             .await?,
             conversation: prepare(
-                "INSERT INTO {}.conversations (tenant, conversation, position, at, preview, sender, visitor)
+                "INSERT INTO {}.conversations (tenant, conversation, position, at, preview, \
+                 sender, visitor)
                  VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
             )
             .await?,
-            inbox: prepare(
-                "INSERT INTO {}.inbox (tenant, day, conversation, position) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
+            delivered: prepare(
+                "UPDATE {}.conversations USING TIMESTAMP ? SET delivered[?] = ?
+                 WHERE tenant = ? AND conversation = ?",
             )
             .await?,
-            day: prepare("INSERT INTO {}.inbox_days (tenant, day, position) VALUES (?, ?, ?) USING TIMESTAMP ?")
-                .await?,
-            note: prepare("INSERT INTO {}.shards (shard, position) VALUES (?, ?) USING TIMESTAMP ?").await?,
+            inbox: prepare(
+                "INSERT INTO {}.inbox (tenant, day, conversation, position) VALUES (?, ?, ?, ?) \
+                 USING TIMESTAMP ?",
+            )
+            .await?,
+            day: prepare(
+                "INSERT INTO {}.inbox_days (tenant, day, position) VALUES (?, ?, ?) USING \
+                TIMESTAMP ?",
+            )
+            .await?,
+            raise_watermark: prepare(
+                "INSERT INTO {}.watermarks (shard, position) VALUES (?, ?) USING TIMESTAMP ?",
+            )
+            .await?,
             messages_before: prepare(
                 "SELECT position, record FROM {}.messages
                  WHERE tenant = ? AND conversation = ? AND bucket = ? AND position < ?
@@ -84,17 +99,20 @@ impl Statements {
             )
             .await?,
             buckets_down: prepare(
-                "SELECT bucket FROM {}.conversation_buckets WHERE tenant = ? AND conversation = ? AND bucket <= ?
+                "SELECT bucket FROM {}.conversation_buckets WHERE tenant = ? AND conversation = ? \
+                 AND bucket <= ?
                  ORDER BY bucket DESC LIMIT ?",
             )
             .await?,
             buckets_up: prepare(
-                "SELECT bucket FROM {}.conversation_buckets WHERE tenant = ? AND conversation = ? AND bucket >= ?
+                "SELECT bucket FROM {}.conversation_buckets WHERE tenant = ? AND conversation = ? \
+                 AND bucket >= ?
                  ORDER BY bucket ASC LIMIT ?",
             )
             .await?,
             position_of: prepare(
-                "SELECT position FROM {}.event_ids WHERE tenant = ? AND conversation = ? AND event_id = ? LIMIT 1",
+                "SELECT position FROM {}.event_ids WHERE tenant = ? AND conversation = ? AND \
+                 event_id = ? LIMIT 1",
             )
             .await?,
             conversation_row: prepare(
@@ -102,13 +120,21 @@ impl Statements {
                  WHERE tenant = ? AND conversation = ?",
             )
             .await?,
+            delivered_marks: prepare(
+                "SELECT delivered FROM {}.conversations WHERE tenant = ? AND conversation = ?",
+            )
+            .await?,
             inbox_rows: prepare(
                 "SELECT conversation, position FROM {}.inbox
                  WHERE tenant = ? AND day = ? AND conversation > ? LIMIT ?",
             )
             .await?,
-            inbox_days: prepare("SELECT day, position FROM {}.inbox_days WHERE tenant = ? LIMIT ?").await?,
-            highest: prepare("SELECT position FROM {}.shards WHERE shard = ?").await?,
+            inbox_days: prepare(
+                "SELECT day, position FROM {}.inbox_days WHERE tenant = ? LIMIT \
+                ?",
+            )
+            .await?,
+            watermark: prepare("SELECT position FROM {}.watermarks WHERE shard = ?").await?,
             version: prepare("SELECT version FROM {}.schema_version WHERE part = 'store'").await?,
         })
     }
@@ -119,7 +145,8 @@ impl Statements {
             Write::Message(_) => &self.message,
             Write::Bucket { .. } => &self.bucket,
             Write::EventId(_) => &self.event_id,
-            Write::Conversation(_) => &self.conversation,
+            Write::Conversation(..) => &self.conversation,
+            Write::Delivered { .. } => &self.delivered,
             Write::Inbox { .. } => &self.inbox,
             Write::Day { .. } => &self.day,
         }

@@ -31,7 +31,8 @@ impl Bench {
         static PROVISIONED: OnceCell<CqlSettings> = OnceCell::const_new();
         let provision = || async {
             let node = std::env::var("PARLOR_TEST_CQL").expect(
-                "PARLOR_TEST_CQL must name a CQL server, host:port: `scripts/servers up cql` starts one, \
+                "PARLOR_TEST_CQL must name a CQL server, host:port: `scripts/servers up cql` \
+                 starts one, \
                  `scripts/servers env` tells its address",
             );
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
@@ -99,7 +100,7 @@ impl Bench {
     async fn newest(&self, limit: usize) -> (Vec<u64>, bool) {
         let page = self
             .store
-            .page(&self.conversation, PageRange::Before(Position::MAX), limit)
+            .page(&self.conversation, Audience::Visitor, PageRange::Before(Position::MAX), limit)
             .await
             .unwrap();
         (page.events.iter().map(|event| event.position.sequence()).collect(), page.more)
@@ -167,8 +168,11 @@ async fn a_conversation_whose_own_row_is_ahead_of_its_day_is_listed_where_it_is(
     .await;
     assert_eq!(t.inbox().await, [(9, "ahead".to_owned())]);
     // A row that a delete left without its position is not there.
-    t.cql(&format!("DELETE position FROM {{}}.conversations WHERE tenant = '{tenant}' AND conversation = 0x{id}"))
-        .await;
+    t.cql(&format!(
+        "DELETE position FROM {{}}.conversations WHERE tenant = '{tenant}' AND \
+        conversation = 0x{id}"
+    ))
+    .await;
     assert_eq!(t.inbox().await, []);
 }
 
@@ -179,13 +183,13 @@ async fn a_keyspace_of_another_version_is_refused_with_a_sentence() {
         CqlSettings { keyspace: format!("{}_later", t.settings.keyspace), ..t.settings.clone() };
     CqlStore::provision(&settings).await.unwrap();
     let later =
-        format!("UPDATE {}.schema_version SET version = 2 WHERE part = 'store'", settings.keyspace);
+        format!("UPDATE {}.schema_version SET version = 3 WHERE part = 'store'", settings.keyspace);
     t.cql(&later).await;
     for refused in [
         CqlStore::connect(&settings, Metrics::unregistered()).await.map(drop),
         CqlStore::provision(&settings).await,
     ] {
         let Err(StoreError::Rejected(sentence)) = refused else { panic!("{refused:?}") };
-        assert!(sentence.contains("its schema is 2, this version knows 1"), "{sentence}");
+        assert!(sentence.contains("its schema is 3, this version knows 2"), "{sentence}");
     }
 }

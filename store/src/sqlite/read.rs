@@ -5,10 +5,11 @@ use bytes::Bytes;
 use parlor_common::{
     clock::Timestamp,
     conversation::ConversationKey,
-    event::Event,
+    event::{Audience, Event},
     id::{ConversationId, EventId, VisitorId},
     position::Position,
     shard::Shard,
+    state::{ConversationState, Reader, StateChange},
     tenant::TenantId,
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -27,11 +28,14 @@ const FIND: &str = "\
 const INBOX: &str = "\
     SELECT conversation, position, at, preview, sender, visitor FROM conversations
     WHERE tenant = ? AND position < ? ORDER BY position DESC";
-const HIGHEST: &str = "SELECT position FROM shards WHERE shard = ?";
+const DELIVERED: &str = "\
+    SELECT up_to FROM delivered WHERE tenant = ? AND conversation = ? AND reader = ?";
+const WATERMARK: &str = "SELECT position FROM watermarks WHERE shard = ?";
 
 pub(super) fn page(
     connection: &Connection,
     conversation: &ConversationKey,
+    audience: Audience,
     range: PageRange,
     limit: usize,
     metrics: &Metrics,
@@ -49,6 +53,9 @@ pub(super) fn page(
     let mut page = Page { events: Vec::new(), more: false };
     while let Some(row) = rows.next()? {
         let Some(event) = event(conversation, row, metrics)? else { continue };
+        if !event.record.body.in_timeline(audience) {
+            continue;
+        }
         if page.events.len() == limit {
             page.more = true;
             break;
@@ -77,6 +84,22 @@ pub(super) fn find(
     }
 }
 
+pub(super) fn state(
+    connection: &Connection,
+    conversation: &ConversationKey,
+) -> rusqlite::Result<ConversationState> {
+    let mut state = ConversationState::default();
+    let mut delivered = connection.prepare_cached(DELIVERED)?;
+    for reader in Reader::ALL {
+        let (tenant, id) = (conversation.tenant.as_str(), conversation.id.as_bytes());
+        let found = delivered.query_row(params![tenant, id, reader.as_str()], |row| row.get(0));
+        if let Some(up_to) = found.optional()?.and_then(Position::from_i64) {
+            state.apply(StateChange::Delivered { reader, up_to });
+        }
+    }
+    Ok(state)
+}
+
 pub(super) fn inbox(
     connection: &Connection,
     tenant: &TenantId,
@@ -101,9 +124,12 @@ pub(super) fn inbox(
     Ok(page)
 }
 
-pub(super) fn highest(connection: &Connection, shard: Shard) -> rusqlite::Result<Option<Position>> {
+pub(super) fn watermark(
+    connection: &Connection,
+    shard: Shard,
+) -> rusqlite::Result<Option<Position>> {
     let found: Option<i64> = connection
-        .prepare_cached(HIGHEST)?
+        .prepare_cached(WATERMARK)?
         .query_row(params![shard.number()], |row| row.get(0))
         .optional()?;
     Ok(found.and_then(Position::from_i64))

@@ -1,6 +1,6 @@
--- The embedded store, version 1. Positions are numbers that rise within a tenant; ids are their 16 bytes.
+-- The embedded store, version 2. Positions are numbers that rise within a tenant; ids are their 16 bytes.
 
--- Every message; `record` is the bytes that the log has.
+-- Every event of a timeline; `record` is the bytes that the log has.
 CREATE TABLE messages (
     tenant TEXT NOT NULL,
     conversation BLOB NOT NULL,
@@ -27,8 +27,17 @@ CREATE TABLE conversations (
 
 CREATE INDEX inbox ON conversations (tenant, position);
 
--- The highest position seen of each shard of the log.
-CREATE TABLE shards (
+-- How far each reader's clients have received a conversation; the position only rises.
+CREATE TABLE delivered (
+    tenant TEXT NOT NULL,
+    conversation BLOB NOT NULL,
+    reader TEXT NOT NULL,
+    up_to INTEGER NOT NULL,
+    PRIMARY KEY (tenant, conversation, reader)
+) STRICT, WITHOUT ROWID;
+
+-- The highest position of each shard of the log that was kept or told.
+CREATE TABLE watermarks (
     shard INTEGER PRIMARY KEY,
     position INTEGER NOT NULL
 ) STRICT;

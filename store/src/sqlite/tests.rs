@@ -56,7 +56,7 @@ async fn a_file_of_a_later_version_is_refused_with_a_sentence() {
         .pragma_update(None, "user_version", VERSION + 1)
         .unwrap();
     let sentence = refusal(&folder).await;
-    assert!(sentence.contains("its schema is 2, this version knows 1"), "{sentence}");
+    assert!(sentence.contains("its schema is 3, this version knows 2"), "{sentence}");
 }
 
 #[tokio::test]
@@ -79,7 +79,10 @@ async fn a_record_that_cannot_be_read_is_skipped_and_counted() {
     let file = Connection::open(folder.path().join(FILE)).unwrap();
     file.execute("UPDATE messages SET record = x'7b' WHERE position = ?", [at(2).as_i64()])
         .unwrap();
-    let page = store.page(&conversation(), PageRange::Before(Position::MAX), 2).await.unwrap();
+    let page = store
+        .page(&conversation(), Audience::Visitor, PageRange::Before(Position::MAX), 2)
+        .await
+        .unwrap();
     let positions: Vec<_> = page.events.iter().map(|event| event.position).collect();
     assert_eq!((positions, page.more), (vec![at(1), at(3)], false), "the next one takes its place");
     assert!(store.find(&conversation(), &event(2).record.id).await.unwrap().is_none());
@@ -98,7 +101,7 @@ async fn a_write_that_fails_keeps_nothing_and_works_again_afterwards() {
     assert!(matches!(store.insert(&[event(1), event(2)]).await, Err(StoreError::Unavailable(_))));
     assert!(
         store
-            .page(&conversation(), PageRange::Before(Position::MAX), 2)
+            .page(&conversation(), Audience::Visitor, PageRange::Before(Position::MAX), 2)
             .await
             .unwrap()
             .events
@@ -108,7 +111,7 @@ async fn a_write_that_fails_keeps_nothing_and_works_again_afterwards() {
     store.insert(&[event(1), event(2)]).await.unwrap();
     assert_eq!(
         store
-            .page(&conversation(), PageRange::Before(Position::MAX), 2)
+            .page(&conversation(), Audience::Visitor, PageRange::Before(Position::MAX), 2)
             .await
             .unwrap()
             .events

@@ -37,7 +37,8 @@ async fn harness() -> Harness {
 /// Settings of a keyspace of this run that is not there yet.
 fn settings(purpose: &str) -> CqlSettings {
     let node = std::env::var("PARLOR_TEST_CQL").expect(
-        "PARLOR_TEST_CQL must name a CQL server, host:port: `scripts/servers up cql` starts one, `scripts/servers env` \
+        "PARLOR_TEST_CQL must name a CQL server, host:port: `scripts/servers up cql` starts one, \
+         `scripts/servers env` \
          tells its address",
     );
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();

@@ -4,7 +4,11 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future;
-use parlor_common::{event::Event, position::Position, shard::Shard};
+use parlor_common::{
+    event::{Audience, Event},
+    position::Position,
+    shard::Shard,
+};
 use parlor_store::{CqlSettings, CqlStore, HistoryStore, PageRange, StoreError};
 
 use parlor_testbed::network::{Network, Proxy};
@@ -41,14 +45,16 @@ impl Outage {
     /// Asks for everything, and holds that each call fails in time.
     async fn every_call_fails_in_time(&self, events: &[Event]) {
         let (store, conversation) = (&self.broken.store, self.broken.conversation(1));
+        let page = |range| store.page(&conversation, Audience::Visitor, range, 50);
         let calls = [
             ("insert", in_time(store.insert(events)).await),
-            ("page before", in_time(store.page(&conversation, PageRange::Before(at(5)), 50)).await),
-            ("page after", in_time(store.page(&conversation, PageRange::After(at(5)), 50)).await),
+            ("page before", in_time(page(PageRange::Before(at(5)))).await),
+            ("page after", in_time(page(PageRange::After(at(5)))).await),
+            ("state", in_time(store.state(&conversation)).await),
             ("find", in_time(store.find(&conversation, &events[0].record.id)).await),
             ("inbox", in_time(store.inbox(&self.broken.tenant, Position::MAX, 50)).await),
-            ("note", in_time(store.note(Shard::new(1), at(1))).await),
-            ("highest", in_time(store.highest(Shard::new(1))).await),
+            ("raise_watermark", in_time(store.raise_watermark(Shard::new(1), at(1))).await),
+            ("watermark", in_time(store.watermark(Shard::new(1))).await),
             ("ping", in_time(store.ping()).await),
         ];
         for (name, (outcome, took)) in calls {
@@ -108,7 +114,11 @@ async fn writes_that_are_applied_and_not_answered_may_be_repeated() {
     outage.proxy.turn(Network::AnswersHeld);
     outage.every_call_fails_in_time(&events).await;
     let newest = PageRange::Before(Position::MAX);
-    let applied = outage.direct.page(&outage.broken.conversation(1), newest, 50).await.unwrap();
+    let applied = outage
+        .direct
+        .page(&outage.broken.conversation(1), Audience::Visitor, newest, 50)
+        .await
+        .unwrap();
     assert_eq!(sequences(&applied), [1, 2, 3], "the proxy was to let requests pass");
     outage.all_is_well_again(&events).await;
 }
@@ -121,8 +131,14 @@ async fn a_silent_database_holds_nobody_up() {
     // Equal reads share a query, and none waits for another's timeout and then for its own. Asked
     // first, before the connections are known to be dead.
     let conversation = outage.broken.conversation(1);
-    let read =
-        || in_time(outage.broken.store.page(&conversation, PageRange::Before(Position::MAX), 50));
+    let read = || {
+        in_time(outage.broken.store.page(
+            &conversation,
+            Audience::Visitor,
+            PageRange::Before(Position::MAX),
+            50,
+        ))
+    };
     for (outcome, took) in future::join_all((0..20).map(|_| read())).await {
         assert!(outcome.is_some());
         assert!(took < TIMEOUT + SLACK, "{took:?}");

@@ -30,13 +30,13 @@ async fn what_was_kept_is_there_after_the_store_is_opened_again() {
     let folder = TempDir::new().unwrap();
     let t = Harness::new(open(&folder.path().join("made/by/open")).await, ());
     t.insert(&t.messages(1, [1, 2, 3])).await;
-    t.store.note(Shard::ONLY, at(3)).await.unwrap();
+    t.store.raise_watermark(Shard::ONLY, at(3)).await.unwrap();
     let tenant = t.tenant.clone();
     drop(t);
     let t = Harness::new(open(&folder.path().join("made/by/open")).await, ()).of_tenant(tenant);
     assert_eq!(sequences(&t.before(1, Position::MAX, 10).await), [1, 2, 3]);
     assert_eq!(t.inbox(Position::MAX, 10).await.rows[0].position, at(3));
-    assert_eq!(t.store.highest(Shard::ONLY).await, Ok(Some(at(3))));
+    assert_eq!(t.store.watermark(Shard::ONLY).await, Ok(Some(at(3))));
 }
 
 /// Runs this test program again as a process that keeps events and says so after each, and kills it

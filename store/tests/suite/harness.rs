@@ -12,9 +12,10 @@ use parlor_common::{
     author::{Author, AuthorKind},
     clock::Timestamp,
     conversation::ConversationKey,
-    event::{Body, Event, MessageBody, Record, Transport},
+    event::{Audience, Body, DeliveredBody, Event, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId, EventId, VisitorId},
     position::{Epoch, Position},
+    state::{ConversationState, Reader},
     tenant::TenantId,
 };
 use parlor_store::{HistoryStore, InboxPage, Page, PageRange};
@@ -116,16 +117,41 @@ impl Harness {
         sequences.into_iter().map(|sequence| self.message(number, at(sequence)).event()).collect()
     }
 
+    /// A reader's mark in a conversation.
+    pub(crate) fn mark(
+        &self,
+        number: u32,
+        position: Position,
+        reader: Reader,
+        up_to: Position,
+    ) -> Event {
+        let message = self.message(number, position).event();
+        let body = Body::Delivered(DeliveredBody { reader, up_to });
+        let id = body.value_id(&self.tenant, message.conversation.id).unwrap();
+        let raw = Record { id, body, ..message.record }.encode().unwrap();
+        Event::decode(message.conversation, position, raw).unwrap()
+    }
+
+    pub(crate) async fn state(&self, number: u32) -> ConversationState {
+        self.store.state(&self.conversation(number)).await.unwrap()
+    }
+
     pub(crate) async fn insert(&self, events: &[Event]) {
         self.store.insert(events).await.unwrap();
     }
 
     pub(crate) async fn before(&self, number: u32, bound: Position, limit: usize) -> Page {
-        self.store.page(&self.conversation(number), PageRange::Before(bound), limit).await.unwrap()
+        self.store
+            .page(&self.conversation(number), Audience::Visitor, PageRange::Before(bound), limit)
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn after(&self, number: u32, bound: Position, limit: usize) -> Page {
-        self.store.page(&self.conversation(number), PageRange::After(bound), limit).await.unwrap()
+        self.store
+            .page(&self.conversation(number), Audience::Visitor, PageRange::After(bound), limit)
+            .await
+            .unwrap()
     }
 
     /// Everything of a conversation.

@@ -156,7 +156,8 @@ pub(crate) async fn a_conversation_stays_listed_while_it_goes_on(t: &Harness) {
         tokio::select! {
             () = &mut writer => break,
             page = t.inbox(Position::MAX, 10) => {
-                assert_eq!(page.rows.len(), 1, "the conversation is missing while a message of it is kept");
+                assert_eq!(page.rows.len(), 1, "the conversation is missing while a message of it \
+                    is kept");
             }
         }
     }

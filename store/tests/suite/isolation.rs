@@ -1,6 +1,10 @@
 //! Tenants and conversations are apart.
 
-use parlor_common::{conversation::ConversationKey, event::Event, position::Position};
+use parlor_common::{
+    conversation::ConversationKey,
+    event::{Audience, Event},
+    position::Position,
+};
 use parlor_store::PageRange;
 
 use super::harness::{Harness, at, new_tenant};
@@ -14,7 +18,9 @@ pub(crate) async fn a_conversation_is_not_reached_from_another_tenant(t: &Harnes
         PageRange::After(Position::ZERO),
         PageRange::Before(at(2)),
     ] {
-        assert!(t.store.page(&foreign, range, 10).await.unwrap().events.is_empty());
+        assert!(
+            t.store.page(&foreign, Audience::Agents, range, 10).await.unwrap().events.is_empty()
+        );
     }
     assert!(t.store.find(&foreign, &event.record.id).await.unwrap().is_none());
     assert!(t.store.inbox(&foreign.tenant, Position::MAX, 10).await.unwrap().rows.is_empty());

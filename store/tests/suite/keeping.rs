@@ -143,19 +143,19 @@ pub(crate) async fn an_id_that_came_twice_is_found_at_its_first_position(t: &Har
     assert_eq!(found.position, at(20));
 }
 
-pub(crate) async fn what_is_known_of_a_shard_only_rises(t: &Harness) {
+pub(crate) async fn the_watermark_of_a_shard_only_rises(t: &Harness) {
     let (shard, other) = (Shard::new(7), Shard::new(8));
-    assert_eq!(t.store.highest(shard).await, Ok(None));
-    t.store.note(shard, Position::ZERO).await.unwrap();
-    assert_eq!(t.store.highest(shard).await, Ok(None));
+    assert_eq!(t.store.watermark(shard).await, Ok(None));
+    t.store.raise_watermark(shard, Position::ZERO).await.unwrap();
+    assert_eq!(t.store.watermark(shard).await, Ok(None));
     let second_epoch = Position::new(Epoch::new(2).unwrap(), 1).unwrap();
-    for (noted, highest) in
+    for (raised, watermark) in
         [(at(5), at(5)), (at(4), at(5)), (second_epoch, second_epoch), (at(9), second_epoch)]
     {
-        t.store.note(shard, noted).await.unwrap();
-        assert_eq!(t.store.highest(shard).await, Ok(Some(highest)));
+        t.store.raise_watermark(shard, raised).await.unwrap();
+        assert_eq!(t.store.watermark(shard).await, Ok(Some(watermark)));
     }
-    assert_eq!(t.store.highest(other).await, Ok(None));
+    assert_eq!(t.store.watermark(other).await, Ok(None));
 }
 
 pub(crate) async fn the_store_answers_a_ping(t: &Harness) {

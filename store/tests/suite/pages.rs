@@ -1,7 +1,10 @@
 //! Pages of a conversation.
 
 use futures_util::future;
-use parlor_common::position::{Epoch, Position};
+use parlor_common::{
+    event::Audience,
+    position::{Epoch, Position},
+};
 use parlor_store::PageRange;
 
 use super::harness::{Harness, at, sequences};
@@ -106,7 +109,7 @@ pub(crate) async fn an_empty_conversation_has_an_empty_page(t: &Harness) {
     for range in
         [PageRange::Before(Position::MAX), PageRange::Before(at(5)), PageRange::After(at(5))]
     {
-        let page = t.store.page(&t.conversation(1), range, 50).await.unwrap();
+        let page = t.store.page(&t.conversation(1), Audience::Agents, range, 50).await.unwrap();
         assert!(page.events.is_empty() && !page.more);
     }
     let inbox = t.inbox(Position::MAX, 50).await;

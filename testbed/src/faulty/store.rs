@@ -10,7 +10,12 @@ use std::{
 
 use async_trait::async_trait;
 use parlor_common::{
-    conversation::ConversationKey, event::Event, id::EventId, position::Position, shard::Shard,
+    conversation::ConversationKey,
+    event::{Audience, Event},
+    id::EventId,
+    position::Position,
+    shard::Shard,
+    state::ConversationState,
     tenant::TenantId,
 };
 use parlor_store::{HistoryStore, InboxPage, Page, PageRange, StoreError};
@@ -89,7 +94,7 @@ impl FaultyStore {
     }
 
     async fn count(&self, events: &[Event]) -> Result<(), StoreError> {
-        let watermark = self.store.highest(Shard::ONLY).await?;
+        let watermark = self.store.watermark(Shard::ONLY).await?;
         let mut inserts = self.inserts.lock().unwrap_or_else(PoisonError::into_inner);
         inserts.count += 1;
         inserts.largest = inserts.largest.max(events.len());
@@ -117,11 +122,12 @@ impl HistoryStore for FaultyStore {
     async fn page(
         &self,
         conversation: &ConversationKey,
+        audience: Audience,
         range: PageRange,
         limit: usize,
     ) -> Result<Page, StoreError> {
         self.gate().await?;
-        self.store.page(conversation, range, limit).await
+        self.store.page(conversation, audience, range, limit).await
     }
 
     async fn find(
@@ -131,6 +137,11 @@ impl HistoryStore for FaultyStore {
     ) -> Result<Option<Event>, StoreError> {
         self.gate().await?;
         self.store.find(conversation, id).await
+    }
+
+    async fn state(&self, conversation: &ConversationKey) -> Result<ConversationState, StoreError> {
+        self.gate().await?;
+        self.store.state(conversation).await
     }
 
     async fn inbox(
@@ -143,14 +154,14 @@ impl HistoryStore for FaultyStore {
         self.store.inbox(tenant, before, limit).await
     }
 
-    async fn note(&self, shard: Shard, position: Position) -> Result<(), StoreError> {
+    async fn raise_watermark(&self, shard: Shard, position: Position) -> Result<(), StoreError> {
         self.gate().await?;
-        self.store.note(shard, position).await
+        self.store.raise_watermark(shard, position).await
     }
 
-    async fn highest(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
+    async fn watermark(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
         self.gate().await?;
-        self.store.highest(shard).await
+        self.store.watermark(shard).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -46,7 +46,8 @@ impl Raw {
         let mut stream = BufReader::new(TcpStream::connect(address).await?);
         let mut info = String::new();
         stream.read_line(&mut info).await?;
-        let hello = "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\nSUB raw.inbox 1\r\n";
+        let hello = "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\nSUB \
+            raw.inbox 1\r\n";
         stream.write_all(hello.as_bytes()).await?;
         Ok(Self { stream })
     }

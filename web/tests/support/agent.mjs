@@ -1,4 +1,6 @@
-/** @file An agent who works by REST alone, with the development token that the demo page gets too. */
+/**
+ * @file An agent who works by REST alone, with the development token that the demo page gets too.
+ */
 
 /** @import {HistoryPage, InboxPage} from "../../client/parlor.js" */
 /** @import {Server} from "./server.mjs" */
@@ -20,9 +22,11 @@ export class Agent {
   /** The agent's development token. */
   async token() {
     if (this.#token === undefined) {
-      const url = `${this.#server.url}/demo/agent-token?tenantId=${encodeURIComponent(this.#tenantId)}`;
+      const tenantId = encodeURIComponent(this.#tenantId);
+      const url = `${this.#server.url}/demo/agent-token?tenantId=${tenantId}`;
       const response = await fetch(url);
-      if (!response.ok) throw new Error(`no agent's token: ${response.status} ${await response.text()}`);
+      if (!response.ok)
+        throw new Error(`no agent's token: ${response.status} ${await response.text()}`);
       this.#token = /** @type {{token: string}} */ (await response.json()).token;
     }
     return this.#token;
@@ -50,12 +54,15 @@ export class Agent {
 
   /** The texts of a conversation, oldest first. @param {string} id */
   async history(id) {
-    const page = /** @type {HistoryPage} */ (await this.#call("GET", `/${encodeURIComponent(id)}/messages`));
+    const page = /** @type {HistoryPage} */ (
+      await this.#call("GET", `/${encodeURIComponent(id)}/messages`)
+    );
     return page.messages.map(({ text }) => text);
   }
 
   /**
-   * Writes into a conversation. The same answer again is asked for with the same id, so that a retry says it once.
+   * Writes into a conversation. The same answer again is asked for with the same id, so that a
+   * retry says it once.
    *
    * @param {string} id
    * @param {string} text
@@ -79,7 +86,8 @@ export class Agent {
       headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
       body: body ? JSON.stringify(body) : null,
     });
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    if (!response.ok)
+      throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
     return response.json();
   }
 }

@@ -28,7 +28,8 @@ export function launch() {
 }
 
 /**
- * Opens a page and watches it for crashes of its scripts, dialogs, and breaches of the Content-Security-Policy.
+ * Opens a page and watches it for crashes of its scripts, dialogs, and breaches of the
+ * Content-Security-Policy.
  *
  * @param {BrowserContext} context
  * @param {string} url
@@ -57,7 +58,10 @@ export function noComplaints() {
 /** @param {string} program */
 function onPath(program) {
   if (program.includes("/")) return program;
-  const found = (process.env.PATH ?? "").split(":").map((folder) => `${folder}/${program}`).find(existsSync);
+  const found = (process.env.PATH ?? "")
+    .split(":")
+    .map((folder) => `${folder}/${program}`)
+    .find(existsSync);
   if (!found) throw new Error(`there is no '${program}' on the PATH; CHROMIUM may name one`);
   return found;
 }

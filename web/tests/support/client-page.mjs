@@ -1,4 +1,7 @@
-/** @file A bare page of the server's origin with one client in it, and a hand on that client's socket. */
+/**
+ * @file A bare page of the server's origin with one client in it, and a hand on that client's
+ *   socket.
+ */
 
 /** @import {BrowserContext, Page, WebSocketRoute} from "playwright-core" */
 /** @import {ClientState, ParlorClient, ParlorOptions} from "../../client/parlor.js" */
@@ -8,9 +11,12 @@
 import { visit } from "./browser.mjs";
 import { untilEqual } from "./until.mjs";
 
-/** What the page writes down of each event; an error as its code.
- * @typedef {{type: string, text?: string, id?: string, source?: string, state?: ClientState, retryInMs?: number,
- *   error?: string, clientMessageId?: string, duplicate?: boolean}} Noted */
+/**
+ * What the page writes down of each event; an error as its code.
+ *
+ * @typedef {{type: string, text?: string, id?: string, source?: string, state?: ClientState,
+ *   retryInMs?: number, error?: string, clientMessageId?: string, duplicate?: boolean}} Noted
+ */
 
 /** Everything that goes over the client's sockets, and the means to change it on its way. */
 class Wire {
@@ -53,7 +59,10 @@ class Wire {
 
   /** Closes the socket with a code that the server did not send. @param {number} code */
   async close(code) {
-    await Promise.all([this.#ends?.page.close({ code, reason: "test" }), this.#ends?.server.close({ code: 1000 })]);
+    await Promise.all([
+      this.#ends?.page.close({ code, reason: "test" }),
+      this.#ends?.server.close({ code: 1000 }),
+    ]);
   }
 
   /**
@@ -88,8 +97,8 @@ export class ClientPage {
    */
   static async open(context, server, prepare) {
     const wire = new Wire();
-    // A file of the server's that runs nothing of its own. A page made up by the test would not do: Chromium keeps what
-    // did not come from this machine from connecting to it.
+    // A file of the server's that runs nothing of its own. A page made up by the test would not do:
+    // Chromium keeps what did not come from this machine from connecting to it.
     const page = await visit(context, `${server.url}/demo/demo.css`, async (made) => {
       await wire.install(made);
       await prepare?.(made);
@@ -100,8 +109,8 @@ export class ClientPage {
   /**
    * Makes the page's client and connects it.
    *
-   * @param {Pick<ParlorOptions, "tenantId" | "credential"> & {tokens?: string[]}} options an agent's tokens are handed
-   *   out one after the other, the last again and again
+   * @param {Pick<ParlorOptions, "tenantId" | "credential"> & {tokens?: string[]}} options an
+   *   agent's tokens are handed out one after the other, the last again and again
    */
   async connect(options) {
     await this.page.evaluate(async ({ tokens, ...settings }) => {
@@ -141,10 +150,20 @@ export class ClientPage {
 
   /** @param {ClientState} state */
   async stateIs(state) {
-    await untilEqual(`the client is ${state}`, () => this.page.evaluate("client.state"), state, 30_000);
+    await untilEqual(
+      `the client is ${state}`,
+      () => this.page.evaluate("client.state"),
+      state,
+      30_000,
+    );
   }
 
-  /** What the page wrote down of one kind of event. @param {string} type @returns {Promise<Noted[]>} */
+  /**
+   * What the page wrote down of one kind of event.
+   *
+   * @param {string} type
+   * @returns {Promise<Noted[]>}
+   */
   async noted(type) {
     const log = /** @type {Noted[]} */ (await this.page.evaluate("log"));
     return log.filter((entry) => entry.type === type);
@@ -159,11 +178,17 @@ export class ClientPage {
     await untilEqual("each message once, in order", () => this.texts(), texts, 30_000);
   }
 
-  /** @param {string} text @param {string} [conversationId] @returns {Promise<string>} the client message id */
+  /**
+   * @param {string} text
+   * @param {string} [conversationId]
+   * @returns {Promise<string>} the client message id
+   */
   send(text, conversationId) {
     return this.page.evaluate(
       ([said, to]) => {
-        const { client } = /** @type {{client: ParlorClient}} */ (/** @type {unknown} */ (globalThis));
+        const { client } = /** @type {{client: ParlorClient}} */ (
+          /** @type {unknown} */ (globalThis)
+        );
         return client.send(said ?? "", { conversationId: to }).clientMessageId;
       },
       [text, conversationId],

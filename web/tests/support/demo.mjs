@@ -32,7 +32,12 @@ export class Demo {
     await this.page.locator(`#${side}-text`).press("Enter");
   }
 
-  /** Waits until both sides say that they are connected, or are not. @param {string} state @param {Side[]} [sides] */
+  /**
+   * Waits until both sides say that they are connected, or are not.
+   *
+   * @param {string} state
+   * @param {Side[]} [sides]
+   */
   async both(state, sides = ["visitor", "agent"]) {
     for (const side of sides) {
       // The longest wait of the client's is 20 s.
@@ -45,7 +50,11 @@ export class Demo {
     await untilEqual(`the ${side} sees each once, in order`, () => this.texts(side), texts, 30_000);
   }
 
-  /** Waits until both sides show exactly these, and nothing is still being sent. @param {string[]} texts */
+  /**
+   * Waits until both sides show exactly these, and nothing is still being sent.
+   *
+   * @param {string[]} texts
+   */
   async bothShow(texts) {
     for (const side of /** @type {Side[]} */ (["visitor", "agent"])) {
       await this.shows(side, texts);

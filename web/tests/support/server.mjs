@@ -1,4 +1,7 @@
-/** @file The all-in-one under test: one of our own, which can be stopped and killed, or one that runs already. */
+/**
+ * @file The all-in-one under test: one of our own, which can be stopped and killed, or one that
+ *   runs already.
+ */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,8 +16,9 @@ import { until } from "./until.mjs";
 const LOG_CHARS = 4000;
 
 /**
- * `PARLOR_BIN` names the binary to start; without it, `PARLOR_URL` names a server that runs in development mode, and
- * `PARLOR_CONTROL` a command that stops, kills and starts it: it is called with that word, and then with `ingress`.
+ * `PARLOR_BIN` names the binary to start; without it, `PARLOR_URL` names a server that runs in
+ * development mode, and `PARLOR_CONTROL` a command that stops, kills and starts it: it is called
+ * with that word, and then with `ingress`.
  */
 export class Server {
   /** @type {import("node:child_process").ChildProcess | undefined} */
@@ -24,7 +28,10 @@ export class Server {
   #port = 0;
   #admin = 0;
 
-  /** The base of every address, without a slash at its end. `localhost`, where `Secure` cookies work without TLS. */
+  /**
+   * The base of every address, without a slash at its end. `localhost`, where `Secure` cookies work
+   * without TLS.
+   */
   url = process.env.PARLOR_URL?.replace(/\/$/, "") ?? "";
 
   /** Whether it is our own. */
@@ -49,7 +56,9 @@ export class Server {
         throw thrown;
       }
     } else if (!server.url) {
-      throw new Error("set PARLOR_BIN to the parlor binary, or PARLOR_URL to a server in development mode");
+      throw new Error(
+        "set PARLOR_BIN to the parlor binary, or PARLOR_URL to a server in development mode",
+      );
     }
     return server;
   }
@@ -68,7 +77,8 @@ export class Server {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#process = child;
-    const keep = (/** @type {Buffer} */ chunk) => (this.#log = (this.#log + chunk).slice(-LOG_CHARS));
+    const keep = (/** @type {Buffer} */ chunk) =>
+      (this.#log = (this.#log + chunk).slice(-LOG_CHARS));
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
     child.on("error", (error) => (this.#log += `\n${error}`));
@@ -104,7 +114,9 @@ export class Server {
 
   /** @param {"start" | "stop" | "kill"} verb */
   async #ask(verb) {
-    const child = spawn(Server.control ?? "", [verb, "ingress"], { stdio: ["ignore", "ignore", "inherit"] });
+    const child = spawn(Server.control ?? "", [verb, "ingress"], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
     const [code] = await once(child, "exit");
     if (code !== 0) throw new Error(`${Server.control} ${verb} ingress failed (${code})`);
   }

@@ -21,7 +21,9 @@ const PAGE = `<!doctype html>
   </body>
 </html>`;
 
-/** Serves the widget's page, as the widget's maker does: from an origin that is not the server's. */
+/**
+ * Serves the widget's page, as the widget's maker does: from an origin that is not the server's.
+ */
 export class WidgetHost {
   #http;
   #port = 0;
@@ -52,7 +54,8 @@ export class WidgetHost {
    *
    * @param {BrowserContext} context
    * @param {Server} server
-   * @param {{tenantId: string, path?: string, socket?: string}} options where the socket is, if not on `/ws/chat`
+   * @param {{tenantId: string, path?: string, socket?: string}} options where the socket is, if not
+   *   on `/ws/chat`
    */
   async open(context, server, { tenantId, path = "/ws/chat", socket }) {
     const url = new URL(`http://localhost:${this.#port}/`);
@@ -87,7 +90,10 @@ export class Widget {
   }
 
   async loaded() {
-    await until("history is loaded", async () => (await this.page.locator("#messages[data-loaded=yes]").count()) === 1);
+    await until(
+      "history is loaded",
+      async () => (await this.page.locator("#messages[data-loaded=yes]").count()) === 1,
+    );
     await until("there is an input", () => this.page.locator("form").isVisible());
   }
 

@@ -6,7 +6,10 @@ import { MemoryStorage } from "./memory-storage.mjs";
 
 const SCOPE = ["http://localhost:8080/", "demo", "visitor"];
 
-/** @param {MemoryStorage | undefined} storage @param {ConstructorParameters<typeof Drafts>[0]} [limits] */
+/**
+ * @param {MemoryStorage | undefined} storage
+ * @param {ConstructorParameters<typeof Drafts>[0]} [limits]
+ */
 function drafts(storage, limits, scope = SCOPE) {
   const made = new Drafts(limits);
   made.attach(storage, scope);
@@ -91,7 +94,10 @@ test("a draft of another day is handed out once instead of being sent", () => {
   now += 1001;
   const queue = drafts(storage, limits);
   assert.equal(queue.head, undefined);
-  assert.deepEqual(queue.takeExpired().map(({ text }) => text), ["are you there?"]);
+  assert.deepEqual(
+    queue.takeExpired().map(({ text }) => text),
+    ["are you there?"],
+  );
   assert.deepEqual(queue.takeExpired(), []);
   assert.deepEqual(drafts(storage, limits).takeExpired(), []);
 });
@@ -104,7 +110,12 @@ test("a draft of another day stays until somebody is told", () => {
   now += 1001;
   // A page that was closed before it came online.
   drafts(storage, limits);
-  assert.deepEqual(drafts(storage, limits).takeExpired().map(({ text }) => text), ["are you there?"]);
+  assert.deepEqual(
+    drafts(storage, limits)
+      .takeExpired()
+      .map(({ text }) => text),
+    ["are you there?"],
+  );
   assert.equal(storage.length, 0);
 });
 

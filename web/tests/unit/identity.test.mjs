@@ -8,7 +8,9 @@ import { MemoryStorage } from "./memory-storage.mjs";
 
 const BASE = new URL("http://localhost:8080/");
 const KEY = "parlor:token:" + [BASE.href, "demo", "visitor"].map(encodeURIComponent).join("/");
-const unauthorized = { error: { code: "unauthorized", message: "no", retryable: false, requestId: "r" } };
+const unauthorized = {
+  error: { code: "unauthorized", message: "no", retryable: false, requestId: "r" },
+};
 
 /** @typedef {{path: string, bearer: string | null}} Asked */
 
@@ -20,13 +22,18 @@ afterEach(() => {
 /**
  * A visitor whose token is kept in storage, and a server that answers as the test says.
  *
- * @param {(asked: Asked, n: number) => {status?: number, body?: object} | Error} answer `n` counts from 1
+ * @param {(asked: Asked, n: number) => {status?: number, body?: object} | Error} answer `n` counts
+ *   from 1
  * @param {string} [kept]
  */
 function setUp(answer, kept = "vt_old") {
   const storage = new MemoryStorage();
   if (kept) storage.setItem(KEY, kept);
-  const identity = new VisitorIdentity(BASE, "demo", { credential: "token", publishableKey: "pk_1", storage });
+  const identity = new VisitorIdentity(BASE, "demo", {
+    credential: "token",
+    publishableKey: "pk_1",
+    storage,
+  });
   const rest = new Rest(BASE, "demo", identity, 1000);
   /** @type {Asked[]} */
   const asked = [];
@@ -95,7 +102,10 @@ test("a token that does not verify is kept until there is a new one", async () =
 });
 
 test("a new visitor whose publishable key is refused stays without a token", async () => {
-  const error = { ...unauthorized.error, details: [{ field: "authorization", code: "publishable_key" }] };
+  const error = {
+    ...unauthorized.error,
+    details: [{ field: "authorization", code: "publishable_key" }],
+  };
   const { enter, kept, asked } = setUp(() => ({ status: 401, body: { error } }), "");
   await assert.rejects(enter(), { code: "unauthorized" });
   assert.equal(kept(), null);
@@ -110,5 +120,8 @@ test("a token that another tab got meanwhile is taken instead of one more", asyn
   const { token } = await enter();
   assert.equal(token, "vt_other");
   assert.equal(kept(), "vt_other");
-  assert.deepEqual(asked.map(({ bearer }) => bearer), ["Bearer vt_other"]);
+  assert.deepEqual(
+    asked.map(({ bearer }) => bearer),
+    ["Bearer vt_other"],
+  );
 });

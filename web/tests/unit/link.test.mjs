@@ -50,7 +50,10 @@ afterEach(() => Object.assign(globalThis, { WebSocket: real }));
 function open() {
   /** @type {string[]} */
   const positions = [];
-  const events = { message: () => {}, position: (/** @type {string} */ cursor) => positions.push(cursor) };
+  const events = {
+    message: () => {},
+    position: (/** @type {string} */ cursor) => positions.push(cursor),
+  };
   const url = new URL("ws://localhost/ws/chat");
   const { link, hello } = Link.open(url, { client: "test" }, events, 20_000);
   const ends = { count: 0 };

@@ -10,7 +10,10 @@ import { Sender } from "../../client/sender.js";
 
 /** A server under the test's thumb: every draft it is given waits for `accept` or `refuse`. */
 class Server {
-  /** @type {{draft: Draft, accept: () => Promise<void>, refuse: (error: ParlorError) => Promise<void>}[]} */
+  /**
+   * @type {{draft: Draft, accept: () => Promise<void>, refuse: (error: ParlorError) =>
+   *   Promise<void>}[]}
+   */
   asked = [];
 
   /** @param {Draft} draft @returns {Promise<Receipt>} */
@@ -109,7 +112,7 @@ test("a draft refused for good fails, and the next one goes out", async () => {
   assert.equal(drafts.has("a"), false);
 });
 
-test("a draft that is put off waits as long as the server said, and nobody overtakes it", async (t) => {
+test("a draft that is put off waits as the server said, and is not overtaken", async (t) => {
   const { sender, server, told } = setUp("a", "b");
   t.mock.timers.enable({ apis: ["setTimeout"] });
   sender.start(server.deliver);

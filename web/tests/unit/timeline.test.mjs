@@ -4,7 +4,14 @@ import { test } from "node:test";
 import { Timeline } from "../../client/timeline.js";
 
 /** @param {string} id @returns {import("../../client/parlor.js").Message} */
-const message = (id) => ({ id, text: id, cursor: `at-${id}`, sender: "user", timestamp: "", conversationId: "c" });
+const message = (id) => ({
+  id,
+  text: id,
+  cursor: `at-${id}`,
+  sender: "user",
+  timestamp: "",
+  conversationId: "c",
+});
 /** @param {string} ids */
 const page = (ids) => [...ids].map(message);
 /** @param {{id: string}[]} messages */

@@ -52,7 +52,9 @@ function setUp({ agent = false } = {}) {
   const history = new History();
   /** @type {number[]} */
   const shown = [];
-  const rest = /** @type {import("../../client/rest.js").Rest} */ (/** @type {unknown} */ (history));
+  const rest = /** @type {import("../../client/rest.js").Rest} */ (
+    /** @type {unknown} */ (history)
+  );
   const timelines = new Timelines(rest, agent, {
     found: () => {},
     show: (messages) => shown.push(...messages.map(({ text }) => Number(text))),
@@ -66,7 +68,7 @@ function setUp({ agent = false } = {}) {
 
 /** Waits until nothing is loaded any more. @param {History} history */
 async function quiet(history) {
-  for (let asked = -1; asked !== history.asked; ) {
+  for (let asked = -1; asked !== history.asked;) {
     asked = history.asked;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -75,7 +77,7 @@ async function quiet(history) {
 /** @param {number} from @param {number} to */
 const numbers = (from, to) => Array.from({ length: to - from + 1 }, (_, n) => from + n);
 
-test("a gap is filled down to what was shown, also after a page that could not be loaded", async () => {
+test("a gap is filled down to what was shown, also after a page that failed", async () => {
   const { history, timelines, shown, say } = setUp();
   for (let n = 0; n < 10; n += 1) say(false);
   await timelines.start();
@@ -89,7 +91,11 @@ test("a gap is filled down to what was shown, also after a page that could not b
   };
   timelines.mend(() => true);
   await quiet(history);
-  assert.deepEqual([...shown].sort((a, b) => a - b), numbers(1, 131), "each message once");
+  assert.deepEqual(
+    [...shown].sort((a, b) => a - b),
+    numbers(1, 131),
+    "each message once",
+  );
   assert.equal(history.failing, 0);
 });
 
@@ -110,10 +116,14 @@ test("what is said while history cannot be had bridges no gap", async () => {
   timelines.mend(() => true);
   await quiet(history);
   say();
-  assert.deepEqual([...shown].sort((a, b) => a - b), numbers(1, 133), "each message once");
+  assert.deepEqual(
+    [...shown].sort((a, b) => a - b),
+    numbers(1, 133),
+    "each message once",
+  );
 });
 
-test("a first page that came late is one page, and older ones are asked for from there", async () => {
+test("a first page that came late is one page, and older ones come before it", async () => {
   const { history, timelines, shown, say } = setUp();
   for (let n = 0; n < 200; n += 1) say(false);
   history.failing = 1;
@@ -121,10 +131,16 @@ test("a first page that came late is one page, and older ones are asked for from
   say();
   timelines.mend(() => true);
   await quiet(history);
-  assert.deepEqual([...shown].sort((a, b) => a - b), numbers(152, 201));
+  assert.deepEqual(
+    [...shown].sort((a, b) => a - b),
+    numbers(152, 201),
+  );
   assert.equal(timelines.hasOlder(undefined), true);
   const older = await timelines.older(undefined);
-  assert.deepEqual(older.messages.map(({ text }) => Number(text)), numbers(102, 151));
+  assert.deepEqual(
+    older.messages.map(({ text }) => Number(text)),
+    numbers(102, 151),
+  );
 });
 
 test("after a gap an empty page that has older ones is no answer", async () => {
@@ -154,7 +170,7 @@ test("a conversation that is left and opened again shows its messages once", asy
   assert.equal(history.asked, 2);
 });
 
-test("an opened conversation is there when its page is, also when that was asked for anew", async () => {
+test("a conversation is open when its page is there, also when that is asked for anew", async () => {
   const { history, timelines, shown, say } = setUp({ agent: true });
   for (let n = 0; n < 60; n += 1) say(false);
   history.after = async () => {
@@ -168,7 +184,7 @@ test("an opened conversation is there when its page is, also when that was asked
   assert.equal(timelines.hasOlder("c"), true);
 });
 
-test("leaving a conversation keeps back nothing that was said while its page was loaded", async () => {
+test("leaving a conversation keeps back nothing that was said while a page was loaded", async () => {
   const { timelines, shown, say } = setUp({ agent: true });
   const opened = timelines.open("c");
   say();

@@ -21,5 +21,8 @@ test("ids of one millisecond differ, and later ones sort later", () => {
 });
 
 test("an id without a time does not claim to have one", () => {
-  assert.match(timelessId(), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.match(
+    timelessId(),
+    /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  );
 });

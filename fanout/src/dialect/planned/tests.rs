@@ -103,6 +103,7 @@ async fn a_third_dialect_needs_its_file_and_nothing_else() {
         max_bytes: 1 << 30,
         max_age: Duration::from_secs(86_400),
         ack_wait: Duration::from_secs(5),
+        groups: Vec::new(),
     };
     let log_metrics = parlor_log::Metrics::new(&Registry::new()).unwrap();
     let (clock, random, registry) = (Clock::system(), Random::system(), Registry::new());

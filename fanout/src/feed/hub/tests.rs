@@ -26,7 +26,7 @@ fn at(sequence: u64) -> Position {
 fn hub(ring_events: usize) -> Arc<Hub> {
     let settings = FeedSettings {
         ring_events,
-        ring_bytes: 1 << 20,
+        ring_bytes: 64 << 20,
         linger: Duration::from_secs(30),
         live_within: Duration::from_secs(1),
         unwell_after: Duration::from_secs(15),
@@ -247,16 +247,20 @@ fn what_an_earlier_subscription_has_shown_is_not_shown_again() {
     let first = attach(&hub, &viewer, &own(), Begin::Now).unwrap();
     publish(&hub, 3);
     let mut told = None;
-    let within = first.covers(Begin::Claimed(at(2)), |attached| {
-        told = Some(attached);
-        None
-    });
-    assert!(within);
+    let first = first
+        .replace(Begin::Claimed(at(2)), |attached| {
+            told = Some(attached);
+            None
+        })
+        .expect("it begins within the first one");
     assert_eq!(told, Some(Attached { position: at(3), replayed: 0 }));
-    assert!(!first.covers(Begin::Claimed(at(1)), |_| None), "it begins before the first one did");
-    assert!(!first.covers(Begin::Claimed(at(4)), |_| None), "it is ahead");
-    let shown_before = first.coverage();
-    drop(first);
+    let ahead = attach(&hub, &self::viewer(&Parlor1, 100), &own(), Begin::Now).unwrap();
+    assert_eq!(
+        ahead.replace(Begin::Claimed(at(4)), |_| None).unwrap_err(),
+        Coverage::new(at(3), at(3))
+    );
+    let shown_before = first.replace(Begin::Claimed(at(1)), |_| None).unwrap_err();
+    assert_eq!(shown_before, Coverage::new(at(2), at(3)));
     let _second =
         hub.attach(&viewer, &own(), Begin::Claimed(at(0)), Some(shown_before), |_| None).unwrap();
     assert_eq!(shown(&viewer), [0, 3, 1, 2]);
@@ -270,4 +274,41 @@ fn what_is_no_record_is_shown_to_nobody() {
     hub.publish(SHARD, Entry { record: Bytes::from_static(b"junk"), ..entry(1, 1, |_| {}) });
     publish(&hub, 2);
     assert_eq!(shown(&viewer), [2]);
+}
+
+/// The feed brings events at the very moment at which second subscriptions replace the first.
+#[test]
+fn a_replaced_subscription_shows_nothing_twice_or_out_of_order() {
+    let hub = hub(20_000);
+    (1..=2).for_each(|sequence| publish(&hub, sequence));
+    let resubscribe = || {
+        let viewer = viewer(&Parlor1, 10_000);
+        let before = hub.end(SHARD).unwrap().sequence() - 2;
+        let begin = Begin::Claimed(at(before));
+        let first = hub.attach(&viewer, &own(), Begin::Now, None, |_| None).unwrap();
+        let by_first = first.replace(begin, |_| None).unwrap_err();
+        let second = hub.attach(&viewer, &own(), begin, Some(by_first), |_| None).unwrap();
+        drop(second);
+        (before, shown(&viewer))
+    };
+    let resubscribed = std::thread::scope(|threads| {
+        let feed = threads.spawn(|| (3..=15_000).for_each(|sequence| publish(&hub, sequence)));
+        let mut resubscribed = Vec::new();
+        while !feed.is_finished() {
+            resubscribed.push(resubscribe());
+        }
+        resubscribed
+    });
+    for (before, shown) in resubscribed {
+        // What the first one showed, what lies before that, and what follows it.
+        let split = shown.iter().position(|&sequence| sequence == before + 1).unwrap();
+        let (first, rest) = shown.split_at(split);
+        let last = *shown.iter().max().unwrap();
+        let expected: Vec<_> = match (first.first(), first.last()) {
+            (Some(&from), Some(&to)) => (before + 1..from).chain(to + 1..=last).collect(),
+            _ => (before + 1..=last).collect(),
+        };
+        assert!(first.is_sorted_by(|one, next| one + 1 == *next), "{shown:?}");
+        assert_eq!(rest, expected, "{shown:?}");
+    }
 }

@@ -92,7 +92,8 @@ proptest! {
         page in 1..6_usize,
         since in 0..40_u64,
     ) {
-        let mut model = Model { ours: Vec::new(), end: 0, ring: Ring::new(RingBound { events: ring, bytes: 1_000 }, at(0)) };
+        let ring = Ring::new(RingBound { events: ring, bytes: 1_000 }, at(0));
+        let mut model = Model { ours: Vec::new(), end: 0, ring };
         before.iter().for_each(|ours| model.append(*ours));
         (0..before.len().saturating_sub(lag)).for_each(|_| model.follow());
         let since = since.min(model.end);
@@ -102,7 +103,10 @@ proptest! {
         let live_after = loop {
             // The ring as `Hub::attach` judges it.
             let (position, apart) = match resume.begin() {
-                Begin::Claimed(position) => (position, position < model.ring.floor() || position > model.ring.end()),
+                Begin::Claimed(position) => {
+                    let (floor, end) = (model.ring.floor(), model.ring.end());
+                    (position, position < floor || position > end)
+                }
                 Begin::Proven(position) => (position, position < model.ring.floor()),
                 Begin::Now => unreachable!("a resume has a position"),
             };
@@ -113,7 +117,8 @@ proptest! {
             }
             let after = resume.read_after().unwrap();
             let (events, through) = model.page(after, page);
-            shown.extend(resume.page(events, through).iter().map(|event| event.position.sequence()));
+            let page = resume.page(events, through);
+            shown.extend(page.iter().map(|event| event.position.sequence()));
             if let Some((ours, follows)) = moves.next() {
                 model.append(ours);
                 (0..follows).for_each(|_| model.follow());
@@ -129,7 +134,8 @@ proptest! {
             model.follow();
         }
         shown.extend(model.ours.iter().copied().filter(|sequence| at(*sequence) > live_after));
-        let expected: Vec<u64> = model.ours.iter().copied().filter(|sequence| *sequence > since).collect();
+        let ours = model.ours.iter().copied();
+        let expected: Vec<u64> = ours.filter(|sequence| *sequence > since).collect();
         prop_assert_eq!(shown, expected);
         prop_assert!(live_after >= before_live);
     }

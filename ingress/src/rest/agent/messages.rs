@@ -4,6 +4,7 @@ use axum::{body::Body, response::Response};
 use parlor_auth::{Agent, Kind};
 use parlor_common::{
     conversation::{ConversationKey, ConversationSet},
+    event::Audience,
     id::ConversationId,
     problem::Problem,
 };
@@ -22,7 +23,7 @@ pub(in super::super) async fn page(rest: &Deps, call: &mut Call) -> Result<Respo
     let agent = check(rest, call, Kind::Read)?;
     let wanted = wanted(rest, call, &agent.tenant)?;
     let key = named(call, &agent)?;
-    let page = read_page(rest, &ConversationSet::only(&key), wanted).await?;
+    let page = read_page(rest, &ConversationSet::only(&key), Audience::Agents, wanted).await?;
     if page.events.is_empty() {
         must_exist(rest, &key).await?;
     }
@@ -52,7 +53,7 @@ fn named(call: &Call, agent: &Agent) -> Result<ConversationKey, Problem> {
 /// The same answer for what is another tenant's and for what never was: under this tenant neither
 /// is there.
 async fn must_exist(rest: &Deps, key: &ConversationKey) -> Result<(), Problem> {
-    match within(rest.settings.read_within, rest.history.exists(key)).await? {
+    match within(rest.settings.read_within, rest.history.exists(key, Audience::Agents)).await? {
         true => Ok(()),
         false => Err(Problem::not_found()),
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parlor_auth::{Bearer, Credential, Kind, Tenant, VisitorToken, visit};
+use parlor_auth::{Bearer, CookieVisitor, Credential, Kind, Tenant, VisitorToken, visit};
 use parlor_common::problem::Problem;
 
 use super::super::{call::Call, deps::Deps};
@@ -27,11 +27,11 @@ pub(super) fn check(
     Ok(tenant)
 }
 
-/// Who the visitor is: by a token in `Authorization`, or else by cookie. A cookie that does not
+/// Who the visitor is: by a token in `Authorization`, or else by cookies. A cookie that does not
 /// verify counts as none.
 pub(super) fn known(rest: &Deps, call: &Call) -> Result<Option<VisitorToken>, Problem> {
-    let bearer = by_bearer(rest, call)?;
-    Ok(bearer.or_else(|| by_cookie(rest, call)))
+    let by_cookies = || rest.visitors.from_cookies(call.headers()).map(|visitor| visitor.token);
+    Ok(by_bearer(rest, call)?.or_else(by_cookies))
 }
 
 /// Who the visitor is by a token in `Authorization`.
@@ -39,14 +39,12 @@ pub(super) fn by_bearer(rest: &Deps, call: &Call) -> Result<Option<VisitorToken>
     visit::bearer_visitor(&rest.visitors, visit::bearer(call.headers())?)
 }
 
-/// Who the visitor is by cookie.
-pub(super) fn by_cookie(rest: &Deps, call: &Call) -> Option<VisitorToken> {
-    rest.visitors.from_cookies(call.headers())
-}
-
-/// A new visitor, whose cookie goes with the answer.
-pub(super) fn introduce(rest: &Deps, call: &mut Call) -> VisitorToken {
-    let token = rest.visitors.issue();
-    call.cookie = Some(rest.visitors.set_cookie(&token));
-    token
+/// Who the visitor is by cookies, and whether they named one; otherwise it is a new one. The answer
+/// leaves the browser with one cookie.
+pub(super) fn by_cookies(rest: &Deps, call: &mut Call) -> (VisitorToken, bool) {
+    let known = rest.visitors.from_cookies(call.headers());
+    let is_known = known.is_some();
+    let CookieVisitor { token, set } = known.unwrap_or_else(|| rest.visitors.introduce());
+    call.cookies = set;
+    (token, is_known)
 }

@@ -2,7 +2,7 @@
 
 use axum::{body::Body, response::Response};
 use parlor_auth::Kind;
-use parlor_common::problem::Problem;
+use parlor_common::{event::Audience, problem::Problem};
 
 use super::{
     super::{
@@ -10,7 +10,7 @@ use super::{
         conversation::{accept, draft, empty_page, page as read_page, page_answer, wanted},
         deps::Deps,
     },
-    access::{check, introduce, known},
+    access::{by_bearer, by_cookies, check, known},
 };
 
 /// A page of the visitor's conversation. Sets no cookie and keeps no record: every view of a page
@@ -20,7 +20,8 @@ pub(in super::super) async fn page(rest: &Deps, call: &mut Call) -> Result<Respo
     let wanted = wanted(rest, call, &tenant.id)?;
     match known(rest, call)? {
         Some(token) => {
-            let page = read_page(rest, &token.conversations(&tenant.id), wanted).await?;
+            let page = read_page(rest, &token.conversations(&tenant.id), Audience::Visitor, wanted)
+                .await?;
             page_answer(rest, &tenant.id, &page)
         }
         None => empty_page(rest, &tenant.id),
@@ -34,10 +35,10 @@ pub(in super::super) async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     let tenant = check(rest, call, Kind::Write, None)?;
-    let known = known(rest, call)?;
+    let by_bearer = by_bearer(rest, call)?;
     let draft = draft(rest, call, body).await?;
     // A new visitor keeps the cookie also when the door could not tell: trying again must meet the
     // same conversation.
-    let token = known.unwrap_or_else(|| introduce(rest, call));
+    let token = by_bearer.unwrap_or_else(|| by_cookies(rest, call).0);
     accept(rest, call, token.conversations(&tenant.id), token.author(), draft).await
 }

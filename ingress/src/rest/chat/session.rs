@@ -2,9 +2,10 @@
 
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, StatusCode, header, uri::Authority};
-use parlor_auth::{Credential, Kind, VisitorToken};
+use parlor_auth::{Credential, Kind};
 use parlor_common::{
     conversation::ConversationSet,
+    event::Audience,
     frame::PROTOCOL,
     id::{ConversationId, VisitorId},
     position::Position,
@@ -50,23 +51,17 @@ pub(in super::super) async fn open(
     // have no Origin.
     let credential = matches!(handover, Ok(Handover::Token)).then_some(Credential::Bearer);
     let tenant = access::check(rest, call, Kind::Write, credential)?;
-    let (token, is_new, shown) = match handover? {
+    let (handover, by_bearer) = (handover?, access::by_bearer(rest, call)?);
+    let (token, is_known) = match (by_bearer, handover) {
+        (Some(token), _) => (token, true),
         // The cookie's visitor is never handed out: the page of one tenant would get a token that
         // opens the visitor's conversations with every other tenant.
-        Handover::Token => {
-            let (token, is_new) =
-                known_or_new(access::by_bearer(rest, call)?, || rest.visitors.issue());
-            let text = rest.visitors.write(&token);
-            (token, is_new, Some(text))
-        }
-        Handover::Cookie => {
-            let known = access::by_bearer(rest, call)?.or_else(|| access::by_cookie(rest, call));
-            let (token, is_new) = known_or_new(known, || access::introduce(rest, call));
-            (token, is_new, None)
-        }
+        (None, Handover::Token) => (rest.visitors.issue(), false),
+        (None, Handover::Cookie) => access::by_cookies(rest, call),
     };
+    let shown = (handover == Handover::Token).then(|| rest.visitors.write(&token));
     let set = token.conversations(&tenant.id);
-    let position = if is_new { persisted(rest, &tenant.id) } else { snapshot(rest, &set).await };
+    let position = if is_known { snapshot(rest, &set).await } else { persisted(rest, &tenant.id) };
     json(
         StatusCode::OK,
         &SessionBody {
@@ -81,20 +76,10 @@ pub(in super::super) async fn open(
     )
 }
 
-fn known_or_new(
-    known: Option<VisitorToken>,
-    new: impl FnOnce() -> VisitorToken,
-) -> (VisitorToken, bool) {
-    match known {
-        Some(token) => (token, false),
-        None => (new(), true),
-    }
-}
-
 /// How far the visitor's conversations have got. While that cannot be read, what is stored will do:
 /// whoever resumes from there is shown more than it must, and misses nothing.
 async fn snapshot(rest: &Deps, set: &ConversationSet) -> Position {
-    let newest = rest.history.page(set, PageRange::Before(Position::MAX), 1);
+    let newest = rest.history.page(set, Audience::Visitor, PageRange::Before(Position::MAX), 1);
     let page = within(rest.settings.read_within, newest).await;
     page.map_or_else(|_| persisted(rest, set.tenant()), |page| page.through)
 }

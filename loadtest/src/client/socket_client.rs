@@ -19,11 +19,11 @@ use super::{Connected, Intent, Ready, Visitor, World};
 use crate::{
     backoff,
     frame::Frame,
-    ledger::{Client, Outcome, Sending, Tag, Way},
+    ledger::{Client, Outcome, Sending, Tag, Transport},
     socket::{self, Socket},
 };
 
-/// Who it is.
+/// As whom it connects.
 #[derive(Debug)]
 pub(crate) enum Person {
     Visitor(Arc<Visitor>),
@@ -36,14 +36,14 @@ pub(crate) enum Person {
 
 /// One client over all its connections.
 #[derive(Debug)]
-pub(crate) struct Tab {
+pub(crate) struct SocketClient {
     pub(crate) world: Arc<World>,
     pub(crate) person: Person,
     pub(crate) client: Client,
-    /// What it is to write; an agent's stays empty.
+    /// The drafts it is to write; an agent's client gets none.
     pub(crate) intents: mpsc::Receiver<Intent>,
     pub(crate) ready: Option<Ready>,
-    /// Which of the addresses it asks next.
+    /// The number of the address that it connects to next.
     pub(crate) at: usize,
     state: State,
 }
@@ -76,15 +76,15 @@ enum End {
     Lost,
 }
 
-/// Any frame counts as life, and the server pings at least once a minute.
+/// A connection without a frame for so long is dead: the server pings at least once a minute.
 const SILENCE: Duration = Duration::from_secs(60);
 const ANSWER: Duration = Duration::from_secs(15);
-/// A client with so many unanswered drafts takes no more.
+/// A client with this many unanswered drafts takes no more.
 const MOST_UNANSWERED: usize = 1024;
 
-// === impl Tab ===
+// === impl SocketClient ===
 
-impl Tab {
+impl SocketClient {
     pub(crate) fn new(
         world: Arc<World>,
         person: Person,
@@ -103,7 +103,7 @@ impl Tab {
             match self.connection(&mut tries).await {
                 Ok(End::Over) => return,
                 Ok(End::Gone) => return self.world.scores.gone(),
-                // What went wrong is seen as a lost connection, and counted there.
+                // Any error is a lost connection, and is counted as one.
                 Ok(End::Lost) | Err(_) => {}
             }
             if self.ready.is_none() {
@@ -148,7 +148,9 @@ impl Tab {
                         Message::Text(text) => {
                             if self.said(&text)? {
                                 *tries = 0;
-                                connected.get_or_insert_with(|| world.connected(self.client, self.state.lost.take()));
+                                connected.get_or_insert_with(|| {
+                                    world.connected(self.client, self.state.lost.take())
+                                });
                             }
                         }
                         Message::Close(close) => return Ok(ended(close.as_ref())),
@@ -156,7 +158,7 @@ impl Tab {
                         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
                     }
                 }
-                Some(intent) = self.intents.recv(), if connected.is_some() && self.state.unanswered.len() < MOST_UNANSWERED => {
+                Some(intent) = self.intents.recv(), if connected.is_some() && self.has_room() => {
                     let draft = self.begin(&intent);
                     let said = say(&mut socket, &written(&world, &draft)).await;
                     self.state.unanswered.push_back(draft);
@@ -224,7 +226,7 @@ impl Tab {
                 world.scores.replayed(frame.replayed.unwrap_or(0));
                 world.ledger.subscribed(self.client, frame.recovered == Some(true));
                 if let Some(ready) = self.ready.take() {
-                    // Whoever waited may have stopped waiting.
+                    // The stage may have given up waiting.
                     ready.send(()).ok();
                 }
                 return Ok(true);
@@ -265,11 +267,16 @@ impl Tab {
         }
     }
 
+    /// Whether one more draft may wait for its answer.
+    fn has_room(&self) -> bool {
+        self.state.unanswered.len() < MOST_UNANSWERED
+    }
+
     fn begin(&self, intent: &Intent) -> Unanswered {
         let sending = Sending {
             author: self.client,
             conversation: intent.visitor.conversation,
-            way: Way::Identified,
+            transport: Transport::Identified,
             session: 0,
             intended: intent.intended,
         };

@@ -1,4 +1,5 @@
-//! Who writes by REST, one request at a time: a visitor with or without ids, or a tenant's agent.
+//! A client that writes by REST, one request at a time: a visitor with or without ids, or a
+//! tenant's agent.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,59 +14,61 @@ use super::{Intent, Visitor, World};
 use crate::{
     frame::{Posted, TroubleAnswer},
     http::{Answer, Call, Http, NoAnswer},
-    ledger::{Client, Outcome, Sending, Tag, Way},
+    ledger::{Client, Outcome, Sending, Tag, Transport},
 };
 
-/// One writer.
+/// One client that writes.
 #[derive(Debug)]
-pub(crate) struct Pen {
+pub(crate) struct RestWriter {
     world: Arc<World>,
     client: Client,
-    hand: Hand,
+    identity: Identity,
     intents: mpsc::Receiver<Intent>,
     http: Http,
 }
 
-/// Who writes.
+/// As whom it writes.
 #[derive(Debug)]
-enum Hand {
+enum Identity {
     /// A visitor known by its token, with ids.
     Visitor,
-    /// The seed's widget: by cookie, without ids.
-    Page,
+    /// The widget: by cookie, without ids.
+    Widget,
     /// The agent of the tenant with this name, with ids.
     Agent(String),
 }
 
+/// How long a request may take.
 const DEADLINE: Duration = Duration::from_secs(15);
-/// A draft with an id is tried again for so long where no answer comes.
+/// How long a draft with an id is sent again while no answer comes.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long it waits before it sends a draft again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-// === impl Pen ===
+// === impl RestWriter ===
 
-impl Pen {
-    /// A visitor's, with ids.
+impl RestWriter {
+    /// Writes as a visitor, with ids.
     pub(crate) fn of_visitor(
         world: Arc<World>,
         client: Client,
         intents: mpsc::Receiver<Intent>,
         at: usize,
     ) -> Self {
-        Self::new(world, client, Hand::Visitor, intents, at)
+        Self::new(world, client, Identity::Visitor, intents, at)
     }
 
-    /// A page's, without ids.
-    pub(crate) fn of_page(
+    /// Writes as the widget, without ids.
+    pub(crate) fn of_widget(
         world: Arc<World>,
         client: Client,
         intents: mpsc::Receiver<Intent>,
         at: usize,
     ) -> Self {
-        Self::new(world, client, Hand::Page, intents, at)
+        Self::new(world, client, Identity::Widget, intents, at)
     }
 
-    /// An agent's.
+    /// Writes as the tenant's agent, with ids.
     pub(crate) fn of_agent(
         world: Arc<World>,
         tenant: String,
@@ -73,18 +76,18 @@ impl Pen {
         intents: mpsc::Receiver<Intent>,
         at: usize,
     ) -> Self {
-        Self::new(world, client, Hand::Agent(tenant), intents, at)
+        Self::new(world, client, Identity::Agent(tenant), intents, at)
     }
 
     fn new(
         world: Arc<World>,
         client: Client,
-        hand: Hand,
+        identity: Identity,
         intents: mpsc::Receiver<Intent>,
         at: usize,
     ) -> Self {
         let http = Http::new(&world.rest, at);
-        Self { world, client, hand, intents, http }
+        Self { world, client, identity, intents, http }
     }
 
     /// Writes until the run is over.
@@ -108,13 +111,13 @@ impl Pen {
             self.world.scores.failed("no_token");
             return;
         };
-        let has_id = !matches!(self.hand, Hand::Page);
+        let has_id = !matches!(self.identity, Identity::Widget);
         let tag = self.world.ledger.sends(Sending {
             author: self.client,
             conversation: intent.visitor.conversation,
-            way: if has_id { Way::Identified } else { Way::Post },
-            // A page that has given up its socket has sent frames before, which were another
-            // session's.
+            transport: if has_id { Transport::Identified } else { Transport::Post },
+            // A widget that has given up its socket sent frames before, and those were of another
+            // session.
             session: if has_id { 0 } else { u32::MAX },
             intended: intent.intended,
         });
@@ -151,15 +154,15 @@ impl Pen {
     async fn where_to(&self, visitor: &Visitor) -> Option<(String, Vec<(&'static str, String)>)> {
         let mut headers = vec![("X-Tenant-ID", visitor.tenant.clone())];
         let mut path = "/api/chat/messages".to_owned();
-        match &self.hand {
-            Hand::Visitor => {
+        match &self.identity {
+            Identity::Visitor => {
                 headers.push(("Authorization", format!("Bearer {}", visitor.token.get()?)))
             }
-            Hand::Page => {
+            Identity::Widget => {
                 headers.push(("Origin", self.world.origin.clone()));
                 headers.extend(visitor.jar.header().map(|cookie| ("Cookie", cookie)));
             }
-            Hand::Agent(tenant) => {
+            Identity::Agent(tenant) => {
                 let token = self.world.tokens.of(tenant).await.ok()?;
                 headers.push(("Authorization", format!("Bearer {token}")));
                 path = format!("/api/agent/conversations/{}/messages", visitor.id.get()?);
