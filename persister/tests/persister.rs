@@ -6,142 +6,50 @@
     reason = "the tests append what the persister is to store, as the door would"
 )]
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use parlor_common::{
     author::{Author, AuthorKind},
-    clock::{Clock, Timestamp},
+    clock::Timestamp,
     conversation::ConversationKey,
     drain::Drain,
-    event::{Audience, Body, DeliveredBody, Event, MessageBody, Record, Transport},
+    event::{Audience, Body, DeliveredBody, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId, EventId},
     metrics::Registry,
     position::Position,
     shard::Shard,
-    state::{ConversationState, Reader},
+    state::Reader,
     tenant::TenantId,
 };
 use parlor_log::{
     EventLog, PERSISTER,
     consumer::{Consumer, ConsumerMetrics, ConsumerSettings, Health},
-    sqlite::{SqliteLog, SqliteLogSettings},
 };
 use parlor_persister::{Metrics, StoreSink};
-use parlor_store::{HistoryStore, InboxPage, Page, PageRange, SqliteStore, StoreError};
-use tempfile::TempDir;
-
-/// The real store behind a switch. It stands for a database that is down, or that applies a write
-/// and then does not answer in time, which SQLite cannot be made to do.
-#[derive(Debug)]
-struct Switched {
-    store: SqliteStore,
-    down: AtomicBool,
-    answers_late: AtomicBool,
-    attempts: AtomicUsize,
-    largest: AtomicUsize,
-    /// An insert came before the watermark that covers it.
-    uncovered: AtomicBool,
-}
-
-#[async_trait]
-impl HistoryStore for Switched {
-    async fn insert(&self, events: &[Event]) -> Result<(), StoreError> {
-        self.attempts.fetch_add(1, Ordering::SeqCst);
-        self.largest.fetch_max(events.len(), Ordering::SeqCst);
-        let watermark = self.store.watermark(Shard::ONLY).await?;
-        if events.iter().any(|event| watermark.is_none_or(|seen| event.position > seen)) {
-            self.uncovered.store(true, Ordering::SeqCst);
-        }
-        if self.down.load(Ordering::SeqCst) {
-            return Err(StoreError::Unavailable("switched off".to_owned()));
-        }
-        self.store.insert(events).await?;
-        if self.answers_late.swap(false, Ordering::SeqCst) {
-            return Err(StoreError::Unavailable("no answer in time".to_owned()));
-        }
-        Ok(())
-    }
-
-    async fn page(
-        &self,
-        conversation: &ConversationKey,
-        audience: Audience,
-        range: PageRange,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        self.store.page(conversation, audience, range, limit).await
-    }
-
-    async fn find(
-        &self,
-        conversation: &ConversationKey,
-        id: &EventId,
-    ) -> Result<Option<Event>, StoreError> {
-        self.store.find(conversation, id).await
-    }
-
-    async fn state(&self, conversation: &ConversationKey) -> Result<ConversationState, StoreError> {
-        self.store.state(conversation).await
-    }
-
-    async fn inbox(
-        &self,
-        tenant: &TenantId,
-        before: Position,
-        limit: usize,
-    ) -> Result<InboxPage, StoreError> {
-        self.store.inbox(tenant, before, limit).await
-    }
-
-    async fn raise_watermark(&self, shard: Shard, position: Position) -> Result<(), StoreError> {
-        self.store.raise_watermark(shard, position).await
-    }
-
-    async fn watermark(&self, shard: Shard) -> Result<Option<Position>, StoreError> {
-        self.store.watermark(shard).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.store.ping().await
-    }
-}
+use parlor_store::{HistoryStore, PageRange};
+use parlor_testbed::{
+    faulty::store::{FaultyStore, StoreFault},
+    installation::{Folders, Installation, Setup},
+    wait::until,
+};
 
 struct Bench {
     log: Arc<dyn EventLog>,
-    store: Arc<Switched>,
+    store: Arc<FaultyStore>,
     settings: ConsumerSettings,
     registry: Registry,
     consumers: ConsumerMetrics,
     metrics: Metrics,
     drain: Drain,
-    _folder: TempDir,
+    _folders: Arc<Folders>,
 }
 
 impl Bench {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let log = open_log(folder.path());
-        let store =
-            SqliteStore::open(folder.path(), parlor_store::Metrics::new(&Registry::new()).unwrap())
-                .await
-                .unwrap();
-        let store = Switched {
-            store,
-            down: AtomicBool::new(false),
-            answers_late: AtomicBool::new(false),
-            attempts: AtomicUsize::new(0),
-            largest: AtomicUsize::new(0),
-            uncovered: AtomicBool::new(false),
-        };
+        let mut setup = Setup::default();
+        setup.log.ack_wait = Duration::from_millis(300);
+        let Installation { log, store, folders } = Installation::open(setup).await;
         let settings = ConsumerSettings {
             batch_count: 10,
             batch_bytes: 1 << 20,
@@ -154,13 +62,13 @@ impl Bench {
         let metrics = Metrics::new(&registry).unwrap();
         Self {
             log: Arc::new(log),
-            store: Arc::new(store),
+            store,
             settings,
             registry,
             consumers,
             metrics,
             drain: Drain::new(),
-            _folder: folder,
+            _folders: folders,
         }
     }
 
@@ -216,17 +124,6 @@ impl Bench {
     }
 }
 
-fn open_log(folder: &Path) -> SqliteLog {
-    let settings = SqliteLogSettings {
-        max_bytes: 1 << 30,
-        max_age: Duration::from_secs(3600),
-        ack_wait: Duration::from_millis(300),
-        groups: Vec::new(),
-    };
-    let metrics = parlor_log::Metrics::new(&Registry::new()).unwrap();
-    SqliteLog::open(folder, settings, Clock::system(), None, metrics).unwrap()
-}
-
 fn key() -> ConversationKey {
     ConversationKey {
         tenant: TenantId::parse("a").unwrap(),
@@ -254,15 +151,6 @@ fn numbers(range: std::ops::Range<u64>) -> Vec<u128> {
     range.map(u128::from).collect()
 }
 
-/// Until a condition holds; fails after 20 s.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while !holds().await {
-        assert!(tokio::time::Instant::now() < deadline, "not within 20 s: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 #[tokio::test]
 async fn what_is_stored_is_acknowledged_and_every_event_is_stored_once() {
     let bench = Bench::new().await;
@@ -271,7 +159,7 @@ async fn what_is_stored_is_acknowledged_and_every_event_is_stored_once() {
     until("all are persisted", async || bench.persisted().await == 95).await;
     assert_eq!(bench.stored().await, numbers(0..95));
     assert_eq!(health.check(), Ok(()));
-    assert!(bench.store.largest.load(Ordering::SeqCst) <= 10, "a batch is bounded");
+    assert!(bench.store.inserts().largest <= 10, "a batch is bounded");
     let noted = bench.store.watermark(Shard::ONLY).await.unwrap().unwrap();
     assert_eq!(noted.sequence(), 95);
     bench.drain.begin();
@@ -281,16 +169,13 @@ async fn what_is_stored_is_acknowledged_and_every_event_is_stored_once() {
 #[tokio::test]
 async fn while_the_store_is_down_nothing_is_acknowledged_and_it_goes_on_by_itself() {
     let bench = Bench::new().await;
-    bench.store.down.store(true, Ordering::SeqCst);
+    bench.store.turn(StoreFault::Down);
     let health = bench.persist(&bench.drain);
     bench.append_messages(0..50).await;
-    until("it has tried for longer than the log waits", async || {
-        bench.store.attempts.load(Ordering::SeqCst) > 30
-    })
-    .await;
+    until("it has tried for longer than the log waits", async || bench.store.calls() > 30).await;
     assert_eq!(bench.persisted().await, 0);
     assert!(health.check().is_err());
-    bench.store.down.store(false, Ordering::SeqCst);
+    bench.store.turn(StoreFault::None);
     until("all are persisted", async || bench.persisted().await == 50).await;
     assert_eq!(bench.stored().await, numbers(0..50));
     assert_eq!(health.check(), Ok(()));
@@ -301,7 +186,7 @@ async fn while_the_store_is_down_nothing_is_acknowledged_and_it_goes_on_by_itsel
 async fn a_write_that_was_applied_but_not_answered_doubles_no_row() {
     let bench = Bench::new().await;
     bench.append_messages(0..10).await;
-    bench.store.answers_late.store(true, Ordering::SeqCst);
+    bench.store.turn(StoreFault::LosesAnAnswer);
     bench.persist(&bench.drain);
     until("all are persisted", async || bench.persisted().await == 10).await;
     assert_eq!(bench.stored().await, numbers(0..10));
@@ -330,8 +215,8 @@ async fn a_row_is_never_above_the_watermark() {
     bench.append_messages(0..45).await;
     bench.persist(&bench.drain);
     until("all are persisted", async || bench.persisted().await == 45).await;
-    assert!(bench.store.attempts.load(Ordering::SeqCst) >= 5, "there were several batches");
-    assert!(!bench.store.uncovered.load(Ordering::SeqCst));
+    assert!(bench.store.inserts().count >= 5, "there were several batches");
+    assert_eq!(bench.store.inserts().above_watermark, 0);
 }
 
 #[tokio::test]
@@ -351,17 +236,16 @@ async fn a_mark_is_stored_as_a_last_value_and_is_no_row() {
 #[tokio::test]
 async fn a_persister_that_is_gone_leaves_its_share_to_another() {
     let bench = Bench::new().await;
-    bench.store.down.store(true, Ordering::SeqCst);
+    bench.store.turn(StoreFault::Down);
     let first = Drain::new();
     bench.persist(&first);
     bench.append_messages(0..25).await;
-    until("the first has taken some", async || bench.store.attempts.load(Ordering::SeqCst) > 0)
-        .await;
+    until("the first has taken some", async || bench.store.calls() > 0).await;
     // The stop while the store is down leaves the batch unacknowledged, as a kill does.
     first.begin();
     assert!(first.finished(Duration::from_secs(5)).await);
     assert_eq!(bench.persisted().await, 0);
-    bench.store.down.store(false, Ordering::SeqCst);
+    bench.store.turn(StoreFault::None);
     bench.persist(&bench.drain);
     until("all are persisted", async || bench.persisted().await == 25).await;
     assert_eq!(bench.stored().await, numbers(0..25));

@@ -4,6 +4,12 @@
 
 pub mod balancer;
 pub mod client;
+pub mod clock;
+pub mod defaults;
+#[cfg(feature = "insides")]
+pub mod faulty;
+#[cfg(feature = "insides")]
+pub mod installation;
 pub mod network;
 pub mod nodes;
 pub mod place;

@@ -3,7 +3,9 @@
 use parlor_common::event::Audience;
 use parlor_history::HistoryError;
 
-use crate::world::{NoStore, World, event_id, key, texts};
+use parlor_testbed::faulty::store::StoreFault;
+
+use crate::world::{World, event_id, key, texts};
 
 #[tokio::test]
 async fn an_id_is_found_where_it_is_stored_and_where_it_is_not_yet() {
@@ -49,7 +51,7 @@ async fn an_id_is_found_in_the_store_once_the_log_is_lost() {
 async fn without_the_store_only_what_is_found_is_told() {
     let world = World::new().await;
     world.say(1, "waiting").await;
-    let history = world.history_without(NoStore::Down).await;
+    let history = world.history_without(StoreFault::Down).await;
     assert!(history.find(&[(key(1), event_id(1, "waiting"))]).await.unwrap().is_some());
     let unsaid = history.find(&[(key(1), event_id(1, "unsaid"))]).await;
     assert!(matches!(unsaid, Err(HistoryError::Unavailable(_))), "no guess");

@@ -9,7 +9,9 @@ use parlor_common::{
 use parlor_history::HistoryError;
 use parlor_store::PageRange;
 
-use crate::world::{MAX_AGE, NoStore, STORE_DEADLINE, World, key, set, texts_of};
+use parlor_testbed::faulty::store::StoreFault;
+
+use crate::world::{MAX_AGE, STORE_DEADLINE, World, key, set, texts_of};
 
 const NEWEST: PageRange = PageRange::Before(Position::MAX);
 
@@ -20,7 +22,7 @@ async fn a_log_that_has_never_forgotten_is_whole() {
         world.say(1, text).await;
     }
     world.persist(2).await;
-    let history = world.history_without(NoStore::Down).await;
+    let history = world.history_without(StoreFault::Down).await;
     let page = history.page(&set(&[]), Audience::Visitor, NEWEST, 10).await.unwrap();
     assert_eq!(texts_of(&page), ["m0", "m1", "m2"]);
     assert!(!page.incomplete && !page.more);
@@ -49,7 +51,7 @@ async fn a_log_that_has_forgotten_says_that_older_messages_may_be_missing() {
     let kept = world.say(1, "m2").await;
     world.say(1, "m3").await;
     world.forget_aged().await;
-    let history = world.history_without(NoStore::Down).await;
+    let history = world.history_without(StoreFault::Down).await;
 
     let page = history.page(&set(&[]), Audience::Visitor, NEWEST, 10).await.unwrap();
     assert_eq!(texts_of(&page), ["m2", "m3"]);
@@ -75,7 +77,7 @@ async fn a_log_that_was_made_anew_may_lack_what_came_before() {
     world.lose_log().await;
     world.say(1, "m1").await;
     let page = world
-        .history_without(NoStore::Down)
+        .history_without(StoreFault::Down)
         .await
         .page(&set(&[]), Audience::Visitor, NEWEST, 10)
         .await
@@ -89,7 +91,7 @@ async fn a_log_that_was_made_anew_may_lack_what_came_before() {
 async fn a_store_that_never_answers_is_waited_for_no_longer_than_its_deadline() {
     let world = World::new().await;
     world.say(1, "m0").await;
-    let history = world.history_without(NoStore::Mute).await;
+    let history = world.history_without(StoreFault::Silent).await;
     let asked = Instant::now();
     assert_eq!(
         texts_of(&history.page(&set(&[]), Audience::Visitor, NEWEST, 10).await.unwrap()),
@@ -107,7 +109,7 @@ async fn marks_take_no_place_on_a_page_of_the_log_alone() {
         world.mark(1, mark).await;
     }
     world.persist(5).await;
-    let history = world.history_without(NoStore::Down).await;
+    let history = world.history_without(StoreFault::Down).await;
     for (range, expected, more) in
         [(NEWEST, ["m1", "m2"], true), (PageRange::After(Epoch::FIRST.start()), ["m0", "m1"], true)]
     {
@@ -123,6 +125,6 @@ async fn without_the_store_the_state_is_not_guessed() {
     let world = World::new().await;
     let said = world.say(1, "m0").await;
     world.mark(1, said).await;
-    let state = world.history_without(NoStore::Down).await.state(&key(1)).await;
+    let state = world.history_without(StoreFault::Down).await.state(&key(1)).await;
     assert!(matches!(state, Err(HistoryError::Unavailable(_))), "{state:?}");
 }

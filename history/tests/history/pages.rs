@@ -77,7 +77,7 @@ async fn every_page_is_right(world: &World, said: &Said, events: usize) {
         }
         monitors.push(world.monitor().await);
         for (known, monitor) in monitors.iter().enumerate() {
-            let history = world.history_of(world.store.clone(), monitor.clone());
+            let history = world.history_of(monitor.clone());
             let bounds = said.iter().map(|(position, ..)| *position).chain([Position::MAX]);
             let before = bounds.map(PageRange::Before);
             let start = said[0].0.before();

@@ -20,7 +20,7 @@ async fn the_state_is_the_same_however_much_of_it_is_stored() {
         }
         monitors.push(world.monitor().await);
         for monitor in &monitors {
-            let history = world.history_of(world.store.clone(), monitor.clone());
+            let history = world.history_of(monitor.clone());
             let state = history.state(&key(1)).await.unwrap();
             assert_eq!(state.delivered_to_visitor, second, "{stored} stored");
             assert_eq!(state.delivered_to_agent, Position::ZERO);

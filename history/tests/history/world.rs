@@ -1,53 +1,33 @@
 //! A log and a store under test, and who writes them.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use parlor_common::{
     author::{Author, AuthorKind},
-    clock::{Clock, Timestamp},
     conversation::{ConversationKey, ConversationSet},
-    event::{Audience, Body, DeliveredBody, Event, MessageBody, Record, Transport},
+    event::{Body, DeliveredBody, Event, MessageBody, Record, Transport},
     id::{ClientMessageId, EventId, VisitorId},
     position::Position,
-    shard::Shard,
-    state::{ConversationState, Reader},
+    state::Reader,
     tenant::TenantId,
 };
-use parlor_history::{History, HistoryPage, Metrics};
-use parlor_log::{
-    BatchLimit, EventLog, LogError, PERSISTER,
-    monitor::{Monitor, MonitorMetrics},
-    sqlite::{SqliteLog, SqliteLogSettings},
+use parlor_history::{History, HistoryPage};
+use parlor_log::{EventLog, LogError, monitor::Monitor};
+use parlor_testbed::{
+    clock::TestClock,
+    faulty::store::StoreFault,
+    installation::{Folders, Installation, Setup, history},
 };
-use parlor_store::{HistoryStore, InboxPage, Page, PageRange, SqliteStore, StoreError};
-use tempfile::TempDir;
 
 pub(crate) const MAX_AGE: Duration = Duration::from_secs(3600);
 /// As long as a store may take here; one that answers needs a hundredth of it.
 pub(crate) const STORE_DEADLINE: Duration = Duration::from_millis(500);
 
-/// A log and a store.
+/// An installation, and who writes into it.
 pub(crate) struct World {
-    pub(crate) log: SqliteLog,
-    pub(crate) store: Arc<dyn HistoryStore>,
-    clock: Arc<AtomicI64>,
-    folders: Vec<TempDir>,
-}
-
-/// Stands for a database that is down: every call fails, or none is ever answered.
-#[derive(Debug)]
-pub(crate) enum NoStore {
-    Down,
-    Mute,
+    pub(crate) at: Installation,
+    clock: TestClock,
 }
 
 pub(crate) fn tenant() -> TenantId {
@@ -94,34 +74,30 @@ pub(crate) fn texts_of(page: &HistoryPage) -> Vec<String> {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let (log_folder, store_folder) =
-            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let clock = Arc::new(AtomicI64::new(1_790_000_000_000));
-        let log = open_log(&log_folder, 1 << 30, &clock, None);
-        let store = open_store(store_folder.path()).await;
-        Self { log, store, clock, folders: vec![log_folder, store_folder] }
+        let clock = TestClock::default();
+        Self { at: open(&clock, Folders::new(), 1 << 30).await, clock }
     }
 
     /// The log is lost, and is made anew as the store tells.
     pub(crate) async fn lose_log(&mut self) {
-        self.log.close().await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let seen = self.store.watermark(Shard::ONLY).await.unwrap();
-        self.log = open_log(&folder, 1 << 30, &self.clock, seen);
-        self.folders.push(folder);
+        self.open_again(self.at.folders.without_log(), 1 << 30).await;
     }
 
     /// The log forgets what it may for its age: it has no room for anything more until it does.
     pub(crate) async fn forget_aged(&mut self) {
-        self.log.close().await.unwrap();
-        self.log = open_log(&self.folders[0], 1, &self.clock, None);
+        let folders = self.at.folders.clone();
+        self.open_again(folders.clone(), 1).await;
         assert!(matches!(self.try_say(9, "no-room").await, Err(LogError::Full(_))));
-        self.log.close().await.unwrap();
-        self.log = open_log(&self.folders[0], 1 << 30, &self.clock, None);
+        self.open_again(folders, 1 << 30).await;
+    }
+
+    async fn open_again(&mut self, folders: Arc<Folders>, max_bytes: u64) {
+        self.at.log.close().await.unwrap();
+        self.at = open(&self.clock, folders, max_bytes).await;
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        self.clock.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+        self.clock.advance(by);
     }
 
     /// A visitor says `text`, which is its client message id too.
@@ -144,7 +120,7 @@ impl World {
 
     async fn append(&self, number: u8, id: EventId, body: Body) -> Result<Position, LogError> {
         let key = key(number);
-        let now = Timestamp::from_millis(self.clock.load(Ordering::Relaxed));
+        let now = self.clock.now();
         let record = Record {
             id,
             author: author(number),
@@ -156,118 +132,38 @@ impl World {
             body,
         };
         let record: Bytes = record.encode().unwrap();
-        Ok(self.log.append(&key, &id, record).await?.position)
+        Ok(self.at.log.append(&key, &id, record).await?.position)
     }
 
     /// Stores and acknowledges the next `count` events.
     pub(crate) async fn persist(&self, count: usize) {
-        let mut deliveries = self.log.deliveries(Shard::ONLY, PERSISTER).await.unwrap();
-        let taken =
-            deliveries.next(BatchLimit { count, bytes: 1 << 24 }, Duration::ZERO).await.unwrap();
-        assert_eq!(taken.len(), count);
-        let decode = |entry: &parlor_log::Entry| {
-            Event::decode(entry.conversation.clone(), entry.position, entry.record.clone()).unwrap()
-        };
-        let events: Vec<Event> = taken.iter().map(|delivery| decode(&delivery.entry)).collect();
-        self.store.insert(&events).await.unwrap();
-        self.store.raise_watermark(Shard::ONLY, events.last().unwrap().position).await.unwrap();
-        deliveries.ack(&taken).await.unwrap();
+        assert_eq!(self.at.persist(count).await, count);
     }
 
     /// What the log says of itself just now.
     pub(crate) async fn monitor(&self) -> Monitor {
-        let clock = self.clock.clone();
-        let clock = Clock::new(move || Timestamp::from_millis(clock.load(Ordering::Relaxed)));
-        Monitor::start(Arc::new(self.log.clone()), clock, MonitorMetrics::unregistered().unwrap())
-            .await
-            .unwrap()
+        self.at.monitor(self.clock.clock()).await
     }
 
     pub(crate) async fn history(&self) -> History {
-        self.history_of(self.store.clone(), self.monitor().await)
+        self.history_without(StoreFault::None).await
     }
 
-    pub(crate) async fn history_without(&self, store: NoStore) -> History {
-        self.history_of(Arc::new(store), self.monitor().await)
+    /// The history, while the store fails like this from here on.
+    pub(crate) async fn history_without(&self, fault: StoreFault) -> History {
+        self.at.store.turn(fault);
+        self.history_of(self.monitor().await)
     }
 
-    pub(crate) fn history_of(&self, store: Arc<dyn HistoryStore>, monitor: Monitor) -> History {
-        let metrics = Metrics::new(&parlor_common::metrics::registry().unwrap()).unwrap();
-        History::new(Arc::new(self.log.clone()), store, monitor, STORE_DEADLINE, metrics)
-    }
-}
-
-fn open_log(
-    folder: &TempDir,
-    max_bytes: u64,
-    clock: &Arc<AtomicI64>,
-    seen: Option<Position>,
-) -> SqliteLog {
-    let clock = clock.clone();
-    let clock = Clock::new(move || Timestamp::from_millis(clock.load(Ordering::Relaxed)));
-    let settings = SqliteLogSettings {
-        max_bytes,
-        max_age: MAX_AGE,
-        ack_wait: Duration::from_secs(5),
-        groups: Vec::new(),
-    };
-    SqliteLog::open(folder.path(), settings, clock, seen, parlor_log::Metrics::unregistered())
-        .unwrap()
-}
-
-async fn open_store(folder: &Path) -> Arc<dyn HistoryStore> {
-    let metrics = parlor_store::Metrics::new(&parlor_common::metrics::registry().unwrap()).unwrap();
-    Arc::new(SqliteStore::open(folder, metrics).await.unwrap())
-}
-
-// === impl NoStore ===
-
-impl NoStore {
-    async fn answer<T>(&self) -> Result<T, StoreError> {
-        match self {
-            Self::Down => Err(StoreError::Unavailable("no node answers".to_owned())),
-            Self::Mute => std::future::pending().await,
-        }
+    pub(crate) fn history_of(&self, monitor: Monitor) -> History {
+        let log = Arc::new(self.at.log.clone());
+        history(log, self.at.store.clone(), monitor, STORE_DEADLINE)
     }
 }
 
-#[async_trait]
-impl HistoryStore for NoStore {
-    async fn insert(&self, _: &[Event]) -> Result<(), StoreError> {
-        self.answer().await
-    }
-
-    async fn page(
-        &self,
-        _: &ConversationKey,
-        _: Audience,
-        _: PageRange,
-        _: usize,
-    ) -> Result<Page, StoreError> {
-        self.answer().await
-    }
-
-    async fn state(&self, _: &ConversationKey) -> Result<ConversationState, StoreError> {
-        self.answer().await
-    }
-
-    async fn find(&self, _: &ConversationKey, _: &EventId) -> Result<Option<Event>, StoreError> {
-        self.answer().await
-    }
-
-    async fn inbox(&self, _: &TenantId, _: Position, _: usize) -> Result<InboxPage, StoreError> {
-        self.answer().await
-    }
-
-    async fn raise_watermark(&self, _: Shard, _: Position) -> Result<(), StoreError> {
-        self.answer().await
-    }
-
-    async fn watermark(&self, _: Shard) -> Result<Option<Position>, StoreError> {
-        self.answer().await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.answer().await
-    }
+async fn open(clock: &TestClock, folders: Arc<Folders>, max_bytes: u64) -> Installation {
+    let mut setup = Setup { folders, ..Setup::by(clock) };
+    setup.log.max_bytes = max_bytes;
+    setup.log.max_age = MAX_AGE;
+    Installation::open(setup).await
 }

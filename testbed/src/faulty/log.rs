@@ -1,0 +1,180 @@
+//! A log that fails as it is told.
+
+use std::{
+    collections::HashMap,
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parlor_common::{
+    conversation::ConversationKey,
+    id::EventId,
+    position::Position,
+    shard::{Shard, Shards},
+};
+use parlor_log::{
+    Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail,
+};
+use tokio::sync::watch;
+
+/// What only a cluster does to an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppendFault {
+    /// The acknowledgement never comes.
+    Silent,
+    /// The first acknowledgement is lost, and the log tries again by itself.
+    Repeated,
+}
+
+/// The real log behind a switch.
+#[derive(Debug)]
+pub struct FaultyLog {
+    log: Arc<dyn EventLog>,
+    shards: Shards,
+    appends: HashMap<&'static str, AppendFault>,
+    cut: watch::Sender<bool>,
+    hole: AtomicBool,
+    panics: Arc<AtomicBool>,
+}
+
+struct FaultyTail {
+    tail: Box<dyn Tail>,
+    cut: watch::Receiver<bool>,
+    panics: Arc<AtomicBool>,
+}
+
+// === impl FaultyLog ===
+
+impl FaultyLog {
+    /// A log that does what the one behind it does.
+    pub fn over(log: Arc<dyn EventLog>) -> Self {
+        Self {
+            shards: log.shards(),
+            log,
+            appends: HashMap::new(),
+            cut: watch::Sender::new(false),
+            hole: AtomicBool::new(false),
+            panics: Arc::default(),
+        }
+    }
+
+    /// Shows so many shards, which are all in the only one of the log behind it.
+    #[must_use]
+    pub fn with_shards(self, shards: Shards) -> Self {
+        Self { shards, ..self }
+    }
+
+    /// Fails the appends of a tenant.
+    #[must_use]
+    pub fn with_append_fault(mut self, tenant: &'static str, fault: AppendFault) -> Self {
+        self.appends.insert(tenant, fault);
+        self
+    }
+
+    /// Breaks every tail, and refuses new ones, until [`mend_tails`](Self::mend_tails).
+    pub fn cut_tails(&self) {
+        self.cut.send_replace(true);
+    }
+
+    /// Lets tails begin again.
+    pub fn mend_tails(&self) {
+        self.cut.send_replace(false);
+    }
+
+    /// Refuses the next tail that begins after a position: there is a hole before it.
+    pub fn make_hole(&self) {
+        self.hole.store(true, Ordering::SeqCst);
+    }
+
+    /// The next entry that a tail brings is a panic of its reader's.
+    pub fn panic_at_next_entry(&self) {
+        self.panics.store(true, Ordering::SeqCst);
+    }
+
+    /// The shard of the log behind that stands for one of ours.
+    fn behind(&self, shard: Shard) -> Shard {
+        if self.log.shards() == Shards::ONE { Shard::ONLY } else { shard }
+    }
+}
+
+#[async_trait]
+#[expect(clippy::disallowed_methods, reason = "it hands on what the door appends")]
+impl EventLog for FaultyLog {
+    fn shards(&self) -> Shards {
+        self.shards
+    }
+
+    async fn append(
+        &self,
+        conversation: &ConversationKey,
+        id: &EventId,
+        record: Bytes,
+    ) -> Result<Appended, LogError> {
+        match self.appends.get(conversation.tenant.as_str()) {
+            Some(AppendFault::Silent) => return pending().await,
+            Some(AppendFault::Repeated) => {
+                self.log.append(conversation, id, record.clone()).await?;
+            }
+            None => {}
+        }
+        self.log.append(conversation, id, record).await
+    }
+
+    async fn tail(&self, shard: Shard, start: Start) -> Result<Box<dyn Tail>, LogError> {
+        if *self.cut.borrow() {
+            return Err(cut_off());
+        }
+        if matches!(start, Start::After(_)) && self.hole.swap(false, Ordering::SeqCst) {
+            return Err(LogError::Rejected("it begins later".to_owned()));
+        }
+        Ok(Box::new(FaultyTail {
+            tail: self.log.tail(self.behind(shard), start).await?,
+            cut: self.cut.subscribe(),
+            panics: self.panics.clone(),
+        }))
+    }
+
+    async fn read(
+        &self,
+        filter: &Filter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, LogError> {
+        self.log.read(filter, after, limit).await
+    }
+
+    async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {
+        self.log.deliveries(self.behind(shard), group).await
+    }
+
+    async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {
+        self.log.state(self.behind(shard)).await
+    }
+}
+
+#[async_trait]
+impl Tail for FaultyTail {
+    fn after(&self) -> Position {
+        self.tail.after()
+    }
+
+    async fn next(&mut self) -> Result<Entry, LogError> {
+        tokio::select! {
+            biased;
+            _ = self.cut.wait_for(|cut| *cut) => Err(cut_off()),
+            entry = self.tail.next() => {
+                assert!(!self.panics.load(Ordering::SeqCst), "a fault that a test has planted");
+                entry
+            }
+        }
+    }
+}
+
+fn cut_off() -> LogError {
+    LogError::Unavailable("cut off".to_owned())
+}
