@@ -57,7 +57,8 @@ impl Plot<'_> {
         let label = escape(self.title);
         let _infallible = write!(
             svg,
-            "</figcaption><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">"
+            "</figcaption>\
+             <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">"
         );
         for step in 0..=4 {
             let value = top * f64::from(step) / 4.0;
