@@ -12,12 +12,13 @@ pub(crate) mod closing;
 pub(crate) mod dialogue;
 pub(crate) mod drafts;
 pub(crate) mod following;
+pub(crate) mod marks;
 pub(crate) mod outbox;
 pub(crate) mod viewer;
 
 use std::{pin::pin, time::Duration};
 
-use parlor_common::close::CloseCode;
+use parlor_common::{close::CloseCode, position::Position};
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
@@ -173,15 +174,15 @@ impl Session {
         }
         self.dialogue.refill().map_err(|_| self.come_back())?;
         if writer.is_idle() {
-            let Taken { mut frames, events } = self.dialogue.viewer.outbox().take();
-            if events > 0 {
-                self.shown();
+            let Taken { mut frames, last_shown } = self.dialogue.viewer.outbox().take();
+            if let Some(last) = last_shown {
+                self.shown(last);
                 // The ping after it goes out with it. What the hub has put in meanwhile is told
                 // apart.
                 let more = self.dialogue.viewer.outbox().take();
                 frames.extend(more.frames);
-                if more.events > 0 {
-                    self.shown();
+                if let Some(last) = more.last_shown {
+                    self.shown(last);
                 }
             }
             writer.load(frames);
@@ -191,11 +192,12 @@ impl Session {
 
     /// Frames that show events are about to be written: where a pong acknowledges them, a ping
     /// follows, unless one is on its way.
-    fn shown(&mut self) {
-        if self.dialogue.dialect().acknowledges_by_pong()
-            && let Some(number) = self.heartbeat.shown(Instant::now())
-        {
-            self.ping(number);
+    fn shown(&mut self, through: Position) {
+        if let Some(marks) = &mut self.dialogue.marks {
+            marks.shown(through);
+            if let Some(number) = self.heartbeat.shown(Instant::now()) {
+                self.ping(number);
+            }
         }
     }
 
@@ -246,8 +248,10 @@ impl Session {
     /// An answer came to the ping of this number; `None` for one that can be no ping's.
     fn pong(&mut self, number: Option<u64>, now: Instant) -> Result<(), Ending> {
         let answer = number.map(|number| self.heartbeat.pong(number, now));
-        let Some((true, follow)) = answer else { return self.unasked(now) };
-        self.dialogue.viewer.answered(self.dialogue.node.clock.now());
+        let (Some(number), Some((true, follow))) = (number, answer) else {
+            return self.unasked(now);
+        };
+        self.dialogue.answered(number);
         if let Some(number) = follow {
             self.ping(number);
         }
@@ -278,7 +282,10 @@ impl Session {
         self.dialogue.tick(now).map_err(Ending::with)
     }
 
-    fn ping(&self, number: u64) {
+    fn ping(&mut self, number: u64) {
+        if let Some(marks) = &mut self.dialogue.marks {
+            marks.pinged(number);
+        }
         self.dialogue.say(self.dialogue.dialect().ping(number));
     }
 

@@ -10,6 +10,7 @@ mod fanout {
     mod feeds;
     mod frames;
     mod handshake;
+    mod marks;
     mod parlor1;
     mod raw;
     mod resume;

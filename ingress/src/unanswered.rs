@@ -1,6 +1,6 @@
 //! Drafts without an id whose client was not told what became of them. A browser sends a POST again
-//! by itself when its kept-alive connection ends before an answer, and a visitor whose text was given
-//! back sends it again; the first one may have been accepted all the same.
+//! by itself when its kept-alive connection ends before an answer, and a visitor whose text was
+//! given back sends it again; the first one may have been accepted all the same.
 
 use std::{
     num::NonZeroUsize,
@@ -25,8 +25,8 @@ const SENT_AGAIN_WITHIN: Duration = Duration::from_secs(10);
 /// The most requests that are remembered, of about 150 bytes; the oldest is forgotten first.
 const MAX_REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
-/// The ids that were made for such drafts, as far as this node knows: a request that is sent again to
-/// another node is a message of its own. Cheap to clone.
+/// The ids that were made for such drafts, as far as this node knows: a request that is sent again
+/// to another node is a message of its own. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Unanswered {
     clock: Clock,

@@ -174,7 +174,7 @@ impl Report {
             (
                 "sockets",
                 format!(
-                    "{} lost, {} gave up, {} gaps; back {}",
+                    "{} lost, {} gave up, {} gaps; connected again after: {}",
                     totals.losses,
                     totals.gone,
                     counts.gaps,
@@ -268,7 +268,7 @@ fn reasons(plan: &Steady, verdict: &Verdict, counts: &Counts, score: &Score) -> 
 fn latency(quantiles: &Quantiles) -> String {
     let Quantiles { count, p50, p90, p99, p999, max } = quantiles;
     match count {
-        0 => "nothing counted".to_owned(),
+        0 => "none".to_owned(),
         _ => format!(
             "p50 {p50:.1}  p90 {p90:.1}  p99 {p99:.1}  p99.9 {p999:.1}  max {max:.1} ms of {count}"
         ),

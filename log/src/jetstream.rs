@@ -10,6 +10,7 @@ mod append;
 mod check;
 mod deliveries;
 mod entry;
+mod identity;
 mod link;
 mod metrics;
 mod names;
@@ -42,9 +43,10 @@ use self::{
     api::Api,
     append::{Appender, Publish},
     deliveries::JetStreamDeliveries,
+    identity::Identity,
     link::Link,
     names::{Names, StreamRef},
-    shapes::{MessageRequest, StreamInfo, from_nanos},
+    shapes::{ConsumerInfo, MessageRequest, StreamInfo, from_nanos, read_time},
     tail::JetStreamTail,
 };
 pub use self::{
@@ -78,6 +80,8 @@ struct Shared {
     names: Names,
     /// One for each shard, in their order.
     streams: Vec<Arc<StreamRef>>,
+    /// What each of them was when it was found.
+    identities: Vec<Identity>,
     appender: Appender,
     api: Api,
     random: Random,
@@ -115,10 +119,19 @@ impl JetStreamLog {
         {
             return Err(LogError::Rejected(sentence));
         }
-        let streams = find_streams(&api, &names, &settings).await?;
+        let (streams, identities) = find_streams(&api, &names, &settings).await?;
         let appender = Appender::new(publishing, &settings, random.clone(), metrics.clone());
-        let shared =
-            Shared { settings, names, streams, appender, api, random, metrics, log_metrics };
+        let shared = Shared {
+            settings,
+            names,
+            streams,
+            identities,
+            appender,
+            api,
+            random,
+            metrics,
+            log_metrics,
+        };
         let log = Self { shared: Arc::new(shared) };
         log.check_persister().await?;
         Ok(log)
@@ -155,6 +168,12 @@ impl JetStreamLog {
         stream.ok_or_else(|| LogError::Rejected(format!("there is no shard {shard}")))
     }
 
+    /// What a shard's stream was when it was found.
+    fn identity(&self, stream: &StreamRef) -> Result<&Identity, LogError> {
+        let identity = self.shared.identities.get(usize::from(stream.shard.number()));
+        identity.ok_or_else(|| LogError::Rejected(format!("there is no shard {}", stream.shard)))
+    }
+
     /// How a stream stands, as its leader knows it.
     async fn stream(&self, stream: &StreamRef) -> Result<StreamInfo, LogError> {
         self.stream_by(&self.shared.api, stream).await
@@ -162,15 +181,29 @@ impl JetStreamLog {
 
     /// The same, asked with another patience. Refuses a stream that is no longer the shard's.
     async fn stream_by(&self, api: &Api, stream: &StreamRef) -> Result<StreamInfo, LogError> {
+        let identity = self.identity(stream)?;
+        let seen = identity.seen()?;
         let info = api.stream(&stream.name).await?;
-        if info.config.subjects == [self.shared.names.subjects(stream.shard)] {
-            Ok(info)
-        } else {
-            Err(LogError::Rejected(format!(
-                "stream {} is no longer shard {}'s: restart",
-                stream.name, stream.shard
-            )))
-        }
+        let relied_on = (&self.shared.names, &self.shared.settings);
+        identity.compare(relied_on, stream, &info, seen)?;
+        Ok(info)
+    }
+
+    /// How a stream stands that has everything a group has come to. A group that is ahead of its
+    /// stream, which has lost its end, would never be given what is appended up to there.
+    async fn stream_of_group(
+        &self,
+        stream: &StreamRef,
+        group: &ConsumerInfo,
+    ) -> Result<StreamInfo, LogError> {
+        let progress = group.progress();
+        self.stream_through(stream, progress).await.map_err(|error| match error {
+            LogError::Rejected(why) => LogError::Rejected(format!(
+                "consumer {} of {} has come to sequence {progress}: {why}",
+                group.config.name, stream.name
+            )),
+            error @ (LogError::Unavailable(_) | LogError::Full(_)) => error,
+        })
     }
 
     /// How a stream stands whose end lies at `sequence` or later. A tail may have handed out an
@@ -227,12 +260,13 @@ impl JetStreamLog {
     }
 }
 
-/// Each shard's stream: of those that carry its number, the one of the highest epoch.
+/// Each shard's stream and what it is: of those that carry its number, the one of the highest
+/// epoch.
 async fn find_streams(
     api: &Api,
     names: &Names,
     settings: &JetStreamSettings,
-) -> Result<Vec<Arc<StreamRef>>, LogError> {
+) -> Result<(Vec<Arc<StreamRef>>, Vec<Identity>), LogError> {
     let found: Vec<_> =
         api.stream_names().await?.iter().filter_map(|name| names.parse_stream(name)).collect();
     let mut wrong = Vec::new();
@@ -243,7 +277,7 @@ async fn find_streams(
             beyond.name, settings.shards
         ));
     }
-    let mut streams = Vec::new();
+    let (mut streams, mut identities) = (Vec::new(), Vec::new());
     for shard in Shards::new(settings.shards).all() {
         let Some(stream) =
             found.iter().filter(|stream| stream.shard == shard).max_by_key(|stream| stream.epoch)
@@ -254,8 +288,13 @@ async fn find_streams(
         let info = api.stream(&stream.name).await?;
         wrong.extend(check::stream_sentences(names, stream, &info.config, settings));
         streams.push(Arc::new(stream.clone()));
+        identities.push(Identity::new(&info)?);
     }
-    if wrong.is_empty() { Ok(streams) } else { Err(LogError::Rejected(wrong.join("; "))) }
+    if wrong.is_empty() {
+        Ok((streams, identities))
+    } else {
+        Err(LogError::Rejected(wrong.join("; ")))
+    }
 }
 
 /// What the consumer of a group does not honour; also that there is none.
@@ -273,13 +312,6 @@ async fn group_sentences(
             error @ (LogError::Unavailable(_) | LogError::Full(_)) => Err(error),
         },
     }
-}
-
-/// A time as the servers tell it.
-fn read_time(text: &str) -> Result<Timestamp, LogError> {
-    Timestamp::parse(text).ok_or_else(|| {
-        LogError::Unavailable("the servers tell a time that cannot be read".to_owned())
-    })
 }
 
 #[async_trait]
@@ -303,12 +335,15 @@ impl EventLog for JetStreamLog {
             headers: Vec::new(),
             payload: record,
         };
-        let result = match self.shared.appender.publish(&publish).await {
-            Ok(published) => self
-                .position(stream, published.sequence)
-                .map(|position| Appended { position, duplicate: published.duplicate }),
-            Err(error) => Err(error),
+        let appending = async {
+            let identity = self.identity(stream)?;
+            let seen = identity.seen()?;
+            let published = self.shared.appender.publish(&publish).await?;
+            identity.compare_published(stream, &published, seen)?;
+            let position = self.position(stream, published.sequence)?;
+            Ok(Appended { position, duplicate: published.duplicate })
         };
+        let result = appending.await;
         self.shared.log_metrics.appended(&result, started.elapsed());
         result
     }
@@ -337,7 +372,7 @@ impl EventLog for JetStreamLog {
         let stream = self.stream_of(shard)?;
         // The group first: what it has acknowledged by now is in the stream when that is asked.
         let group = self.shared.api.consumer(&stream.name, PERSISTER).await?;
-        let info = self.stream(stream).await?;
+        let info = self.stream_of_group(stream, &group).await?;
         let floor = group.ack_floor.stream_seq;
         let oldest_unpersisted = if floor < info.state.last_seq {
             self.stored_after(stream, floor).await?

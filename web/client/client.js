@@ -27,8 +27,8 @@ import { Wake } from "./wake.js";
 const PROBE_MS = 5_000;
 
 /**
- * The states and what leads from one to the next; `ClientState` says what each means. From `closed`,
- * `connect()` starts again.
+ * The states and what leads from one to the next; `ClientState` says what each means. From
+ * `closed`, `connect()` starts again.
  *
  *     idle ──connect──► connecting ──subscribed──► online
  *                        ▲      │                    │
@@ -50,7 +50,7 @@ export class Client extends EventTarget {
   #backoff = new Backoff();
   #timelines;
   /**
-   * Where in the stream we are; moves with what the stream brings and with nothing else.
+   * The client's position in the stream. Only what the stream brings moves it.
    *
    * @type {string | undefined}
    */
@@ -64,7 +64,7 @@ export class Client extends EventTarget {
   /** @type {AbortController | undefined} */
   #running;
   /**
-   * Ends the wait before the next try, if that wait was our own idea.
+   * Ends the wait before the next try, unless the server named its length.
    *
    * @type {(() => void) | undefined}
    */
@@ -141,7 +141,7 @@ export class Client extends EventTarget {
         "An agent's message goes to a conversation: send(text, { conversationId }).",
       );
     }
-    // Half a surrogate pair is no text; the server could not even read the frame it stands in.
+    // Half a surrogate pair is replaced: the server could not read a frame that contains one.
     const whole = text.replace(/\p{Surrogate}/gu, "\u{fffd}");
     if (whole.trim() === "") throw new ParlorError("The message is empty.", { code: "empty" });
     const now = this.#clock.now();
@@ -260,8 +260,8 @@ export class Client extends EventTarget {
   }
 
   /**
-   * Asks for what follows our position; on an open link it finds out whether that link is still
-   * one.
+   * Subscribes from the client's position. On a link that is open already, this finds out whether
+   * the link still works.
    *
    * @param {Link} link
    * @param {number} [timeoutMs]
@@ -295,8 +295,7 @@ export class Client extends EventTarget {
       retryable: !final,
       retryAfterMs: afterMs,
     });
-    // A link that lived for a while ends a row of failures; one that dies young is one more of
-    // them.
+    // A link that lasted ends a row of failures; a link that did not last is one more failure.
     const stable = livedMs > CEILING_MS;
     if (stable) this.#backoff.reset();
     if (final) return { error };
@@ -366,7 +365,7 @@ export class Client extends EventTarget {
       return await this.#rest.post(draft);
     } catch (thrown) {
       const error = ParlorError.wrap(thrown);
-      // A token that ended is no fault of the draft's: it waits for the next one.
+      // The draft is not at fault when the token has ended: it waits for the next token.
       if (error.status === 401) {
         throw new ParlorError(error.message, { code: "disconnected", retryable: true });
       }
@@ -383,8 +382,8 @@ export class Client extends EventTarget {
   }
 
   /**
-   * Only after the first page of history: a draft that is found there was accepted, and only its
-   * answer was lost.
+   * Tells of the drafts that are too old to be sent. This comes after the first page of history: a
+   * draft that is found there was accepted, and only its answer was lost.
    */
   #tellExpired() {
     for (const draft of this.#drafts.takeExpired()) {
@@ -430,7 +429,7 @@ function plain({ clientMessageId, text, conversationId }) {
     : { clientMessageId, text, conversationId };
 }
 
-/** Storage can be missing, or forbidden so thoroughly that naming it throws. */
+/** Returns nothing where there is no storage, and where reading `localStorage` throws. */
 function localStorageIfAllowed() {
   try {
     return globalThis.localStorage;

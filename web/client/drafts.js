@@ -99,7 +99,7 @@ export class Drafts {
     try {
       this.#storage?.setItem(this.#prefix + kept.clientMessageId, JSON.stringify(kept));
     } catch {
-      // Full or forbidden: the draft is still sent, it only does not outlive the page.
+      // The storage is full or forbidden. The draft is sent all the same, and is lost on a reload.
     }
   }
 
@@ -157,13 +157,13 @@ export class Drafts {
     try {
       this.#storage?.removeItem(this.#prefix + clientMessageId);
     } catch {
-      // It would be sent once more after a reload, and answered as a duplicate.
+      // The draft is sent once more after a reload, and is answered as a duplicate.
     }
   }
 }
 
 /**
- * What another version or another script left under our prefix is no draft.
+ * Reads a kept draft. What another version or another script has left under the prefix is no draft.
  *
  * @param {string | null | undefined} json
  * @returns {KeptDraft | undefined}

@@ -4,8 +4,8 @@
 
 /**
  * An error the server named, or one the client noticed itself (`network`, `timeout`,
- * `disconnected`, `too_long`, `too_many_drafts`, `expired`, `empty`). `retryable` is the only thing
- * a caller needs in order to decide.
+ * `disconnected`, `too_long`, `too_many_drafts`, `expired`, `empty`, `incomplete`). A caller needs
+ * only `retryable` in order to decide.
  */
 export class ParlorError extends Error {
   /**

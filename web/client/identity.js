@@ -111,7 +111,7 @@ export class VisitorIdentity {
    * @param {Rest} rest
    */
   async #openByToken(rest) {
-    // Another tab may have got a new one meanwhile.
+    // Another tab may have stored a new token meanwhile.
     this.#token = this.#storage?.getItem(this.#tokenKey) ?? this.#token;
     const session = await rest
       .session({ bearer: this.bearer })
@@ -129,7 +129,7 @@ export class VisitorIdentity {
     try {
       this.#storage?.setItem(this.#tokenKey, token);
     } catch {
-      // The visitor then lasts as long as the page.
+      // The storage is full or forbidden: the visitor is forgotten when the page is closed.
     }
   }
 }
@@ -211,7 +211,7 @@ function socketUrl(base, address, tenantId) {
 }
 
 /**
- * Whom a JWT names; read for the name of a storage key only, verified by nobody here.
+ * The subject of a JWT. It is not verified here: it only becomes part of a storage key.
  *
  * @param {string | undefined} jwt
  */

@@ -130,7 +130,7 @@ export class Link {
     const frame = { type: "message", clientMessageId, text };
     const bytes = new TextEncoder().encode(JSON.stringify(frame)).length;
     if (this.#hello && bytes > this.#hello.maxMessageBytes) {
-      // Sent all the same, it would end the socket, every time.
+      // The server would close the socket because of it, on every new try.
       const most = this.#hello.maxMessageBytes;
       const message = `The message has ${bytes} bytes, and the server takes ${most}.`;
       return Promise.reject(new ParlorError(message, { code: "too_long" }));
@@ -182,7 +182,7 @@ export class Link {
   #receive(data) {
     this.heardAt = performance.now();
     const frame = parse(data);
-    // A type that is not listed is from a later version of the protocol, and ignored.
+    // Other types belong to a later version of the protocol, and are ignored.
     switch (frame?.type) {
       case "hello":
         this.#hello = /** @type {Hello} */ (/** @type {unknown} */ (frame));
@@ -225,7 +225,7 @@ export class Link {
   /** @param {Frame} frame */
   #refused(frame) {
     const error = ParlorError.from(frame.error);
-    // With one draft in flight, an error that names none is about what was asked last.
+    // Only one draft is in flight, so an error that names none is about the last request.
     const named = frame.clientMessageId !== undefined;
     if (!named && this.#subscribing) {
       settle(this.#subscribing)?.reject(error);
@@ -242,7 +242,7 @@ export class Link {
     if (typeof afterMs !== "number") return;
     this.#afterMs = afterMs;
     const announced = typeof code === "number" ? code : 1006;
-    // Should the close get lost, the link ends when we were to come back.
+    // If the close gets lost, the link ends at the time at which the client should come back.
     setTimeout(
       () => this.#finish(announced, "the announced close did not come"),
       Math.max(afterMs, 1000),
@@ -274,7 +274,7 @@ function parse(data) {
 }
 
 /**
- * Stops the clock of whoever waited.
+ * Stops the waiter's timer.
  *
  * @template {Waiter<never> | Waiter<any> | undefined} W
  * @param {W} waiter

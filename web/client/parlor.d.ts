@@ -40,8 +40,8 @@ export interface ErrorDetail {
 
 /**
  * An error of the server, or of the client itself (`network`, `timeout`, `disconnected`, `empty`,
- * `too_long`, `too_many_drafts`, `expired`, `bad_answer`, and `closed_4500` for that close code and
- * its like).
+ * `too_long`, `too_many_drafts`, `expired`, `incomplete`, `bad_answer`, and `closed_4500` for that
+ * close code and its like).
  */
 export class ParlorError extends Error {
   constructor(

@@ -48,7 +48,7 @@ export class Rest {
   async session(byToken) {
     const body = { tenantId: this.#tenantId, ...(byToken && { credential: "token" }) };
     const bearer = byToken ? byToken.bearer : this.#identity.bearer;
-    // Not renewed after a 401: this is what decides about a visitor's credential.
+    // A 401 does not renew the credential here: this request decides about a visitor's credential.
     const session = await this.#once("POST", "/api/chat/session", { body }, bearer);
     return /** @type {Session} */ (session);
   }
@@ -148,7 +148,7 @@ async function read(response) {
   try {
     body = JSON.parse(text);
   } catch {
-    // An error page of a balancer; a success without JSON is handled below.
+    // It may be an error page of a balancer. A success without JSON is handled below.
   }
   const object = typeof body === "object" && body !== null ? body : undefined;
   if (response.ok && object) return object;

@@ -52,7 +52,7 @@ export class Sender {
     this.#timer = undefined;
   }
 
-  /** Sends what waits, unless something is in flight or put off. */
+  /** Sends the next draft, unless one is in flight or put off. */
   pump() {
     if (this.#busy || this.#timer !== undefined || !this.#deliver) return;
     const draft = this.#drafts.head;

@@ -3,7 +3,7 @@
 /** @import {Message} from "./parlor.js" */
 
 /**
- * How many ids are remembered. A page that shows more than this many messages has other worries.
+ * How many ids are remembered at most, the latest ones.
  */
 const MAX_KNOWN = 10_000;
 
@@ -68,7 +68,7 @@ export class Timeline {
   live(message) {
     if (this.#held) {
       this.#held.push(message);
-      // Past this the page, once loaded, is newer than what waits longest.
+      // By then a page that is loaded is newer than the message that has waited longest.
       if (this.#held.length > MAX_KNOWN) this.#held.shift();
       return [];
     }

@@ -53,7 +53,7 @@ export class Timelines {
   leave(conversationId) {
     const timeline = this.#byConversation.get(conversationId);
     this.#byConversation.delete(conversationId);
-    // Its page may be on the way still. What waits for it is shown without.
+    // Its page may still be on its way, and is not shown any more. What waits for it is shown now.
     if (timeline) this.#events.show(timeline.giveUp(), "stream");
   }
 
@@ -142,8 +142,8 @@ export class Timelines {
         timeline.hold();
         timeline.stale = false;
         const { messages, hasMore, cursor } = await this.#pages(timeline, conversationId);
-        // Nothing is shown of a conversation that was left meanwhile: whoever opens it again asks
-        // again.
+        // Nothing is shown of a conversation that was left meanwhile. Opening it again loads the
+        // page again.
         if (this.#byConversation.get(conversationId) !== timeline) return cursor;
         // A gap came while this was on its way: the page may be older than the gap, and is loaded
         // once more.
@@ -153,7 +153,7 @@ export class Timelines {
         return cursor;
       }
     } catch (thrown) {
-      // What is said now is shown now, also while history cannot be had.
+      // New messages are shown although history cannot be loaded.
       this.#events.show(timeline.giveUp(), "stream");
       throw thrown;
     }

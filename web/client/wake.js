@@ -1,8 +1,8 @@
-/** @file The moments at which the browser lets on that the connection may have changed or died. */
+/** @file The browser's signs that the connection may have changed or died. */
 
 /**
- * How often sleep is looked for, and how much longer than that a tick must have taken to be one:
- * timers of hidden tabs are clamped to a minute, and a minute's delay is no sleep.
+ * How often to look whether the computer slept, and how late a tick must be to count as sleep. A
+ * browser delays timers of hidden tabs by up to a minute, which does not count.
  */
 const TICK_MS = 20_000;
 const SLEEP_MS = 180_000;

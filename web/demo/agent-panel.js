@@ -65,7 +65,7 @@ export class AgentPanel {
     this.#chooseFirst();
   }
 
-  /** Someone's first message opens by itself; later ones leave the agent where the agent is. */
+  /** Opens the first conversation by itself. Later ones do not change what the agent has chosen. */
   #chooseFirst() {
     const first = this.#inbox.first;
     if (this.#chosen === undefined && first !== undefined) void this.#choose(first);
@@ -85,7 +85,7 @@ export class AgentPanel {
     try {
       await this.#client.open(conversationId);
     } catch {
-      // The client loads it again with its next connection.
+      // The client loads the page again with its next connection.
     }
     if (conversationId !== this.#chosen) return;
     this.#log.quiet(false);
@@ -105,7 +105,7 @@ export class AgentPanel {
    * @param {ParlorError} error
    */
   async #failed(draft, error) {
-    // What could not be sent is given back where it was written.
+    // A text that could not be sent is shown in the conversation in which it was written.
     if (draft.conversationId !== undefined) await this.#choose(draft.conversationId);
     this.#log.failed(draft, error, (text) => this.#send(text));
   }

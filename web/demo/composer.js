@@ -12,7 +12,7 @@ export function listenToComposer(within, send) {
   const field = /** @type {HTMLTextAreaElement} */ (find(form, "textarea"));
   const problem = find(form, ".problem");
   field.addEventListener("keydown", (event) => {
-    // While an input method composes, Enter belongs to it.
+    // While an input method composes, Enter confirms its choice and does not send.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     form.requestSubmit();

@@ -14,8 +14,8 @@ import { find, make } from "./find.js";
  */
 
 /**
- * Made of two sources: pages of the inbox, which may lag behind, and the stream, which does not.
- * The later activity wins, and a page takes nothing away.
+ * Its entries come from two sources: pages of the inbox, which may lag behind, and the stream,
+ * which does not. The later activity wins, and a page takes nothing away.
  */
 export class Inbox {
   #list;
@@ -25,7 +25,7 @@ export class Inbox {
   /** @type {Map<string, Entry>} */
   #entries = new Map();
   /**
-   * The buttons, kept so that a change in the order takes the focus from nobody.
+   * The buttons. They are kept so that a change in the order does not take the focus away.
    *
    * @type {Map<string, HTMLElement>}
    */

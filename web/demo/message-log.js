@@ -50,7 +50,7 @@ export class MessageLog {
       try {
         this.#prepend(await load());
       } catch {
-        // The button stays, to be pressed again.
+        // The button stays, so that it can be pressed again.
       } finally {
         this.#older.disabled = false;
         this.#older.hidden = !more();
@@ -198,7 +198,7 @@ export class MessageLog {
 /** @param {string} text */
 function textOf(text) {
   const element = make("div", "text", text);
-  // Each text says by itself which way it is written.
+  // The direction of writing is that of each text, and not that of the page.
   element.dir = "auto";
   return element;
 }

@@ -1,6 +1,6 @@
 /**
- * @file The client module in a real browser, against a real server, with a hand on the wire between
- *   them.
+ * @file The client module in a real browser, against a real server. The tests read and change the
+ *   frames between them.
  */
 
 import assert from "node:assert/strict";

@@ -1,6 +1,5 @@
 /**
- * @file The demo page in a real browser, against a real server: a person's first minute with
- *   Parlor.
+ * @file The demo page in a real browser, against a real server, used as a person would use it.
  */
 
 import assert from "node:assert/strict";

@@ -1,8 +1,8 @@
 //! The hub: what the feeds bring goes to the outboxes of those who are to be shown it.
 //!
-//! There is a std mutex for each shard, and nothing is awaited under it. A session attaches under the same
-//! lock under which events are published, so that nothing falls between what the ring replayed and
-//! what comes live.
+//! There is a std mutex for each shard, and nothing is awaited under it. A session attaches under
+//! the same lock under which events are published, so that nothing falls between what the ring
+//! replayed and what comes live.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -28,7 +28,10 @@ use crate::{
         ring::{Ring, RingBound},
         span::{Begin, Coverage},
     },
-    session::{outbox::Ended, viewer::Viewer},
+    session::{
+        outbox::{Ended, Shown},
+        viewer::Viewer,
+    },
 };
 
 /// Decides who is shown what. One for each node.
@@ -80,7 +83,7 @@ pub(crate) struct Attached {
 pub(crate) enum Apart {
     /// The outbox has no room for all that lies between. These frames, which reach through that
     /// position, are to be shown first.
-    Far(VecDeque<Bytes>, Position),
+    Far(VecDeque<Shown>, Position),
     /// The position lies below the ring's floor: the log must be read first.
     Below,
     /// The position lies ahead of the ring, and nobody has proven it.
@@ -178,7 +181,7 @@ impl Hub {
         let mut shown = 0;
         for subscriber in one.chain(all).filter(|subscriber| subscriber.awaits(position)) {
             if let Some(frame) = self.frame(&item, &subscriber.viewer) {
-                subscriber.viewer.outbox().show(frame);
+                subscriber.viewer.outbox().show(Shown { position, frame });
                 shown += 1;
             }
         }
@@ -219,12 +222,12 @@ impl Hub {
                 if !capacity.take(frame.len()) && !frames.is_empty() {
                     return Err(Apart::Far(frames, through));
                 }
-                frames.push_back(frame);
+                frames.push_back(Shown { position, frame });
             }
             through = position;
         }
         let replayed = frames.len() as u64;
-        frames.into_iter().for_each(|frame| viewer.outbox().show(frame));
+        frames.into_iter().for_each(|shown| viewer.outbox().show(shown));
         let position = ring.end().max(after);
         if let Some(frame) = announce(Attached { position, replayed }) {
             viewer.outbox().say(frame);

@@ -2,7 +2,7 @@
 //! it.
 
 use parlor_common::close::CloseCode;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 
 use crate::{
@@ -128,9 +128,12 @@ async fn part(
                         then = Then::HangUp;
                     }
                 }
-                Ok(
-                    Incoming::Text(_) | Incoming::Binary | Incoming::Ping(_) | Incoming::Pong(_),
-                ) => {}
+                Ok(Incoming::Pong(payload)) => {
+                    if let Some(number) = wire::pinged(&payload) {
+                        dialogue.answered(number);
+                    }
+                }
+                Ok(Incoming::Text(_) | Incoming::Binary | Incoming::Ping(_)) => {}
                 Ok(Incoming::Close(_)) | Err(_) => then = Then::HangUp,
             },
             settled = dialogue.drafts.settled(), if !dialogue.drafts.is_empty() => {
@@ -144,6 +147,14 @@ async fn part(
 /// What was taken from a client that is gone goes to the door all the same, for a while.
 async fn finish(dialogue: &mut Dialogue) {
     let until = Instant::now() + dialogue.node.settings.finish_within;
+    let last_mark = dialogue.last_mark();
+    tokio::join!(finish_drafts(dialogue, until), async {
+        // It is no more than what a reader may be shown twice.
+        drop(timeout_at(until, last_mark).await);
+    });
+}
+
+async fn finish_drafts(dialogue: &mut Dialogue, until: Instant) {
     while !dialogue.drafts.is_empty() {
         let look = dialogue.drafts.retry_at().unwrap_or(until).min(until);
         tokio::select! {

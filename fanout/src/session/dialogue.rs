@@ -11,9 +11,11 @@ use parlor_common::{
     close::CloseCode,
     conversation::ConversationSet,
     door::Submission,
-    event::{Audience, Transport},
+    event::{Audience, DeliveredBody, Transport},
     id::SessionId,
+    position::Position,
     problem::{Code, Problem},
+    state::Reader,
 };
 use tokio::time::Instant;
 use tracing::debug;
@@ -23,8 +25,9 @@ use crate::{
     login::Known,
     node::{Node, OpenSocket},
     session::{
-        drafts::{Drafts, DraftsBound, Settled, Waiting, client_message_id},
+        drafts::{Answer, Drafts, DraftsBound, Settled, Waiting, ask, client_message_id},
         following::{Awaited, ComeBack, Following, Since},
+        marks::Marks,
         outbox::{Ended, Outbox, OutboxBound},
         viewer::Viewer,
     },
@@ -36,6 +39,8 @@ pub(crate) struct Dialogue {
     pub(crate) node: Arc<Node>,
     pub(crate) viewer: Arc<Viewer>,
     pub(crate) drafts: Drafts,
+    /// How far the client has got what it was shown, where its pongs tell.
+    pub(crate) marks: Option<Marks>,
     speaker: Box<dyn Speaker>,
     /// As whom and where the client may write, once that is known.
     writer: Option<Box<(ConversationSet, Author)>>,
@@ -51,6 +56,8 @@ pub(crate) enum Next {
     Settled(Box<Settled>),
     /// The replay can go on.
     Replay(Awaited),
+    /// A mark was noted, or could not be.
+    Marked,
 }
 
 // === impl Dialogue ===
@@ -73,8 +80,19 @@ impl Dialogue {
         let bound = DraftsBound { drafts: settings.drafts, bytes: settings.draft_bytes };
         let drafts = Drafts::new(node.door.clone(), bound);
         let hold = dialect.hold(settings);
+        let marks = dialect.acknowledges_by_pong().then(|| Marks::new(Instant::now()));
         node.metrics.open(dialect).inc();
-        Self { viewer, drafts, speaker, writer: None, following: None, hold, _socket: socket, node }
+        Self {
+            viewer,
+            drafts,
+            marks,
+            speaker,
+            writer: None,
+            following: None,
+            hold,
+            _socket: socket,
+            node,
+        }
     }
 
     pub(crate) fn dialect(&self) -> &'static dyn Dialect {
@@ -97,6 +115,14 @@ impl Dialogue {
     /// Puts a frame of the session's own into the outbox.
     pub(crate) fn say(&self, frame: Bytes) {
         self.viewer.outbox().say(frame);
+    }
+
+    /// The client has answered the ping of this number.
+    pub(crate) fn answered(&mut self, number: u64) {
+        self.viewer.answered(self.node.clock.now());
+        if let Some(marks) = &mut self.marks {
+            marks.answered(number);
+        }
     }
 
     /// A text came.
@@ -160,15 +186,22 @@ impl Dialogue {
         }
     }
 
-    /// When the socket ends by itself: its client has not said hello, its token has ended, or a
-    /// draft was held for too long.
+    /// When to look at the time: the client has not said hello, its token has ended, a draft was
+    /// held for too long, or a mark may go to the door.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let ends = self.speaker.ends().map(|(at, _)| at);
-        [self.held_until(), ends].into_iter().flatten().min()
+        let marks = self.marks.as_ref().and_then(Marks::due_at);
+        [self.held_until(), ends, marks].into_iter().flatten().min()
     }
 
-    /// Ends the socket where the deadline has come.
+    /// Does what is due: a mark goes to the door, or the socket ends.
     pub(crate) fn tick(&mut self, now: Instant) -> Result<(), CloseCode> {
+        if let Some(up_to) = self.marks.as_ref().and_then(|marks| marks.due(now))
+            && let Some(answer) = self.mark(up_to)
+            && let Some(marks) = &mut self.marks
+        {
+            marks.begin(up_to, answer, now);
+        }
         if self.held_until().is_some_and(|until| now >= until)
             && let Some(hold) = self.hold.take()
         {
@@ -192,9 +225,17 @@ impl Dialogue {
                 None => std::future::pending().await,
             }
         };
+        let marks = &mut self.marks;
+        let marked = async move {
+            match marks {
+                Some(marks) => marks.settled().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             settled = self.drafts.settled() => Next::Settled(Box::new(settled)),
             awaited = awaited => Next::Replay(awaited),
+            () = marked => Next::Marked,
         }
     }
 
@@ -205,7 +246,7 @@ impl Dialogue {
             (Next::Replay(awaited), Some(following)) => {
                 following.advance(&self.node, &self.viewer, awaited)?;
             }
-            (Next::Replay(_), None) => {}
+            (Next::Replay(_), None) | (Next::Marked, _) => {}
         }
         Ok(())
     }
@@ -226,6 +267,29 @@ impl Dialogue {
     pub(crate) fn is_suspended(&self) -> bool {
         let Some(following) = &self.following else { return false };
         self.node.tenants.get(following.tenant()).is_none_or(|tenant| tenant.suspended)
+    }
+
+    /// The session ends: waits until the last mark has been noted, or could not be.
+    pub(crate) fn last_mark(&mut self) -> impl Future<Output = ()> + use<> {
+        let (with_door, left) = self.marks.as_mut().map(Marks::finish).unwrap_or_default();
+        let last = left.and_then(|up_to| self.mark(up_to));
+        async move {
+            for answer in with_door.into_iter().chain(last) {
+                if let Err(problem) = answer.await {
+                    debug!(code = problem.code.as_str(), "a delivered mark could not be noted");
+                }
+            }
+        }
+    }
+
+    /// A mark on its way to the door.
+    fn mark(&self, up_to: Position) -> Option<Answer> {
+        let (door, arrived) = (self.node.door.clone()?, self.node.clock.now());
+        let action = Action::Mark(DeliveredBody { reader: Reader::Visitor, up_to });
+        match self.submission(action, arrived) {
+            Waiting::Draft(submission) => Some(ask(door, *submission)),
+            Waiting::Refused(..) => None,
+        }
     }
 
     /// What the client asks for, on its way to the door.

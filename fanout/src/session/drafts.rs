@@ -30,8 +30,8 @@ pub(crate) struct DraftsBound {
 pub(crate) enum Waiting {
     /// It goes to the door.
     Draft(Box<Submission>),
-    /// It is answered without the door, but not before its turn. With the client's id of it, and what
-    /// is wrong.
+    /// It is answered without the door, but not before its turn. With the client's id of it, and
+    /// what is wrong.
     Refused(Option<String>, Problem),
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Drafts {
 }
 
 /// What the door is going to say.
-type Answer = Pin<Box<dyn Future<Output = Result<Receipt, Problem>> + Send>>;
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Receipt, Problem>> + Send>>;
 
 #[derive(Clone, Copy, Debug)]
 struct Retry {
@@ -77,8 +77,8 @@ impl Drafts {
         self.waiting.push_back((next, now, bytes));
     }
 
-    /// Whether another frame may be read. Above the bound the client has to wait; the last frame that
-    /// is read may exceed it.
+    /// Whether another frame may be read. Above the bound the client has to wait; the last frame
+    /// that is read may exceed it.
     pub(crate) fn take_more(&self) -> bool {
         self.waiting.len() < self.bound.drafts && self.bytes < self.bound.bytes
     }
@@ -118,10 +118,7 @@ impl Drafts {
                 return Settled { client_message_id, outcome };
             };
             let submission = Submission::clone(submission);
-            self.with_door = Some(Box::pin(async move {
-                let late = |_| Problem::unavailable("the message was not accepted in time");
-                in_time(DOOR_WITHIN, late, door.accept(submission)).await
-            }));
+            self.with_door = Some(ask(door, submission));
         }
         let Some(with_door) = &mut self.with_door else { return std::future::pending().await };
         let outcome = with_door.await;
@@ -155,6 +152,12 @@ impl Drafts {
         let pause = self.retry.map_or(BACKOFF.0, |retry| (retry.pause * 2).min(BACKOFF.1));
         self.retry = Some(Retry { at: now + pause.max(after.unwrap_or_default()), pause });
     }
+}
+
+/// Hands it to the door, which answers in time.
+pub(crate) fn ask(door: Arc<dyn Door>, submission: Submission) -> Answer {
+    let late = |_| Problem::unavailable("the door did not answer in time");
+    Box::pin(async move { in_time(DOOR_WITHIN, late, door.accept(submission)).await })
 }
 
 /// The client's id of what it asks for, where it gave one.

@@ -25,7 +25,7 @@ use crate::{
         span::Begin,
     },
     node::Node,
-    session::viewer::Viewer,
+    session::{outbox::Shown, viewer::Viewer},
 };
 
 /// How long to wait before a page that cannot be read just now is asked for again.
@@ -65,7 +65,7 @@ enum State {
     /// Waiting for a page of the log.
     Reading { resume: Resume, page: Wait<Result<HistoryPage, HistoryError>> },
     /// A page waits for room in the outbox.
-    Writing { resume: Resume, rest: VecDeque<Bytes> },
+    Writing { resume: Resume, rest: VecDeque<Shown> },
     /// Everything comes from the hub.
     Live(Subscription),
 }
@@ -180,7 +180,10 @@ impl Following {
                 node.metrics.replayed.inc_by(events.len() as u64);
                 let shown = events.iter().filter(|event| viewer.is_shown(&Facts::of(event)));
                 let rest = shown
-                    .filter_map(|event| viewer.dialect().event(event, &node.cursors))
+                    .filter_map(|event| {
+                        let frame = viewer.dialect().event(event, &node.cursors)?;
+                        Some(Shown { position: event.position, frame })
+                    })
                     .collect();
                 self.state = State::Writing { resume, rest };
                 self.refill(node, viewer)

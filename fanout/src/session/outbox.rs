@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use parlor_common::position::Position;
 use tokio::sync::Notify;
 
 /// How much may wait.
@@ -30,7 +31,7 @@ pub(crate) struct Outbox {
 struct State {
     frames: VecDeque<Bytes>,
     bytes: usize,
-    events: usize,
+    last_shown: Option<Position>,
     ended: Option<Ended>,
 }
 
@@ -51,13 +52,20 @@ pub(crate) struct Capacity {
     bytes: usize,
 }
 
+/// A frame that shows an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) position: Position,
+    pub(crate) frame: Bytes,
+}
+
 /// What was taken out.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     /// In order.
     pub(crate) frames: VecDeque<Bytes>,
-    /// How many of them show an event.
-    pub(crate) events: usize,
+    /// The position of the last event that they show; `None` where they show none.
+    pub(crate) last_shown: Option<Position>,
 }
 
 // === impl Outbox ===
@@ -68,13 +76,13 @@ impl Outbox {
     }
 
     /// Puts in a frame that shows an event.
-    pub(crate) fn show(&self, frame: Bytes) {
-        self.push(frame, 1);
+    pub(crate) fn show(&self, shown: Shown) {
+        self.push(shown.frame, Some(shown.position));
     }
 
     /// Puts in a frame of the session's own.
     pub(crate) fn say(&self, frame: Bytes) {
-        self.push(frame, 0);
+        self.push(frame, None);
     }
 
     /// How much a replay may put in just now.
@@ -88,16 +96,17 @@ impl Outbox {
 
     /// Puts in what there is room for of a replay's frames, in order; an empty outbox takes one
     /// frame of any length.
-    pub(crate) fn fill(&self, frames: &mut VecDeque<Bytes>) {
+    pub(crate) fn fill(&self, frames: &mut VecDeque<Shown>) {
         let mut capacity = self.capacity();
         let mut state = self.lock();
         while state.ended.is_none()
-            && let Some(frame) = frames.front()
+            && let Some(Shown { frame, .. }) = frames.front()
             && (capacity.take(frame.len()) || state.frames.is_empty())
+            && let Some(Shown { position, frame }) = frames.pop_front()
         {
             state.bytes += frame.len();
-            state.events += 1;
-            state.frames.extend(frames.pop_front());
+            state.last_shown = state.last_shown.max(Some(position));
+            state.frames.push_back(frame);
         }
     }
 
@@ -116,10 +125,7 @@ impl Outbox {
     pub(crate) fn take(&self) -> Taken {
         let mut state = self.lock();
         state.bytes = 0;
-        Taken {
-            frames: std::mem::take(&mut state.frames),
-            events: std::mem::take(&mut state.events),
-        }
+        Taken { frames: std::mem::take(&mut state.frames), last_shown: state.last_shown.take() }
     }
 
     /// Waits until something was put in, or it ended, since the last call. Cancel safe.
@@ -127,7 +133,7 @@ impl Outbox {
         self.changed.notified().await;
     }
 
-    fn push(&self, frame: Bytes, events: usize) {
+    fn push(&self, frame: Bytes, shows: Option<Position>) {
         let mut state = self.lock();
         if state.ended.is_some() {
             return;
@@ -136,7 +142,7 @@ impl Outbox {
             state.ended = Some(Ended::Slow);
         } else {
             state.bytes += frame.len();
-            state.events += events;
+            state.last_shown = state.last_shown.max(shows);
             state.frames.push_back(frame);
         }
         drop(state);
@@ -165,7 +171,14 @@ impl Capacity {
 
 #[cfg(test)]
 mod tests {
+    use parlor_common::position::Epoch;
+
     use super::*;
+
+    fn shown(sequence: u64, frame: &'static [u8]) -> Shown {
+        let position = Position::new(Epoch::FIRST, sequence).unwrap();
+        Shown { position, frame: Bytes::from_static(frame) }
+    }
 
     fn outbox() -> Outbox {
         Outbox::new(OutboxBound { frames: 3, bytes: 10 })
@@ -174,27 +187,27 @@ mod tests {
     #[test]
     fn what_goes_in_comes_out_in_order_and_at_once() {
         let outbox = outbox();
-        outbox.show(Bytes::from_static(b"a"));
+        outbox.show(shown(1, b"a"));
         outbox.say(Bytes::from_static(b"b"));
         let taken = outbox.take();
         assert_eq!(taken.frames, [&b"a"[..], b"b"]);
-        assert_eq!(taken.events, 1);
+        assert_eq!(taken.last_shown, Some(shown(1, b"").position));
         assert!(outbox.take().frames.is_empty() && outbox.ended().is_none());
     }
 
     #[test]
     fn a_full_outbox_ends_slow_in_frames_as_in_bytes_and_takes_no_more() {
         let frames = outbox();
-        (0..4).for_each(|_| frames.show(Bytes::from_static(b"a")));
+        (0..4).for_each(|_| frames.show(shown(1, b"a")));
         assert_eq!(frames.ended(), Some(Ended::Slow));
         assert_eq!(frames.take().frames.len(), 3);
-        frames.show(Bytes::from_static(b"a"));
+        frames.show(shown(1, b"a"));
         assert!(frames.take().frames.is_empty(), "what follows a hole is never shown");
 
         let bytes = outbox();
-        bytes.show(Bytes::from_static(b"0123456789"));
+        bytes.show(shown(1, b"0123456789"));
         assert_eq!(bytes.ended(), None);
-        bytes.show(Bytes::from_static(b"x"));
+        bytes.show(shown(1, b"x"));
         assert_eq!(bytes.ended(), Some(Ended::Slow));
         bytes.end(Ended::Again);
         assert_eq!(bytes.ended(), Some(Ended::Slow), "the first reason stays");
@@ -203,13 +216,12 @@ mod tests {
     #[test]
     fn a_replay_fills_half_of_an_outbox_and_waits() {
         let outbox = Outbox::new(OutboxBound { frames: 4, bytes: 10 });
-        let mut frames = VecDeque::from(vec![Bytes::from_static(b"ab"); 5]);
+        let mut frames = (1..=5).map(|sequence| shown(sequence, b"ab")).collect::<VecDeque<_>>();
         outbox.fill(&mut frames);
         assert_eq!(frames.len(), 3);
-        assert_eq!(outbox.take().events, 2);
+        assert_eq!(outbox.take().last_shown, Some(shown(2, b"").position));
 
-        let mut long =
-            VecDeque::from([Bytes::from_static(b"0123456789a"), Bytes::from_static(b"b")]);
+        let mut long = VecDeque::from([shown(6, b"0123456789a"), shown(7, b"b")]);
         outbox.fill(&mut long);
         assert_eq!(long.len(), 1, "one frame of any length fits an empty outbox");
         assert_eq!(outbox.ended(), None);

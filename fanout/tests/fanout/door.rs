@@ -14,7 +14,7 @@ use parlor_common::{
     clock::Clock,
     conversation::ConversationSet,
     door::{Door, Receipt, Submission},
-    event::{Body, Event, MessageBody, Record, Transport},
+    event::{Body, DeliveredBody, Event, MessageBody, Record, Transport},
     id::{ClientMessageId, EventId},
     message::Draft,
     problem::Problem,
@@ -34,6 +34,8 @@ pub struct TestDoor {
     gate: Option<Semaphore>,
     /// The client's ids in the order in which they came.
     calls: Mutex<Vec<(String, ClientMessageId)>>,
+    /// The marks that were noted; they neither fail nor wait.
+    marks: Mutex<Vec<DeliveredBody>>,
 }
 
 impl TestDoor {
@@ -47,8 +49,9 @@ impl TestDoor {
     }
 
     fn new(log: Arc<dyn EventLog>, gate: Option<Semaphore>) -> Self {
-        let (failures, calls) = (Mutex::default(), Mutex::default());
-        Self { log, clock: Clock::system(), random: Random::system(), failures, gate, calls }
+        let (clock, random) = (Clock::system(), Random::system());
+        let (failures, calls, marks) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { log, clock, random, failures, gate, calls, marks }
     }
 
     pub fn let_through(&self, calls: usize) {
@@ -62,6 +65,11 @@ impl TestDoor {
     /// The text and id of every call so far.
     pub fn calls(&self) -> Vec<(String, ClientMessageId)> {
         self.calls.lock().unwrap().clone()
+    }
+
+    /// The marks that were noted so far.
+    pub fn marks(&self) -> Vec<DeliveredBody> {
+        self.marks.lock().unwrap().clone()
     }
 
     /// A message as a REST request brings it.
@@ -86,15 +94,24 @@ impl TestDoor {
         reason = "it stands for the door, the one place that appends"
     )]
     async fn append(&self, submission: Submission) -> Result<Receipt, Problem> {
-        let mut draft = sent(submission.action);
-        let client_message_id = draft.keep_id(self.clock.now(), &self.random);
         let conversation = submission.conversations.primary();
-        let id = EventId::derive(
-            &conversation.tenant,
-            conversation.id,
-            &submission.author,
-            &client_message_id,
-        );
+        let (id, body) = match submission.action {
+            Action::Send(mut draft) => {
+                let client_message_id = draft.keep_id(self.clock.now(), &self.random);
+                let id = EventId::derive(
+                    &conversation.tenant,
+                    conversation.id,
+                    &submission.author,
+                    &client_message_id,
+                );
+                let text = draft.text.into_string();
+                (id, Body::Message(MessageBody { text, client_message_id }))
+            }
+            Action::Mark(mark) => {
+                let body = Body::Delivered(mark);
+                (body.value_id(&conversation.tenant, conversation.id).unwrap(), body)
+            }
+        };
         let record = Record {
             id,
             author: submission.author,
@@ -103,7 +120,7 @@ impl TestDoor {
             at: self.clock.now(),
             arrived: submission.arrived,
             acceptance: self.random.number(),
-            body: Body::Message(MessageBody { text: draft.text.into_string(), client_message_id }),
+            body,
         };
         let raw = record.encode().unwrap();
         let appended = self.log.append(&conversation, &id, raw.clone()).await;
@@ -113,21 +130,21 @@ impl TestDoor {
     }
 }
 
-/// The draft that is sent.
-fn sent(action: Action) -> Draft {
-    match action {
-        Action::Send(draft) => draft,
-        Action::Mark(mark) => panic!("a message is expected, not {mark:?}"),
-    }
-}
-
 #[async_trait]
 impl Door for TestDoor {
     async fn accept(&self, mut submission: Submission) -> Result<Receipt, Problem> {
-        let mut draft = sent(submission.action.clone());
-        let id = draft.keep_id(self.clock.now(), &self.random);
-        self.calls.lock().unwrap().push((draft.text.clone().into_string(), id));
-        submission.action = Action::Send(draft);
+        match &mut submission.action {
+            Action::Send(draft) => {
+                let id = draft.keep_id(self.clock.now(), &self.random);
+                self.calls.lock().unwrap().push((draft.text.clone().into_string(), id));
+            }
+            Action::Mark(mark) => {
+                let mark = *mark;
+                let receipt = self.append(submission).await?;
+                self.marks.lock().unwrap().push(mark);
+                return Ok(receipt);
+            }
+        }
         if let Some(gate) = &self.gate {
             gate.acquire().await.expect("the gate is never closed").forget();
         }

@@ -87,6 +87,7 @@ impl JetStreamDeliveries {
         if let Some(sentence) = group_sentences(&stream.name, &consumer.config).into_iter().next() {
             return Err(LogError::Rejected(sentence));
         }
+        log.stream_of_group(&stream, &consumer).await?;
         let inbox = log.shared.api.link.unique_subject();
         let wait = log.shared.settings.request_timeout;
         let messages = log.shared.api.link.subscribe(format!("{inbox}.*"), wait).await?;
@@ -342,6 +343,8 @@ impl Deliveries for JetStreamDeliveries {
         limit: BatchLimit,
         linger: Duration,
     ) -> Result<Vec<Delivery>, LogError> {
+        // A stream that is no longer the shard's gives positions a second time.
+        self.log.identity(&self.stream)?.seen()?;
         self.arrived().await?;
         if self.held.is_empty() {
             self.first().await?;

@@ -334,7 +334,7 @@ impl Run<'_> {
 
     /// Reads everything back as the roles will.
     async fn read_back(&self) -> Result<(), LogError> {
-        let streams = super::find_streams(&self.api, &self.names, self.settings).await?;
+        let (streams, _) = super::find_streams(&self.api, &self.names, self.settings).await?;
         let mut wrong = Vec::new();
         for stream in &streams {
             for group in self.plan.groups.keys() {

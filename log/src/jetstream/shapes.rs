@@ -6,8 +6,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use parlor_common::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::LogError;
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -48,6 +51,9 @@ pub(super) struct StreamInfo {
     pub(super) cluster: Option<ClusterInfo>,
     #[serde(default)]
     pub(super) ts: String,
+    /// When the stream was made.
+    #[serde(default)]
+    pub(super) created: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -107,8 +113,12 @@ pub(super) struct Placement {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct ConsumerInfo {
     pub(super) config: ConsumerConfig,
+    /// Everything up to here is acknowledged.
     #[serde(default)]
     pub(super) ack_floor: SequencePair,
+    /// Everything up to here was delivered.
+    #[serde(default)]
+    pub(super) delivered: SequencePair,
     #[serde(default)]
     pub(super) num_ack_pending: u64,
     #[serde(default)]
@@ -199,6 +209,22 @@ pub(super) fn nanos(duration: Duration) -> i64 {
 /// A duration as JetStream writes it; `None` for none.
 pub(super) fn from_nanos(nanos: i64) -> Option<Duration> {
     u64::try_from(nanos).ok().filter(|nanos| *nanos > 0).map(Duration::from_nanos)
+}
+
+/// A time as the servers tell it.
+pub(super) fn read_time(text: &str) -> Result<Timestamp, LogError> {
+    Timestamp::parse(text).ok_or_else(|| {
+        LogError::Unavailable("the servers tell a time that cannot be read".to_owned())
+    })
+}
+
+// === impl ConsumerInfo ===
+
+impl ConsumerInfo {
+    /// How far it has come: what is stored up to here is not delivered for the first time.
+    pub(super) fn progress(&self) -> u64 {
+        self.ack_floor.stream_seq.max(self.delivered.stream_seq)
+    }
 }
 
 // === impl ApiError ===

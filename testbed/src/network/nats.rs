@@ -1,4 +1,5 @@
-//! A proxy before a NATS server, which understands enough of the protocol to lose one answer.
+//! A proxy before a NATS server, which understands enough of the protocol to lose or to
+//! change an answer.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -27,6 +28,8 @@ struct Shared {
     /// The server's messages that hold this are lost, for as long as it is there.
     loses: Mutex<Option<String>>,
     lost: AtomicUsize,
+    /// In the server's messages the first text becomes the second, which is as long.
+    changes: Mutex<Option<(&'static str, &'static str)>>,
 }
 
 // === impl NatsProxy ===
@@ -51,6 +54,12 @@ impl NatsProxy {
         *self.shared.loses.lock().unwrap_or_else(PoisonError::into_inner) = text.map(str::to_owned);
     }
 
+    /// From here on `from` becomes `to`, which is as long, in the server's messages.
+    pub fn change(&self, from: &'static str, to: &'static str) {
+        assert_eq!(from.len(), to.len());
+        *self.shared.changes.lock().unwrap_or_else(PoisonError::into_inner) = Some((from, to));
+    }
+
     /// How many messages were lost.
     pub fn lost(&self) -> usize {
         self.shared.lost.load(Ordering::SeqCst)
@@ -65,6 +74,15 @@ impl Shared {
         });
         self.lost.fetch_add(usize::from(lost), Ordering::SeqCst);
         lost
+    }
+
+    fn change(&self, message: &mut [u8]) {
+        let changes = *self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((from, to)) = changes else { return };
+        let found = message.windows(from.len()).position(|window| window == from.as_bytes());
+        if let Some(at) = found {
+            message[at..at + to.len()].copy_from_slice(to.as_bytes());
+        }
     }
 }
 
@@ -103,6 +121,7 @@ async fn pass(from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared) {
             if shared.is_lost(&whole) {
                 continue;
             }
+            shared.change(&mut whole);
         }
         if to.write_all(&whole).await.is_err() {
             return;

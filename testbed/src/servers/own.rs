@@ -117,6 +117,19 @@ impl Server {
         process.wait().unwrap();
     }
 
+    /// Where it keeps the messages of a stream. It must not run while they are changed.
+    pub fn messages_of(&self, stream: &str) -> PathBuf {
+        assert!(self.process.is_none(), "the server has ended");
+        let streams = self.folder.path().join("data/jetstream");
+        let mut found: Vec<_> = fs::read_dir(streams)
+            .unwrap()
+            .map(|account| account.unwrap().path().join("streams").join(stream).join("msgs"))
+            .filter(|folder| folder.is_dir())
+            .collect();
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.remove(0)
+    }
+
     /// How many connections it has, the asking one included.
     pub async fn connections(&self) -> u64 {
         let _asking = self.raw().await;

@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 
 /** @import {Browser, BrowserContext, Page} from "playwright-core" */
 
-/** Only what keeps it quiet: nothing that loosens what a page may do. */
+/** These flags keep the browser from doing things of its own. None allows a page anything more. */
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",

@@ -1,6 +1,6 @@
 /**
- * @file A bare page of the server's origin with one client in it, and a hand on that client's
- *   socket.
+ * @file A bare page of the server's origin with one client in it, whose frames a test can read and
+ *   change.
  */
 
 /** @import {BrowserContext, Page, WebSocketRoute} from "playwright-core" */
@@ -97,8 +97,8 @@ export class ClientPage {
    */
   static async open(context, server, prepare) {
     const wire = new Wire();
-    // A file of the server's that runs nothing of its own. A page made up by the test would not do:
-    // Chromium keeps what did not come from this machine from connecting to it.
+    // The page is a file of the server's that runs no script. A page that the test makes up does
+    // not work: Chromium does not let it connect to this machine.
     const page = await visit(context, `${server.url}/demo/demo.css`, async (made) => {
       await wire.install(made);
       await prepare?.(made);

@@ -8,7 +8,7 @@ import { Sender } from "../../client/sender.js";
 
 /** @import {Draft, Receipt} from "../../client/parlor.js" */
 
-/** A server under the test's thumb: every draft it is given waits for `accept` or `refuse`. */
+/** A server that the test controls: every draft it is given waits for `accept` or `refuse`. */
 class Server {
   /**
    * @type {{draft: Draft, accept: () => Promise<void>, refuse: (error: ParlorError) =>

@@ -170,7 +170,7 @@ test("a conversation that is left and opened again shows its messages once", asy
   assert.equal(history.asked, 2);
 });
 
-test("a conversation is open when its page is there, also when that is asked for anew", async () => {
+test("a conversation is open when its page is there, also if it is asked for anew", async () => {
   const { history, timelines, shown, say } = setUp({ agent: true });
   for (let n = 0; n < 60; n += 1) say(false);
   history.after = async () => {
@@ -184,7 +184,7 @@ test("a conversation is open when its page is there, also when that is asked for
   assert.equal(timelines.hasOlder("c"), true);
 });
 
-test("leaving a conversation keeps back nothing that was said while a page was loaded", async () => {
+test("leaving a conversation keeps back nothing that was said during a load", async () => {
   const { timelines, shown, say } = setUp({ agent: true });
   const opened = timelines.open("c");
   say();
