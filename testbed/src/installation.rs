@@ -133,7 +133,7 @@ impl Installation {
         let mut deliveries = self.log.deliveries(Shard::ONLY, PERSISTER).await.unwrap();
         let mut stored = 0;
         while stored < count {
-            let limit = BatchLimit { count: count - stored, bytes: 1 << 24 };
+            let limit = BatchLimit { count: (count - stored).min(1000), bytes: 1 << 24 };
             let taken = deliveries.next(limit, Duration::ZERO).await.unwrap();
             let Some(last) = taken.last() else { break };
             self.store.raise_watermark(Shard::ONLY, last.entry.position).await.unwrap();
@@ -168,7 +168,8 @@ pub fn history(
     store: Arc<dyn HistoryStore>,
     monitor: Monitor,
     store_deadline: Duration,
+    registry: &Registry,
 ) -> History {
-    let metrics = parlor_history::Metrics::new(&Registry::new()).unwrap();
+    let metrics = parlor_history::Metrics::new(registry).unwrap();
     History::new(log, store, monitor, store_deadline, metrics)
 }

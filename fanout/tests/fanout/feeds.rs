@@ -1,149 +1,30 @@
 //! Feeds: followed when needed, renewed when broken, honest about holes.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use parlor_common::{
-    conversation::ConversationKey,
-    id::EventId,
-    position::Position,
-    shard::{Shard, Shards},
-};
-use parlor_log::{
-    Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail,
-};
 use serde_json::json;
-use tempfile::TempDir;
-use tokio::sync::watch;
 
 use super::{
     client::{live_visitor, upgrade, visitor},
-    world::{Plan, World, open_log},
+    world::{Plan, World},
 };
-
-/// The real log, whose tails can be cut: a log in this process has no network that could break.
-#[derive(Debug)]
-struct CutLog {
-    log: Arc<dyn EventLog>,
-    cut: watch::Sender<bool>,
-    /// Tails that begin after a position are refused.
-    hole: AtomicBool,
-    /// The next entry that a tail brings is a panic.
-    panics: Arc<AtomicBool>,
-}
-
-struct CutTail {
-    tail: Box<dyn Tail>,
-    cut: watch::Receiver<bool>,
-    panics: Arc<AtomicBool>,
-}
-
-impl CutLog {
-    fn over(log: Arc<dyn EventLog>) -> Arc<Self> {
-        Arc::new(Self {
-            log,
-            cut: watch::Sender::new(false),
-            hole: AtomicBool::new(false),
-            panics: Arc::default(),
-        })
-    }
-}
-
-#[async_trait]
-impl EventLog for CutLog {
-    fn shards(&self) -> Shards {
-        self.log.shards()
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "it hands on what the door appends")]
-    async fn append(
-        &self,
-        key: &ConversationKey,
-        id: &EventId,
-        record: Bytes,
-    ) -> Result<Appended, LogError> {
-        self.log.append(key, id, record).await
-    }
-
-    async fn tail(&self, shard: Shard, start: Start) -> Result<Box<dyn Tail>, LogError> {
-        if *self.cut.borrow() {
-            return Err(LogError::Unavailable("cut off".to_owned()));
-        }
-        if matches!(start, Start::After(_)) && self.hole.swap(false, Ordering::SeqCst) {
-            return Err(LogError::Rejected("it begins later".to_owned()));
-        }
-        Ok(Box::new(CutTail {
-            tail: self.log.tail(shard, start).await?,
-            cut: self.cut.subscribe(),
-            panics: self.panics.clone(),
-        }))
-    }
-
-    async fn read(
-        &self,
-        filter: &Filter,
-        after: Position,
-        limit: usize,
-    ) -> Result<LogPage, LogError> {
-        self.log.read(filter, after, limit).await
-    }
-
-    async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {
-        self.log.deliveries(shard, group).await
-    }
-
-    async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {
-        self.log.state(shard).await
-    }
-}
-
-#[async_trait]
-impl Tail for CutTail {
-    fn after(&self) -> Position {
-        self.tail.after()
-    }
-
-    async fn next(&mut self) -> Result<Entry, LogError> {
-        tokio::select! {
-            biased;
-            _ = self.cut.wait_for(|cut| *cut) => Err(LogError::Unavailable("cut off".to_owned())),
-            entry = self.tail.next() => {
-                assert!(!self.panics.load(Ordering::SeqCst), "a fault that a test has planted");
-                entry
-            }
-        }
-    }
-}
-
-async fn world_with_cut_log() -> (World, Arc<CutLog>) {
-    let folder = TempDir::new().unwrap();
-    let cut = CutLog::over(Arc::new(open_log(folder.path())));
-    (World::over(cut.clone(), folder).await, cut)
-}
 
 #[tokio::test]
 async fn a_feed_that_was_cut_goes_on_after_the_last_position() {
-    let (world, log) = world_with_cut_log().await;
+    let (world, log) = World::faulty().await;
     let node = world.node().await;
     let (token, conversations) = world.visitor("shop");
     let mut client = live_visitor(&world, &node, "shop", &token).await;
     world.agent_writes(&conversations, "before").await;
     assert_eq!(client.texts(1).await, ["before"]);
-    log.cut.send_replace(true);
+    log.cut_tails();
     for text in ["during 1", "during 2"] {
         world.agent_writes(&conversations, text).await;
     }
     node.until("the feed has noticed", |node| node.metric("parlor_feed_failures_total") > 0.0)
         .await;
     assert!(client.frames_until_pong().await.is_empty());
-    log.cut.send_replace(false);
+    log.mend_tails();
     world.agent_writes(&conversations, "after").await;
     assert_eq!(client.texts(3).await, ["during 1", "during 2", "after"]);
     assert_eq!(node.metric("parlor_feed_holes_total"), 0.0);
@@ -151,17 +32,17 @@ async fn a_feed_that_was_cut_goes_on_after_the_last_position() {
 
 #[tokio::test]
 async fn a_hole_sends_the_sessions_back_and_they_miss_nothing() {
-    let (world, log) = world_with_cut_log().await;
+    let (world, log) = World::faulty().await;
     let node = world.node().await;
     let (token, conversations) = world.visitor("shop");
     let mut client = live_visitor(&world, &node, "shop", &token).await;
     let mut widget = super::client::widget(&world, &node, "shop", &token).await;
     let before = world.agent_writes(&conversations, "before").await;
     assert_eq!(client.texts(1).await, ["before"]);
-    log.cut.send_replace(true);
+    log.cut_tails();
     world.agent_writes(&conversations, "during").await;
-    log.hole.store(true, Ordering::SeqCst);
-    log.cut.send_replace(false);
+    log.make_hole();
+    log.mend_tails();
     assert_eq!(client.close_code().await, 4000);
     assert_eq!(widget.close_code().await, 1012);
     let mut client = visitor(&world, &node, "shop", &token).await;
@@ -173,13 +54,13 @@ async fn a_hole_sends_the_sessions_back_and_they_miss_nothing() {
 
 #[tokio::test]
 async fn a_shard_that_cannot_be_followed_makes_the_node_unwell_and_refuses_the_widget() {
-    let (world, log) = world_with_cut_log().await;
+    let (world, log) = World::faulty().await;
     let mut plan = world.plan();
     plan.feed.unwell_after = Duration::from_millis(100);
     plan.feed.live_within = Duration::from_millis(300);
     let node = world.node_with(plan).await;
     assert!(node.feeds.check().is_ok(), "nobody needs the shard");
-    log.cut.send_replace(true);
+    log.cut_tails();
     let refusal = upgrade("/ws/chat?tenantId=shop").origin().try_open(&node).await.err().unwrap();
     assert_eq!((refusal.status.as_u16(), refusal.code()), (503, "unavailable"));
     assert!(node.feeds.check().is_err());
@@ -189,19 +70,19 @@ async fn a_shard_that_cannot_be_followed_makes_the_node_unwell_and_refuses_the_w
     client.send(json!({"type": "subscribe"})).await;
     assert_eq!(client.close_code().await, 4000, "a subscription that cannot begin is no silence");
 
-    log.cut.send_replace(false);
+    log.mend_tails();
     node.until("it is well again", |node| node.feeds.check().is_ok()).await;
     assert!(upgrade("/ws/chat?tenantId=shop").origin().try_open(&node).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_feed_that_panics_ends_its_sessions_and_the_node_is_not_ready() {
-    let (world, log) = world_with_cut_log().await;
+    let (world, log) = World::faulty().await;
     let node = world.node().await;
     let (token, conversations) = world.visitor("shop");
     let mut client = live_visitor(&world, &node, "shop", &token).await;
     let mut widget = super::client::widget(&world, &node, "shop", &token).await;
-    log.panics.store(true, Ordering::SeqCst);
+    log.panic_at_next_entry();
     world.agent_writes(&conversations, "a silence would follow").await;
     assert_eq!(client.close_code().await, 4000);
     assert_eq!(widget.close_code().await, 1012);

@@ -97,7 +97,7 @@ async fn what_is_no_tenant_is_refused_by_status() {
 #[tokio::test]
 async fn an_unknown_tenant_is_not_found_and_a_suspended_one_forbidden() {
     let world = World::new().await;
-    let file = world.folder.path().join("tenants.toml");
+    let file = world.at.folders.log.join("tenants.toml");
     let text = "[[tenant]]\nname = \"shop\"\norigins = [\"https://shop.example\"]\n\
                 [[tenant]]\nname = \"gone\"\norigins = [\"https://shop.example\"]\nsuspended = \
                 true\n";

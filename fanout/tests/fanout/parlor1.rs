@@ -378,7 +378,7 @@ async fn the_server_pings_and_ends_who_is_silent() {
 #[tokio::test]
 async fn the_tokens_tenant_must_allow_the_page_and_not_be_suspended() {
     let world = World::new().await;
-    let folder = world.folder.path();
+    let folder = &world.at.folders.log;
     let secret = [b's'; 32];
     std::fs::write(folder.join("secret"), secret).unwrap();
     let mut file = String::new();

@@ -1,6 +1,6 @@
 //! A world: one log, one store and one set of keys, and nodes over them.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use parlor_auth::{
@@ -19,18 +19,14 @@ use parlor_common::{
     tenant::TenantId,
 };
 pub use parlor_fanout::SocketSettings;
-use parlor_fanout::{
-    DrainSettings, FeedParts, FeedSettings, Feeds, Hub, Metrics, Parts, ResumeSettings, Sockets,
-};
-use parlor_history::History;
+use parlor_fanout::{FeedParts, FeedSettings, Feeds, Hub, Metrics, Parts, Sockets};
 use parlor_http::{self as http, HttpSettings};
-use parlor_log::{
-    EventLog,
-    monitor::{Monitor, MonitorMetrics},
-    sqlite::{SqliteLog, SqliteLogSettings},
+use parlor_log::{EventLog, monitor::Monitor};
+use parlor_testbed::{
+    defaults,
+    faulty::log::FaultyLog,
+    installation::{self, Installation, Setup},
 };
-use parlor_store::{HistoryStore, SqliteStore};
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::door::TestDoor;
@@ -42,16 +38,16 @@ pub const SOON: Duration = Duration::from_secs(10);
 pub const ORIGIN: &str = "http://localhost:3000";
 
 pub struct World {
+    /// What the nodes follow: the installation's, or what stands before it.
     pub log: Arc<dyn EventLog>,
+    pub at: Installation,
     pub monitor: Monitor,
-    pub store: Arc<dyn HistoryStore>,
     pub tenants: Tenants,
     pub tokens: VisitorTokens,
     pub agents: Agents,
     pub cursors: Cursors,
     /// The way in that is not a socket.
     pub door: Arc<TestDoor>,
-    pub folder: TempDir,
 }
 
 /// What a node is made of, to be changed by a test.
@@ -85,26 +81,23 @@ pub fn agent_author() -> Author {
 
 impl World {
     pub async fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let log = Arc::new(open_log(folder.path()));
-        Self::over(log, folder).await
+        let at = Installation::open(Setup::default()).await;
+        Self::over(Arc::new(at.log.clone()), at).await
     }
 
-    pub async fn over(log: Arc<dyn EventLog>, folder: TempDir) -> Self {
-        let registry = Registry::new();
-        let store =
-            SqliteStore::open(folder.path(), parlor_store::Metrics::new(&registry).unwrap())
-                .await
-                .unwrap();
-        let monitor =
-            Monitor::start(log.clone(), Clock::system(), MonitorMetrics::unregistered().unwrap())
-                .await
-                .unwrap();
+    /// A world whose log can be told to fail.
+    pub async fn faulty() -> (Self, Arc<FaultyLog>) {
+        let at = Installation::open(Setup::default()).await;
+        let log = Arc::new(FaultyLog::over(Arc::new(at.log.clone())));
+        (Self::over(log.clone(), at).await, log)
+    }
+
+    async fn over(log: Arc<dyn EventLog>, at: Installation) -> Self {
+        let monitor = installation::monitor(log.clone(), Clock::system()).await;
         let keys = InstallationKeys::new(Secret::new(vec![7; 32]).unwrap(), None);
         let tenants = Tenants::development(&keys);
         Self {
             monitor,
-            store: Arc::new(store),
             tokens: VisitorTokens::new(
                 &keys,
                 Clock::system(),
@@ -116,20 +109,14 @@ impl World {
             door: TestDoor::open(log.clone()),
             tenants,
             log,
-            folder,
+            at,
         }
     }
 
     pub fn plan(&self) -> Plan {
         Plan {
             sockets: socket_settings(),
-            feed: FeedSettings {
-                ring_events: 1_000,
-                ring_bytes: 16 << 20,
-                linger: Duration::from_secs(30),
-                live_within: Duration::from_secs(5),
-                unwell_after: Duration::from_secs(15),
-            },
+            feed: FeedSettings { ring_events: 1_000, ..defaults::section("feed") },
             limits: LimitSettings::default(),
             log: self.log.clone(),
             door: self.door.clone(),
@@ -154,12 +141,12 @@ impl World {
             metrics: metrics.clone(),
             drain: feeds_drain.clone(),
         });
-        let history = History::new(
+        let history = installation::history(
             plan.log.clone(),
-            self.store.clone(),
+            self.at.store.clone(),
             self.monitor.clone(),
             Duration::from_secs(2),
-            parlor_history::Metrics::new(&registry).unwrap(),
+            &registry,
         );
         let parts = Parts {
             hub,
@@ -261,44 +248,7 @@ impl TestNode {
     }
 }
 
-pub fn open_log(folder: &Path) -> SqliteLog {
-    let settings = SqliteLogSettings {
-        max_bytes: 1 << 30,
-        max_age: Duration::from_secs(86_400),
-        ack_wait: Duration::from_secs(5),
-        groups: Vec::new(),
-    };
-    let metrics = parlor_log::Metrics::new(&Registry::new()).unwrap();
-    SqliteLog::open(folder, settings, Clock::system(), None, metrics).unwrap()
-}
-
+/// The shipped ones, with fewer bad frames until a socket is closed.
 pub fn socket_settings() -> SocketSettings {
-    SocketSettings {
-        max: 10_000,
-        hello_within: Duration::from_secs(10),
-        ping_every: Duration::from_secs(25),
-        silence_limit: Duration::from_secs(60),
-        write_within: Duration::from_secs(10),
-        close_within: Duration::from_secs(3),
-        finish_within: Duration::from_secs(15),
-        controls_per_second: 50,
-        bad_frames: 3,
-        hold_for: Duration::from_secs(15),
-        outbox_frames: 1_024,
-        outbox_bytes: 1 << 20,
-        drafts: 32,
-        draft_bytes: 256 << 10,
-        resume: ResumeSettings {
-            page: 100,
-            pages: 100,
-            parallel: 16,
-            page_within: Duration::from_secs(10),
-        },
-        drain: DrainSettings {
-            batch: 500,
-            every: Duration::from_millis(50),
-            back_after: Duration::from_millis(500),
-            back_within: Duration::from_secs(5),
-        },
-    }
+    SocketSettings { bad_frames: 3, ..defaults::section("sockets") }
 }

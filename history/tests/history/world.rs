@@ -8,6 +8,7 @@ use parlor_common::{
     conversation::{ConversationKey, ConversationSet},
     event::{Body, DeliveredBody, Event, MessageBody, Record, Transport},
     id::{ClientMessageId, EventId, VisitorId},
+    metrics::Registry,
     position::Position,
     state::Reader,
     tenant::TenantId,
@@ -157,7 +158,7 @@ impl World {
 
     pub(crate) fn history_of(&self, monitor: Monitor) -> History {
         let log = Arc::new(self.at.log.clone());
-        history(log, self.at.store.clone(), monitor, STORE_DEADLINE)
+        history(log, self.at.store.clone(), monitor, STORE_DEADLINE, &Registry::new())
     }
 }
 

@@ -122,7 +122,7 @@ async fn an_old_id_is_a_repeat_beyond_the_logs_memory() {
     node.stop().await;
     node.clock.advance(Duration::from_secs(45));
     let setup = Setup {
-        folders: node.folders.without_log(),
+        folders: node.at.folders.without_log(),
         clock: node.clock.clone(),
         ..Setup::default()
     };

@@ -71,7 +71,7 @@ fn author(kind: AuthorKind) -> Author {
 /// The marks that the log has.
 async fn marks_in_log(node: &Node) -> Vec<DeliveredBody> {
     let start = node.end().await.epoch().start();
-    let page = node.log.read(&Filter::Tenant(tenant("a")), start, 1000).await.unwrap();
+    let page = node.at.log.read(&Filter::Tenant(tenant("a")), start, 1000).await.unwrap();
     let bodies = page.entries.into_iter().map(|entry| {
         Event::decode(entry.conversation, entry.position, entry.record).unwrap().record.body
     });

@@ -1,75 +1,15 @@
 //! What is answered while the store or the log is down.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use async_trait::async_trait;
 use parlor_auth::Role;
-use parlor_common::{
-    conversation::ConversationKey,
-    event::{Audience, Event},
-    id::{ClientMessageId, EventId},
-    position::Position,
-    random::Random,
-    shard::Shard,
-    state::ConversationState,
-    tenant::TenantId,
-};
-use parlor_store::{HistoryStore, InboxPage, Page, PageRange, StoreError};
+use parlor_common::{id::ClientMessageId, random::Random};
+use parlor_testbed::faulty::store::StoreFault;
 
 use crate::{client::Ask, node::Node};
 
-/// Stands for a database that is down: every call fails, as the driver's do once its deadline has
-/// passed.
-#[derive(Debug)]
-pub(crate) struct DownStore;
-
-fn down<T>() -> Result<T, StoreError> {
-    Err(StoreError::Unavailable("no node answers".to_owned()))
-}
-
-#[async_trait]
-impl HistoryStore for DownStore {
-    async fn insert(&self, _: &[Event]) -> Result<(), StoreError> {
-        down()
-    }
-
-    async fn page(
-        &self,
-        _: &ConversationKey,
-        _: Audience,
-        _: PageRange,
-        _: usize,
-    ) -> Result<Page, StoreError> {
-        down()
-    }
-
-    async fn state(&self, _: &ConversationKey) -> Result<ConversationState, StoreError> {
-        down()
-    }
-
-    async fn find(&self, _: &ConversationKey, _: &EventId) -> Result<Option<Event>, StoreError> {
-        down()
-    }
-
-    async fn inbox(&self, _: &TenantId, _: Position, _: usize) -> Result<InboxPage, StoreError> {
-        down()
-    }
-
-    async fn raise_watermark(&self, _: Shard, _: Position) -> Result<(), StoreError> {
-        down()
-    }
-
-    async fn watermark(&self, _: Shard) -> Result<Option<Position>, StoreError> {
-        down()
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        down()
-    }
-}
-
 async fn without_store() -> Node {
-    Node::with(|setup| setup.store = Some(Arc::new(DownStore))).await
+    Node::with(|setup| setup.store_fault = StoreFault::Down).await
 }
 
 #[tokio::test]
@@ -131,13 +71,13 @@ async fn a_page_that_may_lack_what_is_older_than_the_log_says_so() {
     let cookie = Ask::say("old").send(&node).await.expect(201).cookie().unwrap();
     node.persist().await;
     node.stop().await;
-    let folders = node.folders.without_log();
+    let folders = node.at.folders.without_log();
     let clock = node.clock.clone();
     // A first start with the store, which tells the epoch of the new log.
     let node = Node::with(|setup| (setup.folders, setup.clock) = (folders, clock)).await;
     Ask::say("new").cookie(&cookie).send(&node).await.expect(201);
     assert_eq!(Ask::messages().cookie(&cookie).send(&node).await.texts(), ["old", "new"]);
-    let node = node.restarted(|setup| setup.store = Some(Arc::new(DownStore))).await;
+    let node = node.restarted(|setup| setup.store_fault = StoreFault::Down).await;
     let answer = Ask::messages().cookie(&cookie).send(&node).await.expect(200);
     assert_eq!(answer.texts(), ["new"]);
     assert_eq!(answer.json()["incomplete"], true);
@@ -151,7 +91,7 @@ async fn a_page_that_may_lack_what_is_older_than_the_log_says_so() {
 #[tokio::test]
 async fn while_the_log_is_down_a_draft_gets_a_retryable_503_and_the_visitor_keeps_the_cookie() {
     let node = Node::start().await;
-    node.log.close().await.unwrap();
+    node.at.log.close().await.unwrap();
     let answer = Ask::say("lost?").send(&node).await.expect(503);
     assert_eq!(answer.problem(), "unavailable");
     assert_eq!(answer.json()["error"]["retryable"], true);

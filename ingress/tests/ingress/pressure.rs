@@ -9,19 +9,10 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use parlor_auth::Rate;
-use parlor_common::{
-    conversation::ConversationKey,
-    id::EventId,
-    position::Position,
-    shard::{Shard, Shards},
-};
-use parlor_log::{
-    Appended, Deliveries, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail,
-    sqlite::SqliteLog,
-};
+use parlor_common::shard::Shards;
+use parlor_log::{EventLog, sqlite::SqliteLog};
+use parlor_testbed::faulty::log::{AppendFault, FaultyLog};
 use serde_json::json;
 
 use crate::{
@@ -29,82 +20,27 @@ use crate::{
     node::{Node, tenant},
 };
 
-/// Stands for what only a cluster does to an append: the real log behind it, whose acknowledgements
-/// get lost for a tenant `mute`, and whose first acknowledgement is lost for a tenant `retried`, so
-/// that the log tries again by itself, and whose first acknowledgement of all is lost for a tenant
-/// `once`, whose append nobody tries again. Where it has several shards, they are all in the one
-/// log.
-#[derive(Debug)]
-struct FarLog {
-    log: SqliteLog,
-    shards: Shards,
-    lost: AtomicBool,
-}
-
-impl FarLog {
-    fn of_one_shard(log: SqliteLog) -> Arc<dyn EventLog> {
-        Arc::new(Self { log, shards: Shards::ONE, lost: AtomicBool::new(false) })
-    }
-
-    fn of_16_shards(log: SqliteLog) -> Arc<dyn EventLog> {
-        Arc::new(Self { log, shards: SIXTEEN, lost: AtomicBool::new(false) })
-    }
-}
-
 const SIXTEEN: Shards = Shards::new(NonZeroU16::new(16).unwrap());
 
-#[async_trait]
-#[expect(clippy::disallowed_methods, reason = "it is a log itself")]
-impl EventLog for FarLog {
-    fn shards(&self) -> Shards {
-        self.shards
-    }
+/// What only a cluster does to an append, to the tenants `mute`, `retried` and `once`.
+fn far(log: SqliteLog) -> FaultyLog {
+    FaultyLog::over(Arc::new(log))
+        .with_append_fault("mute", AppendFault::Silent)
+        .with_append_fault("retried", AppendFault::Repeated)
+        .with_append_fault("once", AppendFault::FirstSilent)
+}
 
-    async fn append(
-        &self,
-        conversation: &ConversationKey,
-        id: &EventId,
-        record: Bytes,
-    ) -> Result<Appended, LogError> {
-        match conversation.tenant.as_str() {
-            "mute" => std::future::pending().await,
-            "retried" => {
-                self.log.append(conversation, id, record.clone()).await?;
-                self.log.append(conversation, id, record).await
-            }
-            "once" if !self.lost.swap(true, Ordering::Relaxed) => {
-                self.log.append(conversation, id, record).await?;
-                std::future::pending().await
-            }
-            _ => self.log.append(conversation, id, record).await,
-        }
-    }
+fn of_one_shard(log: SqliteLog) -> Arc<dyn EventLog> {
+    Arc::new(far(log))
+}
 
-    async fn tail(&self, _: Shard, start: Start) -> Result<Box<dyn Tail>, LogError> {
-        self.log.tail(Shard::ONLY, start).await
-    }
-
-    async fn read(
-        &self,
-        filter: &Filter,
-        after: Position,
-        limit: usize,
-    ) -> Result<LogPage, LogError> {
-        self.log.read(filter, after, limit).await
-    }
-
-    async fn deliveries(&self, _: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {
-        self.log.deliveries(Shard::ONLY, group).await
-    }
-
-    async fn state(&self, _: Shard) -> Result<ShardState, LogError> {
-        self.log.state(Shard::ONLY).await
-    }
+fn of_16_shards(log: SqliteLog) -> Arc<dyn EventLog> {
+    Arc::new(far(log).with_shards(SIXTEEN))
 }
 
 #[tokio::test]
 async fn a_duplicate_that_only_the_logs_own_retry_caused_is_no_repeat() {
-    let node = Node::with(|setup| setup.wrap = FarLog::of_one_shard).await;
+    let node = Node::with(|setup| setup.wrap = of_one_shard).await;
     let first = Ask::draft("x", "m1").tenant("retried").send(&node).await.expect(201);
     assert_eq!(first.json()["duplicate"], false);
     let cookie = first.cookie().unwrap();
@@ -132,7 +68,7 @@ async fn cut_off(node: &Node, text: &str) -> String {
 
 #[tokio::test]
 async fn a_post_that_the_browser_sends_again_by_itself_is_the_same_message() {
-    let node = Node::with(|setup| setup.wrap = FarLog::of_one_shard).await;
+    let node = Node::with(|setup| setup.wrap = of_one_shard).await;
     let token = cut_off(&node, "once").await;
     let say = async |text: &str| Ask::say(text).tenant("once").bearer(&token).send(&node).await;
     let again = say("once").await.expect(200);
@@ -148,7 +84,7 @@ async fn a_post_that_the_browser_sends_again_by_itself_is_the_same_message() {
 async fn a_text_that_was_given_back_though_the_log_has_it_is_the_same_message_when_it_comes_again()
 {
     let node = Node::with(|setup| {
-        setup.wrap = FarLog::of_one_shard;
+        setup.wrap = of_one_shard;
         setup.door.append_within = Duration::from_millis(200);
     })
     .await;
@@ -163,7 +99,7 @@ async fn a_text_that_was_given_back_though_the_log_has_it_is_the_same_message_wh
 
 #[tokio::test]
 async fn what_is_said_later_or_otherwise_or_by_another_is_a_message_of_its_own() {
-    let node = Node::with(|setup| setup.wrap = FarLog::of_one_shard).await;
+    let node = Node::with(|setup| setup.wrap = of_one_shard).await;
     let token = cut_off(&node, "once").await;
     Ask::say("other").tenant("once").bearer(&token).send(&node).await.expect(201);
     let stranger = node.visitors.write(&node.visitors.issue());
@@ -177,7 +113,7 @@ async fn what_is_said_later_or_otherwise_or_by_another_is_a_message_of_its_own()
 #[tokio::test]
 async fn a_draft_that_gets_no_acknowledgement_is_answered_within_the_deadline() {
     let node = Node::with(|setup| {
-        setup.wrap = FarLog::of_one_shard;
+        setup.wrap = of_one_shard;
         setup.door.append_within = Duration::from_millis(200);
     })
     .await;
@@ -189,7 +125,7 @@ async fn a_draft_that_gets_no_acknowledgement_is_answered_within_the_deadline() 
 #[tokio::test]
 async fn a_tenant_that_fills_its_share_is_busy_at_once_and_others_are_not() {
     let node = Node::with(|setup| {
-        setup.wrap = FarLog::of_one_shard;
+        setup.wrap = of_one_shard;
         setup.door.in_flight_per_tenant = 1;
         setup.door.in_flight = 2;
         setup.door.append_within = Duration::from_secs(5);
@@ -220,7 +156,7 @@ async fn a_tenant_that_fills_its_share_is_busy_at_once_and_others_are_not() {
 #[tokio::test]
 async fn a_shard_that_does_not_answer_leaves_room_for_the_others() {
     let node = Node::with(|setup| {
-        setup.wrap = FarLog::of_16_shards;
+        setup.wrap = of_16_shards;
         setup.door.in_flight = 4;
         setup.door.in_flight_per_tenant = 4;
         setup.door.append_within = Duration::from_secs(2);

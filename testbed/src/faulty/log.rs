@@ -29,6 +29,8 @@ pub enum AppendFault {
     Silent,
     /// The first acknowledgement is lost, and the log tries again by itself.
     Repeated,
+    /// The acknowledgement of the tenant's first append never comes; that of every other does.
+    FirstSilent,
 }
 
 /// The real log behind a switch.
@@ -37,6 +39,7 @@ pub struct FaultyLog {
     log: Arc<dyn EventLog>,
     shards: Shards,
     appends: HashMap<&'static str, AppendFault>,
+    first_appended: AtomicBool,
     cut: watch::Sender<bool>,
     hole: AtomicBool,
     panics: Arc<AtomicBool>,
@@ -57,6 +60,7 @@ impl FaultyLog {
             shards: log.shards(),
             log,
             appends: HashMap::new(),
+            first_appended: AtomicBool::new(false),
             cut: watch::Sender::new(false),
             hole: AtomicBool::new(false),
             panics: Arc::default(),
@@ -120,7 +124,11 @@ impl EventLog for FaultyLog {
             Some(AppendFault::Repeated) => {
                 self.log.append(conversation, id, record.clone()).await?;
             }
-            None => {}
+            Some(AppendFault::FirstSilent) if !self.first_appended.swap(true, Ordering::SeqCst) => {
+                self.log.append(conversation, id, record).await?;
+                return pending().await;
+            }
+            Some(AppendFault::FirstSilent) | None => {}
         }
         self.log.append(conversation, id, record).await
     }
