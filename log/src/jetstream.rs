@@ -1,6 +1,6 @@
 //! The log on NATS JetStream: a stream for each shard, kept by as many servers as the settings say.
 //!
-//! An acknowledged append survives what [`provision`] made of the streams: `kill -9` and a power
+//! An acknowledged append survives what [`provision()`] made of the streams: `kill -9` and a power
 //! cut of any of the servers, and of all of them where each message is fsynced. The streams' names
 //! carry the epoch, so that an acknowledgement proves its position's; a log is tied to the streams
 //! it found at its start, and says so once they are gone.
