@@ -24,7 +24,7 @@ async function freePort() {
   return port;
 }
 
-/** Opens a socket of the seed's widget, or of protocol 1; `text` is called with each text frame. */
+/** Opens a socket of the widget, or of protocol 1; `text` is called with each text frame. */
 function open(port, protocol, text) {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1");
@@ -88,7 +88,7 @@ async function idle(port) {
   await pause(seconds * 1000);
   const end = await figures();
   const share = (end.cpu - start.cpu) / ((end.at - start.at) / 1000) / open_.length;
-  console.log(`idle: ${open_.length} sockets of the seed's widget, ${seconds} s`);
+  console.log(`idle: ${open_.length} sockets of the widget, ${seconds} s`);
   console.log(`  memory of a socket   ${((start.memory - before.memory) / open_.length / 1024).toFixed(2)} KiB of the process`);
   console.log(`  CPU of a socket      ${(share * 1e6).toFixed(2)} us/s (a ping every 25 s included)`);
   for (const socket of open_) socket.end();

@@ -105,7 +105,7 @@ pub(crate) async fn each(
     Err(too_much())
 }
 
-/// The event an entry holds. What is no record was set aside by the persister and is shown to
+/// The event an entry holds. What is no record is a dead letter of the persister and is shown to
 /// nobody.
 pub(crate) fn decode(entry: Entry) -> Option<Event> {
     let position = entry.position;

@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use parlor_common::{
-    event::{Body, Event},
-    shard::Shard,
-    state::StateChange,
-};
+use parlor_common::{event::Event, shard::Shard};
 use parlor_log::consumer::{Sink, SinkError};
 use parlor_store::{HistoryStore, StoreError};
 
@@ -31,23 +27,18 @@ impl StoreSink {
 
     #[expect(clippy::disallowed_methods, reason = "the persister is the one place that inserts")]
     async fn insert(&self, events: &[Event]) -> Result<(), StoreError> {
-        let skipped = events.iter().filter(|event| !is_kept(&event.record.body)).count();
+        let skipped = events.iter().filter(|event| !event.record.body.is_kept()).count();
         if skipped == 0 {
             return self.store.insert(events).await;
         }
         let kept: Vec<_> =
-            events.iter().filter(|event| is_kept(&event.record.body)).cloned().collect();
+            events.iter().filter(|event| event.record.body.is_kept()).cloned().collect();
         if !kept.is_empty() {
             self.store.insert(&kept).await?;
         }
         self.metrics.skipped.inc_by(skipped as u64);
         Ok(())
     }
-}
-
-/// Whether the store keeps anything of it: a row, or a last value.
-fn is_kept(body: &Body) -> bool {
-    body.is_row() || body.changes() != StateChange::Nothing
 }
 
 #[async_trait]

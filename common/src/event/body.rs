@@ -119,6 +119,11 @@ impl Body {
         }
     }
 
+    /// Whether a store keeps anything of it: a row, or a last value.
+    pub fn is_kept(&self) -> bool {
+        self.is_row() || self.changes() != StateChange::Nothing
+    }
+
     /// Whether an author of this kind may make it.
     pub const fn may_come_from(&self, author: AuthorKind) -> bool {
         match (self, author) {
