@@ -18,7 +18,12 @@ use super::{
     nats::{self, NatsServer},
     raw::Raw,
 };
-use crate::{nodes::free_addresses, place, process, wait::until};
+use crate::{
+    network::{Network, Proxy},
+    nodes::free_addresses,
+    place, process,
+    wait::until,
+};
 
 /// One server. Dropping it ends it.
 #[derive(Debug)]
@@ -171,6 +176,8 @@ impl Drop for Server {
 pub struct Cluster {
     /// Each of them.
     pub servers: Vec<Server>,
+    /// The routes of each server to the others, where they can be cut.
+    routes: Vec<Vec<(usize, Proxy)>>,
 }
 
 // === impl Cluster ===
@@ -179,19 +186,73 @@ impl Cluster {
     /// Starts them, and waits until they have a leader.
     pub async fn start() -> Self {
         let ports = free_addresses().map(|address| address.port());
-        let mut servers = Vec::new();
+        let mut cluster = Self { servers: Vec::new(), routes: Vec::new() };
         for (number, port) in ports.iter().enumerate() {
             let mut server = Server::new(&format!("n{number}"), "cluster.conf");
             server.settings.cluster = Some(*port);
             server.settings.routes = ports.to_vec();
-            server.launch();
-            servers.push(server);
+            cluster.servers.push(server);
         }
-        for server in &servers {
+        cluster.run().await;
+        cluster
+    }
+
+    /// Starts them with a proxy on each way between two of them, so that
+    /// [`isolate`](Self::isolate) can cut it.
+    pub async fn start_apart() -> Self {
+        let ports = free_addresses().map(|address| address.port());
+        let mut cluster = Self { servers: Vec::new(), routes: Vec::new() };
+        for (number, port) in ports.iter().enumerate() {
+            let mut server = Server::new(&format!("n{number}"), "cluster.conf");
+            let folder = server.folder.path();
+            // Servers tell each other where they are and would go round the proxies: so each tells
+            // an address that nobody listens at.
+            let plain = fs::read_to_string(&server.settings.config).unwrap();
+            let apart = plain.replace("cluster {", "cluster {\n  advertise: \"127.0.0.1:9\"");
+            assert_ne!(plain, apart);
+            fs::write(folder.join("cluster.conf"), apart).unwrap();
+            fs::copy(configuration("server.conf"), folder.join("server.conf")).unwrap();
+            server.settings.config = folder.join("cluster.conf");
+            server.settings.cluster = Some(*port);
+            let mut routes = Vec::new();
+            for (other, port) in ports.iter().enumerate().filter(|(other, _)| *other != number) {
+                routes.push((other, Proxy::before(&format!("127.0.0.1:{port}")).await));
+            }
+            server.settings.routes = routes.iter().map(|(_, proxy)| proxy.address.port()).collect();
+            cluster.servers.push(server);
+            cluster.routes.push(routes);
+        }
+        cluster.run().await;
+        cluster
+    }
+
+    async fn run(&mut self) {
+        for server in &mut self.servers {
+            server.launch();
+        }
+        for server in &self.servers {
             let url = server.url();
             until("the cluster is healthy", async || Raw::is_healthy(&url).await).await;
         }
-        Self { servers }
+    }
+
+    /// Cuts one server off from the others of a cluster that was started apart; its clients keep
+    /// their connections.
+    pub fn isolate(&self, server: usize) {
+        self.turn_routes(server, Network::Broken);
+    }
+
+    /// Ends that.
+    pub fn reunite(&self, server: usize) {
+        self.turn_routes(server, Network::Whole);
+    }
+
+    fn turn_routes(&self, server: usize, network: Network) {
+        assert!(!self.routes.is_empty(), "the cluster was started apart");
+        for (from, routes) in self.routes.iter().enumerate() {
+            let touched = routes.iter().filter(|(to, _)| from == server || *to == server);
+            touched.for_each(|(_, proxy)| proxy.turn(network));
+        }
     }
 
     /// Where clients connect.
