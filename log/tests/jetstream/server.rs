@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::suite::tools::eventually;
 
-use super::raw::Raw;
+use super::{isolation::Isolation, raw::Raw};
 
 /// A variable that `scripts/test` sets; fails with a sentence without it.
 #[expect(clippy::disallowed_methods, reason = "where the servers are is all that a test is told")]
@@ -91,6 +91,19 @@ impl Server {
             folder,
             process: None,
         }
+    }
+
+    /// The configuration of a cluster's server that tells the others no address of its own: routes
+    /// are those that are configured, and no others are found around them.
+    fn without_gossip(&self) -> PathBuf {
+        let listen = "listen: $NATS_CLUSTER_LISTEN";
+        let shared = fs::read_to_string(CLUSTER).unwrap();
+        let changed = shared.replace(listen, &format!("{listen}\n  advertise: \"127.0.0.1:1\""));
+        assert_ne!(shared, changed);
+        let folder = self.folder.path();
+        fs::copy(SERVER, folder.join("server.conf")).unwrap();
+        fs::write(folder.join("cluster.conf"), changed).unwrap();
+        folder.join("cluster.conf")
     }
 
     pub(crate) fn url(&self) -> String {
@@ -219,11 +232,33 @@ impl Cluster {
         let routes = format!("[{}]", routes.join(", "));
         let mut servers = Vec::new();
         for (number, ports) in ports.into_iter().enumerate() {
-            let mut server =
-                Server::new(&format!("n{number}"), Path::new(CLUSTER), ports, Some(routes.clone()));
-            server.launch();
+            let name = format!("n{number}");
+            servers.push(Server::new(&name, Path::new(CLUSTER), ports, Some(routes.clone())));
+        }
+        Self::launch(servers).await
+    }
+
+    /// A cluster whose first server can be cut off from the two others.
+    pub(crate) async fn start_with_isolation() -> (Self, Isolation) {
+        let ports: Vec<_> = (0..3).map(|_| Ports::free()).collect();
+        let isolation = Isolation::before(&[ports[1].cluster, ports[2].cluster]).await;
+        let to = |port: u16| format!("[\"nats://127.0.0.1:{port}\"]");
+        let (second, third) = (to(ports[1].cluster), to(ports[2].cluster));
+        let through =
+            format!("[\"nats://{}\", \"nats://{}\"]", isolation.routes[0], isolation.routes[1]);
+        let mut servers = Vec::new();
+        for (number, (ports, routes)) in ports.into_iter().zip([through, third, second]).enumerate()
+        {
+            let name = format!("n{number}");
+            let mut server = Server::new(&name, Path::new(CLUSTER), ports, Some(routes));
+            server.config = server.without_gossip();
             servers.push(server);
         }
+        (Self::launch(servers).await, isolation)
+    }
+
+    async fn launch(mut servers: Vec<Server>) -> Self {
+        servers.iter_mut().for_each(Server::launch);
         for server in &servers {
             let url = server.url();
             eventually("the cluster is healthy", || async { Raw::try_healthy(&url).await }).await;
