@@ -209,7 +209,7 @@ async fn a_node_leaves_a_server_that_has_lost_its_cluster() {
     let everywhere = settings(cluster.urls(), 3);
     let monitors = cluster.monitors();
     eventually("the servers know each other", || async {
-        provision_new(&everywhere, &plan(Bounds::default()), &monitors).await.is_ok()
+        Box::pin(provision_new(&everywhere, &plan(Bounds::default()), &monitors)).await.is_ok()
     })
     .await;
     let others = settings(cluster.urls()[1..].to_vec(), 3);

@@ -1,8 +1,9 @@
 //! The proof that a tail is live: its consumer may be hosted by a server that has lost its cluster,
 //! where heartbeats go on and nothing comes any more.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::super::{JetStreamLog, names::StreamRef, shapes::MessageRequest};
@@ -24,7 +25,7 @@ pub(super) struct Proof {
     stream: Arc<StreamRef>,
     next_look: Instant,
     /// A look on its way, kept here so that a dropped wait does not hinder it.
-    looking: Option<Pin<Box<dyn Future<Output = Result<Told, LogError>> + Send>>>,
+    looking: Option<BoxFuture<'static, Result<Told, LogError>>>,
     proven_at: Instant,
     /// Where the tail stood at the last look, and where the leader: between the two something had
     /// to come until the next look.
