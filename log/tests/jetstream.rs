@@ -45,8 +45,12 @@ fn settings(urls: Vec<String>, replicas: u8) -> JetStreamSettings {
 }
 
 async fn connect(settings: &JetStreamSettings) -> Result<JetStreamLog, LogError> {
+    connect_by(settings, Random::system()).await
+}
+
+async fn connect_by(settings: &JetStreamSettings, by: Random) -> Result<JetStreamLog, LogError> {
     let (jetstream, log) = (JetStreamMetrics::unregistered(), Metrics::unregistered());
-    JetStreamLog::connect(settings.clone(), Random::system(), &Drain::new(), jetstream, log).await
+    JetStreamLog::connect(settings.clone(), by, &Drain::new(), jetstream, log).await
 }
 
 /// Provisions; the store has seen nothing.

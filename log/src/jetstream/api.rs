@@ -1,6 +1,6 @@
 //! Questions to JetStream's API, which the leader of the stream or consumer answers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::Message;
 use bytes::Bytes;
@@ -77,9 +77,16 @@ impl Api {
 
     /// A stream, as its leader knows it, which must have heard from most of the replicas just now.
     pub(super) async fn stream(&self, name: &str) -> Result<StreamInfo, ApiFailure> {
-        let info: StreamInfo = self.ask(format!("$JS.API.STREAM.INFO.{name}"), &()).await?;
-        leads(info.config.num_replicas, info.cluster.as_ref())?;
-        Ok(info)
+        let asked = Instant::now();
+        let led = async {
+            let info: StreamInfo =
+                self.exchange(format!("$JS.API.STREAM.INFO.{name}"), &()).await?;
+            leads(info.config.num_replicas, info.cluster.as_ref())?;
+            Ok(info)
+        };
+        let answer = led.await;
+        self.link.led(is_led(&answer), asked);
+        answer
     }
 
     /// The names of all streams of the account.
@@ -154,7 +161,22 @@ impl Api {
         }
     }
 
+    /// Asks a question that a leader answers, and tells the link where none did. An answer proves
+    /// nothing: a leader that was cut off from its followers goes on answering for some seconds.
     async fn ask<T: DeserializeOwned>(
+        &self,
+        subject: String,
+        request: &impl Serialize,
+    ) -> Result<T, ApiFailure> {
+        let asked = Instant::now();
+        let answer = self.exchange(subject, request).await;
+        if !is_led(&answer) {
+            self.link.led(false, asked);
+        }
+        answer
+    }
+
+    async fn exchange<T: DeserializeOwned>(
         &self,
         subject: String,
         request: &impl Serialize,
@@ -176,6 +198,15 @@ fn read<T: DeserializeOwned>(answer: &Message) -> Result<T, ApiFailure> {
     match envelope.error {
         Some(error) => Err(ApiFailure::Refused(error)),
         None => serde_json::from_slice(&answer.payload).map_err(unreadable),
+    }
+}
+
+/// Whether it is an answer that only servers with a leader give.
+fn is_led<T>(answer: &Result<T, ApiFailure>) -> bool {
+    match answer {
+        Ok(_) => true,
+        Err(ApiFailure::Refused(error)) => !error.is_passing(),
+        Err(ApiFailure::NoAnswer(_) | ApiFailure::Doubtful(_)) => false,
     }
 }
 

@@ -117,6 +117,7 @@ impl Appender {
 
     async fn attempt(&self, publish: &Publish<'_>, wait: Duration) -> Result<Published, Attempt> {
         self.metrics.append_attempts.inc();
+        let asked = Instant::now();
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", publish.id.as_str());
         // A publish that is late does not get into the stream of another epoch.
@@ -128,7 +129,7 @@ impl Appender {
             .link
             .request(publish.subject.clone(), Some(headers), publish.payload.clone(), wait)
             .await;
-        match answer {
+        let outcome = match answer {
             Ok(message) => read(publish.stream, &message),
             Err(none @ (NoAnswer::TimedOut | NoAnswer::Disconnected)) => {
                 Err(Attempt::Unknown(none.to_string()))
@@ -136,8 +137,12 @@ impl Appender {
             Err(NoAnswer::NoResponders) => {
                 Err(Attempt::NotNow("no stream takes it just now".to_owned()))
             }
-            Err(none @ NoAnswer::Unsendable) => Err(Attempt::Never(none.to_string())),
-        }
+            Err(none @ NoAnswer::Unsendable) => return Err(Attempt::Never(none.to_string())),
+        };
+        // What is refused for good, or for want of room, is refused by the stream's leader.
+        let led = matches!(outcome, Ok(_) | Err(Attempt::Full(_) | Attempt::Never(_)));
+        self.link.led(led, asked);
+        outcome
     }
 }
 

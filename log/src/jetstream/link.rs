@@ -8,6 +8,7 @@
 
 mod dial;
 mod inbox;
+mod leadership;
 
 use std::{
     sync::Arc,
@@ -28,6 +29,7 @@ use tracing::{info, warn};
 use self::{
     dial::{Connection, Dialer},
     inbox::Inbox,
+    leadership::Leadership,
 };
 use super::{metrics::LinkMetrics, settings::JetStreamSettings};
 use crate::LogError;
@@ -49,6 +51,9 @@ struct Shared {
     random: Random,
     client: watch::Sender<Option<Arc<Client>>>,
     doubt: Notify,
+    leadership: Leadership,
+    /// How many servers there are to choose from.
+    servers: usize,
     metrics: LinkMetrics,
 }
 
@@ -67,6 +72,14 @@ pub(super) enum NoAnswer {
     /// It was never sent.
     #[error("it is larger than the servers take, or its subject is none")]
     Unsendable,
+}
+
+/// Why a connection is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lost {
+    Connection,
+    /// It stands, and leads to no leader.
+    Leader,
 }
 
 // === impl NoAnswer ===
@@ -104,6 +117,8 @@ impl Link {
             random: random.clone(),
             client: watch::Sender::new(None),
             doubt: Notify::new(),
+            leadership: Leadership::default(),
+            servers: settings.urls.len(),
             metrics,
         });
         let mut dialer = Dialer::new(settings, name, shared.inbox.wildcard(), random.clone())?;
@@ -213,6 +228,16 @@ impl Link {
         self.shared.doubt.notify_one();
     }
 
+    /// Says what came of a question to a leader, that was `asked` then. Where none was answered for
+    /// some seconds, the next server is dialled: this one may have lost its cluster.
+    pub(super) fn led(&self, answered: bool, asked: Instant) {
+        if answered {
+            self.shared.leadership.proven();
+        } else if self.shared.servers > 1 {
+            self.shared.leadership.failed(asked, Instant::now());
+        }
+    }
+
     /// The version of the server that it is connected to, as it calls it.
     pub(super) fn server_version(&self) -> Option<String> {
         let client = self.shared.client.borrow().clone()?;
@@ -287,7 +312,9 @@ impl Shared {
     ) {
         let serving = async {
             loop {
-                self.serve(&mut connection).await;
+                if self.serve(&mut connection).await == Lost::Leader {
+                    dialer.leave();
+                }
                 self.client.send_replace(None);
                 self.inbox.fail();
                 self.metrics.lost.inc();
@@ -309,9 +336,10 @@ impl Shared {
         self.inbox.fail();
     }
 
-    /// Hands out answers until the connection is lost, or doubted and silent.
-    async fn serve(&self, connection: &mut Connection) {
+    /// Hands out answers until the connection is lost, doubted and silent, or leads to no leader.
+    async fn serve(&self, connection: &mut Connection) -> Lost {
         let mut echo_until = None;
+        self.leadership.begin().await;
         loop {
             let silent = async {
                 match echo_until {
@@ -325,18 +353,25 @@ impl Shared {
                         echo_until = None;
                         self.inbox.deliver(message);
                     }
-                    None => return,
+                    None => return Lost::Connection,
                 },
                 () = self.doubt.notified(), if echo_until.is_none() => {
                     let echo = connection.client.publish(self.inbox.echo(), Bytes::new());
                     if !matches!(timeout(ECHO_WAIT, echo).await, Ok(Ok(()))) {
-                        return;
+                        return Lost::Connection;
                     }
                     echo_until = Some(tokio::time::Instant::now() + ECHO_WAIT);
                 }
+                () = self.leadership.lost() => {
+                    warn!(
+                        connection = self.name,
+                        "no leader answers by this server of the log: the next one is dialled"
+                    );
+                    return Lost::Leader;
+                }
                 () = silent => {
                     warn!(connection = self.name, "the log's server is silent");
-                    return;
+                    return Lost::Connection;
                 }
             }
         }

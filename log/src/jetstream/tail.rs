@@ -4,7 +4,10 @@
 //! The library's ordered consumer has no heartbeat setting and fell silent for longer than an
 //! election. Here the consumer's own sequence must rise by one with each message, and a heartbeat
 //! each half second tells the last one that was sent: whatever does not fit, and silence, is a
-//! miss, and after the first miss the consumer is made again.
+//! miss, and after the first miss the consumer is made again. So is one that the stream's leader
+//! does not prove to be live, look by look.
+
+mod proof;
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 
@@ -17,6 +20,7 @@ use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info};
 
+use self::proof::{Look, Proof};
 use super::{
     JetStreamLog,
     entry::{AckReply, delivered, last},
@@ -62,6 +66,7 @@ enum Phase {
 /// A consumer that stands. Dropping it unsubscribes, and the server forgets the consumer.
 struct Flow {
     messages: Subscriber,
+    proof: Proof,
     order: Order,
     /// When something came last.
     last_sign: Instant,
@@ -138,7 +143,22 @@ impl Tail for JetStreamTail {
                     continue;
                 }
                 Phase::Flowing(flow) => {
-                    match timeout_at(flow.last_sign + PATIENCE, flow.messages.next()).await {
+                    let Flow { messages, proof, last_sign, .. } = flow;
+                    let message = timeout_at(*last_sign + PATIENCE, messages.next());
+                    let message = tokio::select! {
+                        // What has come is handed out first: it may be what a look misses.
+                        biased;
+                        message = message => message,
+                        look = proof.look(self.reached) => {
+                            match look {
+                                Look::Proven => {}
+                                Look::Miss(why) => self.renew(why),
+                                Look::Gone(error) => self.phase = Phase::Ended(error),
+                            }
+                            continue;
+                        }
+                    };
+                    match message {
                         Ok(Some(message)) => {
                             flow.last_sign = Instant::now();
                             flow.order.receive(
@@ -183,7 +203,11 @@ impl Tail for JetStreamTail {
 
 impl Flow {
     /// Tries until a consumer stands after `reached`, for as long as a tail may take to go on.
-    async fn renew(log: &JetStreamLog, stream: &StreamRef, reached: u64) -> Result<Self, LogError> {
+    async fn renew(
+        log: &JetStreamLog,
+        stream: &Arc<StreamRef>,
+        reached: u64,
+    ) -> Result<Self, LogError> {
         let deadline = Instant::now() + log.shared.settings.renewal_deadline;
         loop {
             match timeout_at(deadline, Self::make(log, stream, reached, RENEWAL_WAIT)).await {
@@ -206,7 +230,7 @@ impl Flow {
     /// Makes a consumer of everything after `reached`, and checks that there is no hole.
     async fn make(
         log: &JetStreamLog,
-        stream: &StreamRef,
+        stream: &Arc<StreamRef>,
         reached: u64,
         wait: Duration,
     ) -> Result<Self, LogError> {
@@ -251,7 +275,8 @@ impl Flow {
                 "the leader does not have sequence {reached}"
             )));
         }
-        Ok(Self { messages, order: Order::default(), last_sign: Instant::now() })
+        let proof = Proof::new(log, stream);
+        Ok(Self { messages, proof, order: Order::default(), last_sign: Instant::now() })
     }
 }
 

@@ -1,6 +1,9 @@
 //! Dialling: one server after another, each by a client of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Subscriber};
 use parlor_common::random::Random;
@@ -24,6 +27,9 @@ const QUEUE: usize = 1024;
 /// the sequences.
 const SUBSCRIPTION_QUEUE: usize = 65_536;
 
+/// How long a server is avoided that led to no leader, while another one can be tried.
+const LEFT_FOR: Duration = Duration::from_secs(30);
+
 /// A connection that stands, and its inbox.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -38,6 +44,8 @@ pub(super) struct Dialer {
     name: &'static str,
     inbox: String,
     next: usize,
+    /// When each server was left because no leader answered by it.
+    left: Vec<Option<Instant>>,
     random: Random,
 }
 
@@ -52,7 +60,8 @@ impl Dialer {
     ) -> Result<Self, LogError> {
         settings.check()?;
         let next = usize::try_from(random.below(settings.urls.len() as u64)).unwrap_or(0);
-        let dialer = Self { settings: settings.clone(), name, inbox, next, random };
+        let left = vec![None; settings.urls.len()];
+        let dialer = Self { settings: settings.clone(), name, inbox, next, left, random };
         dialer.options()?;
         Ok(dialer)
     }
@@ -84,9 +93,20 @@ impl Dialer {
         }
     }
 
+    /// No leader answered by the last server, so the others come first for a while.
+    pub(super) fn leave(&mut self) {
+        let last = self.next.wrapping_sub(1) % self.left.len();
+        self.left[last] = Some(Instant::now());
+    }
+
     async fn next_server(&mut self) -> Result<Connection, LogError> {
-        let url = self.settings.urls[self.next % self.settings.urls.len()].clone();
-        self.next = self.next.wrapping_add(1);
+        let count = self.settings.urls.len();
+        let avoided =
+            |server: usize| self.left[server % count].is_some_and(|left| left.elapsed() < LEFT_FOR);
+        let next = (self.next..self.next + count).find(|&server| !avoided(server));
+        let server = next.unwrap_or(self.next) % count;
+        let url = self.settings.urls[server].clone();
+        self.next = server + 1;
         let failed = |error: &async_nats::ConnectError| match error.kind() {
             ConnectErrorKind::ServerParse => {
                 LogError::Rejected("an address in nats.urls cannot be read".to_owned())
