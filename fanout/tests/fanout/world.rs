@@ -15,6 +15,7 @@ use parlor_common::{
     event::Event,
     keys::{InstallationKeys, Secret},
     metrics::Registry,
+    page_loads::PageLoads,
     random::Random,
     tenant::TenantId,
 };
@@ -71,6 +72,7 @@ pub struct TestNode {
     pub agents: Sockets,
     pub drain: Drain,
     pub registry: Registry,
+    pub page_loads: PageLoads,
     feeds_drain: Drain,
     http_drain: Drain,
 }
@@ -161,6 +163,7 @@ impl World {
             Duration::from_secs(2),
             parlor_history::Metrics::new(&registry).unwrap(),
         );
+        let page_loads = PageLoads::new();
         let parts = Parts {
             hub,
             feeds: feeds.clone(),
@@ -170,6 +173,7 @@ impl World {
             limits: Limits::new(plan.limits, plan.tenants.clone(), Clock::system()),
             clock: Clock::system(),
             random: Random::system(),
+            page_loads: page_loads.clone(),
             settings: plan.sockets,
             metrics,
             drain: drain.clone(),
@@ -191,7 +195,17 @@ impl World {
             http_drain.clone(),
         );
         http_drain.spawn(served);
-        TestNode { address, feeds, visitors, agents, drain, registry, feeds_drain, http_drain }
+        TestNode {
+            address,
+            feeds,
+            visitors,
+            agents,
+            drain,
+            registry,
+            page_loads,
+            feeds_drain,
+            http_drain,
+        }
     }
 
     pub fn agent_token(&self, tenant_name: &str, ttl: Duration) -> String {
@@ -276,6 +290,7 @@ pub fn socket_settings() -> SocketSettings {
     SocketSettings {
         max: 10_000,
         hello_within: Duration::from_secs(10),
+        load_within: Duration::ZERO,
         ping_every: Duration::from_secs(25),
         silence_limit: Duration::from_secs(60),
         write_within: Duration::from_secs(10),
