@@ -78,6 +78,7 @@ pub(crate) struct Node {
     pub(crate) clock: TestClock,
     pub(crate) visitors: VisitorTokens,
     pub(crate) cursors: Cursors,
+    pub(crate) page_loads: PageLoads,
     pub(crate) folders: Arc<Folders>,
     agents: Agents,
     metrics: Box<Metric>,
@@ -236,6 +237,7 @@ impl Node {
             settings: door,
             metrics: metrics.clone(),
         }));
+        let page_loads = PageLoads::new();
         let app = router(Deps {
             door: door.clone(),
             log,
@@ -244,7 +246,7 @@ impl Node {
             monitor,
             tenants,
             visitors: visitors.clone(),
-            page_loads: PageLoads::new(),
+            page_loads: page_loads.clone(),
             agents: agents.clone(),
             limits,
             cursors: cursors.clone(),
@@ -278,6 +280,7 @@ impl Node {
             clock,
             visitors,
             cursors,
+            page_loads,
             folders,
             agents,
             metrics,
