@@ -94,8 +94,8 @@ impl AgentLogin {
             return Err(CloseCode::Forbidden);
         }
         let tenant = self.tenants.get(&agent.tenant).ok_or(CloseCode::BadToken)?;
-        // A client that is no page has no Origin. It is let in, since a browser never sends the token
-        // by itself.
+        // A client that is no page has no Origin. It is let in, since a browser never sends the
+        // token by itself.
         visit::check_origin(
             &tenant,
             &self.origins,

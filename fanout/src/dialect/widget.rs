@@ -81,8 +81,8 @@ impl Dialect for Widget {
     }
 
     /// The widget shows by itself what it sent, and drops nothing twice: neither what came through
-    /// this socket, nor a POST that its own page may have sent before the socket was open, nor, when
-    /// the page comes back, what it sent through an earlier socket.
+    /// this socket, nor a POST that its own page may have sent before the socket was open, nor what
+    /// a page that comes back has sent through an earlier socket.
     fn shows(&self, facts: &Facts, viewer: &Recipient) -> bool {
         let own_page = facts.by_visitor && facts.position <= viewer.own_through;
         let own_post = facts.by_visitor

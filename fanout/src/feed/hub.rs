@@ -1,8 +1,8 @@
 //! The hub: what the feeds bring goes to the outboxes of those who are to be shown it.
 //!
-//! There is a std mutex for each shard, and nothing is awaited under it. A session attaches under the same
-//! lock under which events are published, so that nothing falls between what the ring replayed and
-//! what comes live.
+//! There is a std mutex for each shard, and nothing is awaited under it. A session attaches under
+//! the same lock under which events are published, so that nothing falls between what the ring
+//! replayed and what comes live.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -22,8 +22,8 @@ pub(crate) struct Resume {
 /// What to do when a page cannot be read, or when it would be one page too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GiveUp {
-    /// Nothing was shown. The client is told that its position cannot be proven, and is live from now
-    /// on.
+    /// Nothing was shown. The client is told that its position cannot be proven, and is live from
+    /// now on.
     Gap,
     /// Something was shown, and there is never a partial replay. The client comes back and goes on
     /// after what it got.

@@ -30,8 +30,8 @@ pub(crate) struct DraftsBound {
 pub(crate) enum Waiting {
     /// It goes to the door.
     Draft(Box<Submission>),
-    /// It is answered without the door, but not before its turn. With the client's id of it, and what
-    /// is wrong.
+    /// It is answered without the door, but not before its turn. With the client's id of it, and
+    /// what is wrong.
     Refused(Option<String>, Problem),
 }
 
@@ -77,8 +77,8 @@ impl Drafts {
         self.waiting.push_back((next, now, bytes));
     }
 
-    /// Whether another frame may be read. Above the bound the client has to wait; the last frame that
-    /// is read may exceed it.
+    /// Whether another frame may be read. Above the bound the client has to wait; the last frame
+    /// that is read may exceed it.
     pub(crate) fn take_more(&self) -> bool {
         self.waiting.len() < self.bound.drafts && self.bytes < self.bound.bytes
     }

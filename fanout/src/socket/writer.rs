@@ -79,8 +79,8 @@ impl Writer {
         self.batch.frames.truncate(usize::from(self.batch.begun));
     }
 
-    /// Says that nothing more will be written, then reads and drops what the peer still sends, until
-    /// the peer is done or `within` has passed. Without that a reset could overtake what was
+    /// Says that nothing more will be written, then reads and drops what the peer still sends,
+    /// until the peer is done or `within` has passed. Without that a reset could overtake what was
     /// written.
     pub(crate) async fn shut(mut self, within: Duration) {
         let shut = async {
