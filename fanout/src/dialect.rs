@@ -18,7 +18,7 @@ use std::{fmt::Debug, time::Duration};
 use bytes::Bytes;
 use parlor_common::{
     action::Action, clock::Timestamp, close::CloseCode, cursor::Cursors, event::Event,
-    id::SessionId, problem::Problem, random::Random,
+    id::SessionId, position::Position, problem::Problem, random::Random,
 };
 use tokio::time::Instant;
 
@@ -144,6 +144,8 @@ pub(crate) struct Recipient {
     pub(crate) session: SessionId,
     /// When the first ping was answered; `None` before.
     pub(crate) answered: Option<Timestamp>,
+    /// What the visitor itself sent up to here was shown by the page that it comes back with.
+    pub(crate) own_through: Position,
 }
 
 /// How long an action is tried again, and how the socket ends after that.

@@ -299,8 +299,7 @@ impl Feed {
         }
         if matches!(error, LogError::Rejected(_)) {
             metrics.feed_holes.inc();
-            warn!(%error, "the tail cannot be continued without a hole: the shard's sessions come \
-                back");
+            warn!(%error, "the tail cannot go on without a hole: the shard's sessions come back");
             hub.lost(self.shard);
         }
     }

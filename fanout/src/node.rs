@@ -10,7 +10,9 @@ use std::{
 };
 
 use parlor_auth::{Limits, Tenants};
-use parlor_common::{clock::Clock, cursor::Cursors, door::Door, drain::Drain, random::Random};
+use parlor_common::{
+    clock::Clock, cursor::Cursors, door::Door, drain::Drain, page_loads::PageLoads, random::Random,
+};
 use parlor_history::History;
 use tokio::sync::Semaphore;
 
@@ -35,6 +37,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Makes session ids, jitter, and ids of drafts that came without one.
     pub random: Random,
+    /// Tells which pages have been loaded from this node.
+    pub page_loads: PageLoads,
     /// Bounds and deadlines.
     pub settings: SocketSettings,
     /// Shared with the hub's.

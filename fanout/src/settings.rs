@@ -33,6 +33,9 @@ pub struct SocketSettings {
     /// `sockets.hello_within`: how long a client of protocol 1 has for its hello.
     #[serde(with = "duration")]
     pub hello_within: Duration,
+    /// `sockets.load_within`: how long the 101 of the widget is held back for the page's GET.
+    #[serde(with = "duration")]
+    pub load_within: Duration,
     /// `sockets.ping_every`: how often the server pings.
     #[serde(with = "duration")]
     pub ping_every: Duration,

@@ -11,6 +11,7 @@ mod fanout {
     mod frames;
     mod handshake;
     mod marks;
+    mod openings;
     mod parlor1;
     mod raw;
     mod resume;

@@ -6,7 +6,7 @@ use axum::{Extension, Router, response::Response};
 use parlor_auth::{Agents, Limits, Tenants, VisitorTokens};
 use parlor_common::{
     clock::Clock, cursor::Cursors, door::Door, keys::InstallationKeys, metrics::Registry,
-    problem::Problem, random::Random,
+    page_loads::PageLoads, problem::Problem, random::Random,
 };
 use parlor_fanout::{FeedParts, Feeds, Hub, Sockets};
 use parlor_history::History;
@@ -45,6 +45,7 @@ struct Shared<'a> {
     backends: Backends,
     monitor: Monitor,
     history: History,
+    page_loads: PageLoads,
 }
 
 /// A check of readiness with the name of its part.
@@ -122,6 +123,7 @@ impl<'a> Shared<'a> {
             backends,
             monitor,
             history,
+            page_loads: PageLoads::new(),
         })
     }
 
@@ -195,6 +197,7 @@ impl<'a> Shared<'a> {
             limits: self.limits.clone(),
             clock: self.clock.clone(),
             random: self.random.clone(),
+            page_loads: self.page_loads.clone(),
             settings: settings.sockets.clone(),
             metrics,
             drain: self.stages.edge.clone(),
@@ -222,6 +225,7 @@ impl<'a> Shared<'a> {
             monitor: self.monitor.clone(),
             tenants: self.tenants.clone(),
             visitors: self.visitor_tokens(),
+            page_loads: self.page_loads.clone(),
             agents: self.agents(),
             limits: self.limits.clone(),
             cursors: Cursors::new(&self.keys),

@@ -8,7 +8,7 @@ use parlor_common::{
     action::Action,
     close::CloseCode,
     cursor::Cursors,
-    event::{Audience, Event},
+    event::{Audience, Event, Transport},
     id::{EventId, SessionId},
     message::{Draft, Message, Sender, Text},
 };
@@ -81,11 +81,14 @@ impl Dialect for Widget {
     }
 
     /// The widget shows by itself what it sent, and drops nothing twice: neither what came through
-    /// this socket, nor a POST that its own page may have sent before the socket was open.
+    /// this socket, nor a POST that its own page may have sent before the socket was open, nor what
+    /// a page that comes back has sent through an earlier socket.
     fn shows(&self, facts: &Facts, viewer: &Recipient) -> bool {
-        facts.session != Some(viewer.session)
-            && (!facts.posted_by_visitor
-                || viewer.answered.is_some_and(|answered| answered < facts.arrived))
+        let own_page = facts.by_visitor && facts.position <= viewer.own_through;
+        let own_post = facts.by_visitor
+            && facts.transport == Transport::Rest
+            && viewer.answered.is_none_or(|answered| answered >= facts.arrived);
+        facts.session != Some(viewer.session) && !own_page && !own_post
     }
 
     fn subscribed(&self, _: bool, _: String, _: u64) -> Option<Bytes> {

@@ -5,6 +5,7 @@ use parlor_common::{
     clock::Timestamp,
     event::{Audience, Event, Transport},
     id::SessionId,
+    position::Position,
 };
 
 /// What decides who is shown an event.
@@ -12,8 +13,11 @@ use parlor_common::{
 pub(crate) struct Facts {
     /// The session it came through.
     pub(crate) session: Option<SessionId>,
-    /// Whether its visitor sent it by a POST.
-    pub(crate) posted_by_visitor: bool,
+    pub(crate) position: Position,
+    /// Whether its visitor sent it.
+    pub(crate) by_visitor: bool,
+    /// How it was sent.
+    pub(crate) transport: Transport,
     /// When it arrived at the door.
     pub(crate) arrived: Timestamp,
     for_visitor: bool,
@@ -27,8 +31,9 @@ impl Facts {
         let record = &event.record;
         Self {
             session: record.session,
-            posted_by_visitor: record.transport == Transport::Rest
-                && record.author.kind == AuthorKind::Visitor,
+            position: event.position,
+            by_visitor: record.author.kind == AuthorKind::Visitor,
+            transport: record.transport,
             arrived: record.arrived,
             for_visitor: record.body.on_sockets(Audience::Visitor),
             for_agents: record.body.on_sockets(Audience::Agents),

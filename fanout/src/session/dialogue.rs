@@ -13,6 +13,7 @@ use parlor_common::{
     door::Submission,
     event::{Audience, DeliveredBody, Transport},
     id::SessionId,
+    page_loads::PageOpening,
     position::Position,
     problem::{Code, Problem},
     state::Reader,
@@ -105,11 +106,49 @@ impl Dialogue {
         self.writer = known.writer.map(Box::new);
     }
 
-    /// Shows what comes from now on, once the shard is followed; tells whether it is.
-    pub(crate) async fn follow_now(&mut self) -> bool {
-        let Some(following) = &mut self.following else { return false };
-        let shard = self.node.hub.shard_of(following.tenant());
-        self.node.feeds.live(shard).await && following.attach_now(&self.node, &self.viewer)
+    /// Waits until the shard of a client that is known is followed; tells whether it is.
+    pub(crate) fn followed(&self) -> impl Future<Output = bool> + Send + use<> {
+        let tenant = self.following.as_ref().map(|following| following.tenant());
+        let shard = tenant.map(|tenant| self.node.hub.shard_of(tenant));
+        let feeds = self.node.feeds.clone();
+        async move {
+            match shard {
+                Some(shard) => feeds.live(shard).await,
+                None => false,
+            }
+        }
+    }
+
+    /// Begins to show what the client does not have: what is above the answer of its page's GET, or
+    /// what agents wrote while it was away.
+    ///
+    /// `delivered` is how far its conversation had been delivered before; `None` where that is not
+    /// known.
+    pub(crate) fn open(
+        &mut self,
+        opening: PageOpening,
+        delivered: Option<Position>,
+    ) -> Result<(), ComeBack> {
+        let following = self.following.as_mut().ok_or(ComeBack)?;
+        let end = self.node.hub.end(self.node.hub.shard_of(following.tenant())).ok_or(ComeBack)?;
+        if let (Some(marks), Some(delivered)) = (&mut self.marks, delivered) {
+            marks.noted(delivered);
+        }
+        let since = match (opening, delivered) {
+            (PageOpening::Loads(Some(snapshot)), _) => {
+                if let (Some(marks), Some(last)) = (&mut self.marks, snapshot.last) {
+                    marks.shown(last);
+                }
+                Since::Cursor(snapshot.through)
+            }
+            (PageOpening::ComesBack, Some(delivered)) => {
+                self.viewer.comes_back(end);
+                // Nothing was delivered of what a log has that was made anew since.
+                Since::Cursor(delivered.max(end.epoch().start()))
+            }
+            (PageOpening::Loads(None), _) | (PageOpening::ComesBack, None) => Since::Now,
+        };
+        following.subscribe(&self.node, &self.viewer, since)
     }
 
     /// Puts a frame of the session's own into the outbox.

@@ -101,16 +101,6 @@ impl Following {
         self.scope.tenant()
     }
 
-    /// Begins at once with what comes from now on, where the shard is followed; tells whether it
-    /// is.
-    pub(crate) fn attach_now(&mut self, node: &Node, viewer: &Arc<Viewer>) -> bool {
-        match node.hub.attach(viewer, &self.scope, Begin::Now, None, |_| None) {
-            Ok(subscription) => self.state = State::Live(subscription),
-            Err(apart) => debug!(?apart, "the shard is not followed yet"),
-        }
-        matches!(self.state, State::Live(_))
-    }
-
     /// Begins, or begins anew: the second subscription replaces the first, and what that one showed
     /// is not shown again.
     pub(crate) fn subscribe(

@@ -40,6 +40,11 @@ impl Marks {
         }
     }
 
+    /// The log has been told this much by earlier sessions.
+    pub(crate) fn noted(&mut self, up_to: Position) {
+        self.noted = self.noted.max(up_to);
+    }
+
     /// Everything up to here has gone to the writer.
     pub(crate) fn shown(&mut self, through: Position) {
         self.shown = self.shown.max(through);

@@ -2,10 +2,10 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
-use parlor_common::{clock::Timestamp, event::Audience, id::SessionId};
+use parlor_common::{clock::Timestamp, event::Audience, id::SessionId, position::Position};
 
 use crate::{
     dialect::{Dialect, Recipient},
@@ -22,6 +22,8 @@ pub(crate) struct Viewer {
     outbox: Outbox,
     /// When the first ping was answered; [`UNANSWERED`] before.
     answered: AtomicI64,
+    /// What the visitor itself sent up to here is on its page already.
+    own_through: AtomicU64,
 }
 
 /// A time at which no ping can be answered.
@@ -37,7 +39,8 @@ impl Viewer {
         outbox: Outbox,
     ) -> Arc<Self> {
         let answered = AtomicI64::new(UNANSWERED);
-        Arc::new(Self { session, dialect, audience, outbox, answered })
+        let own_through = AtomicU64::new(0);
+        Arc::new(Self { session, dialect, audience, outbox, answered, own_through })
     }
 
     pub(crate) const fn session(&self) -> SessionId {
@@ -57,12 +60,19 @@ impl Viewer {
         self.answered.fetch_min(now.as_millis(), Ordering::Relaxed);
     }
 
+    /// The page comes back: what the visitor itself sent up to here is on it already.
+    pub(crate) fn comes_back(&self, own_through: Position) {
+        self.own_through.store(own_through.as_u64(), Ordering::Relaxed);
+    }
+
     /// Whether an event is shown here: its kind is for this audience, and the dialect shows it to
     /// this recipient.
     pub(crate) fn is_shown(&self, facts: &Facts) -> bool {
         let answered = self.answered.load(Ordering::Relaxed);
         let recipient = Recipient {
             session: self.session,
+            own_through: Position::from_u64(self.own_through.load(Ordering::Relaxed))
+                .unwrap_or(Position::ZERO),
             answered: (answered != UNANSWERED).then(|| Timestamp::from_millis(answered)),
         };
         facts.is_for(self.audience) && self.dialect.shows(facts, &recipient)

@@ -2,15 +2,21 @@
 //! 101, and what is wrong is refused by status: a client that was let in and then closed would come
 //! back at once.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, Method, Request, header};
-use parlor_auth::{Agents, VisitorTokens, visit};
+use parlor_auth::{Agents, VisitorToken, VisitorTokens, visit};
 use parlor_common::{
+    deadline::in_time,
     event::Audience,
+    page_loads::{PageKey, PageOpening},
+    position::Position,
     problem::{Code, Problem},
+    state::Reader,
+    tenant::TenantId,
 };
+use parlor_history::HistoryError;
 use parlor_http::{ClientAddr, RequestId};
 use tokio::time::timeout;
 use tracing::{Instrument, debug, info_span};
@@ -25,6 +31,8 @@ use crate::{
 
 /// How long a connection may take from its 101 to being a socket.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
+/// How long the read of a delivered mark may hold a handshake.
+const STATE_WITHIN: Duration = Duration::from_millis(600);
 /// When to come back to a node that has as many sockets as it may, or is about to stop.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
@@ -147,6 +155,7 @@ impl Client<'_> {
             (Identity::Frame(_), Some(_)) | (Identity::Upgrade(_), _) => visit::Credential::Cookie,
         };
         let origin = visit::check_origin(&tenant, headers, visit::Kind::Upgrade, credential)?;
+        let came_with_cookie = known.is_some();
         let visitor = known.or_else(|| origin.is_some().then(|| tokens.introduce()));
         let (visitor, cookies) =
             visitor.map_or((None, Vec::new()), |visitor| (Some(visitor.token), visitor.set));
@@ -158,20 +167,57 @@ impl Client<'_> {
             }
             Identity::Upgrade(speaker) => {
                 let nobody = || Problem::unavailable("no visitor could be made");
-                let known = Known::visitor(&visitor.ok_or_else(nobody)?, &tenant.id);
+                let visitor = visitor.ok_or_else(nobody)?;
+                let opening = self.opening(request, &tenant.id, &visitor, came_with_cookie);
                 let mut dialogue = self.dialogue(speaker());
-                dialogue.enter(known);
+                dialogue.enter(Known::visitor(&visitor, &tenant.id));
                 // The client asks for nothing that it missed: the socket must be live before the
                 // client is told that it is open.
-                if !dialogue.follow_now().await {
-                    return Err(Problem::unavailable("the log cannot be followed just now"));
+                let unavailable = || Problem::unavailable("the log cannot be followed just now");
+                let ((opening, delivered), followed) = tokio::join!(opening, dialogue.followed());
+                if !followed {
+                    return Err(unavailable());
                 }
+                dialogue.open(opening, delivered).map_err(|_| unavailable())?;
                 dialogue
             }
         };
         let mut response = start(request, dialogue, tenant.id.as_str())?;
         handshake::set_cookies(&mut response, cookies);
         Ok(response)
+    }
+
+    /// Waits for the GET of the same page, and meanwhile reads how far the visitor's conversation
+    /// has been delivered. Nothing has been said yet to one that came without a cookie.
+    fn opening(
+        &self,
+        request: &Request<Body>,
+        tenant: &TenantId,
+        visitor: &VisitorToken,
+        came_with_cookie: bool,
+    ) -> impl Future<Output = (PageOpening, Option<Position>)> + Send + use<> {
+        let node = self.node.clone();
+        let address = match request.extensions().get::<ClientAddr>() {
+            Some(ClientAddr(address)) => *address,
+            None => Ipv4Addr::UNSPECIFIED.into(),
+        };
+        let who = came_with_cookie.then(|| visitor.visitor());
+        let key = PageKey::new(tenant.clone(), who, address, request.headers());
+        let conversation = visitor.conversations(tenant).primary();
+        async move {
+            let state = async {
+                if !came_with_cookie {
+                    return None;
+                }
+                let unavailable = HistoryError::Unavailable;
+                let state = node.history.state(&conversation);
+                let state = in_time(STATE_WITHIN, unavailable, state).await;
+                state.inspect_err(|error| debug!(%error, "a delivered mark cannot be read")).ok()
+            };
+            let (opening, state) =
+                tokio::join!(node.page_loads.opening(&key, node.settings.load_within), state);
+            (opening, state.map(|state| state.delivered(Reader::Visitor)))
+        }
     }
 
     fn agent(self, request: &mut Request<Body>, agents: &Agents) -> Result<Response, Problem> {

@@ -15,6 +15,7 @@ use parlor_common::{
     event::Event,
     keys::{InstallationKeys, Secret},
     metrics::Registry,
+    page_loads::PageLoads,
     random::Random,
     tenant::TenantId,
 };
@@ -67,6 +68,7 @@ pub struct TestNode {
     pub agents: Sockets,
     pub drain: Drain,
     pub registry: Registry,
+    pub page_loads: PageLoads,
     feeds_drain: Drain,
     http_drain: Drain,
 }
@@ -148,6 +150,7 @@ impl World {
             Duration::from_secs(2),
             &registry,
         );
+        let page_loads = PageLoads::new();
         let parts = Parts {
             hub,
             feeds: feeds.clone(),
@@ -157,6 +160,7 @@ impl World {
             limits: Limits::new(plan.limits, plan.tenants.clone(), Clock::system()),
             clock: Clock::system(),
             random: Random::system(),
+            page_loads: page_loads.clone(),
             settings: plan.sockets,
             metrics,
             drain: drain.clone(),
@@ -178,7 +182,17 @@ impl World {
             http_drain.clone(),
         );
         http_drain.spawn(served);
-        TestNode { address, feeds, visitors, agents, drain, registry, feeds_drain, http_drain }
+        TestNode {
+            address,
+            feeds,
+            visitors,
+            agents,
+            drain,
+            registry,
+            page_loads,
+            feeds_drain,
+            http_drain,
+        }
     }
 
     pub fn agent_token(&self, tenant_name: &str, ttl: Duration) -> String {
@@ -250,5 +264,5 @@ impl TestNode {
 
 /// The shipped ones, with fewer bad frames until a socket is closed.
 pub fn socket_settings() -> SocketSettings {
-    SocketSettings { bad_frames: 3, ..defaults::section("sockets") }
+    SocketSettings { bad_frames: 3, load_within: Duration::ZERO, ..defaults::section("sockets") }
 }

@@ -52,6 +52,15 @@ struct ReceiptBody {
     duplicate: bool,
 }
 
+// === impl Wanted ===
+
+impl Wanted {
+    /// Whether it is the page with which the widget opens.
+    pub(super) const fn is_newest(self) -> bool {
+        matches!(self.place, Place::Newest)
+    }
+}
+
 // === reading ===
 
 /// Reads what the address asks for, before anything is looked up.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use parlor_auth::{Agents, Limits, Tenants, VisitorTokens};
-use parlor_common::{clock::Clock, cursor::Cursors, door::Door, random::Random};
+use parlor_common::{
+    clock::Clock, cursor::Cursors, door::Door, page_loads::PageLoads, random::Random,
+};
 use parlor_history::History;
 use parlor_log::{EventLog, monitor::Monitor};
 use parlor_store::HistoryStore;
@@ -31,6 +33,8 @@ pub struct Deps {
     pub agents: Agents,
     /// How often an address may ask.
     pub limits: Limits,
+    /// Tells the sockets of this node which pages have been loaded.
+    pub page_loads: PageLoads,
     /// Positions as clients see them.
     pub cursors: Cursors,
     /// The time.

@@ -11,6 +11,7 @@ use parlor_common::{
     door::Door,
     drain::Drain,
     keys::{InstallationKeys, Secret},
+    page_loads::PageLoads,
     position::Position,
     random::Random,
     tenant::TenantId,
@@ -55,6 +56,7 @@ pub(crate) struct Node {
     pub(crate) clock: TestClock,
     pub(crate) visitors: VisitorTokens,
     pub(crate) cursors: Cursors,
+    pub(crate) page_loads: PageLoads,
     agents: Agents,
     metrics: Box<Metric>,
     drain: Drain,
@@ -160,6 +162,7 @@ impl Node {
             settings: door,
             metrics: metrics.clone(),
         }));
+        let page_loads = PageLoads::new();
         let app = router(Deps {
             door: door.clone(),
             log,
@@ -168,6 +171,7 @@ impl Node {
             monitor,
             tenants,
             visitors: visitors.clone(),
+            page_loads: page_loads.clone(),
             agents: agents.clone(),
             limits,
             cursors: cursors.clone(),
@@ -193,7 +197,7 @@ impl Node {
                 .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
                 .sum()
         });
-        Self { address, door, at, clock, visitors, cursors, agents, metrics, drain }
+        Self { address, door, at, clock, visitors, cursors, page_loads, agents, metrics, drain }
     }
 
     pub(crate) const fn address(&self) -> SocketAddr {

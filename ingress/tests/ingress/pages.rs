@@ -1,6 +1,14 @@
 //! Reading: what was accepted is always there, page by page, whatever has been stored.
 
-use crate::{client::Ask, node::Node};
+use std::{net::Ipv4Addr, time::Duration};
+
+use http::HeaderMap;
+use parlor_common::page_loads::{PageKey, PageOpening, Snapshot};
+
+use crate::{
+    client::Ask,
+    node::{Node, tenant},
+};
 
 fn page(cookie: &str, query: &str) -> Ask {
     Ask::of_page("GET", &format!("/api/chat/messages?{query}")).cookie(cookie)
@@ -99,4 +107,28 @@ async fn history_survives_a_restart_stored_or_not() {
     node.persist().await;
     let node = node.restarted(|_| {}).await;
     assert_eq!(Ask::messages().cookie(&cookie).send(&node).await.texts(), ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn the_socket_of_a_page_is_told_what_its_get_has_shown() {
+    let node = Node::start().await;
+    let token = node.visitors.issue();
+    let cookie = node.visitors.set_cookie(&token);
+    let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+    Ask::say("hello").cookie(&cookie).send(&node).await.expect(201);
+    let said = node.end().await;
+    let address = Ipv4Addr::LOCALHOST.into();
+    let key = PageKey::new(tenant("a"), Some(token.visitor()), address, &HeaderMap::new());
+    let opening = || node.page_loads.opening(&key, Duration::from_millis(100));
+
+    let answer = Ask::messages().cookie(&cookie).send(&node).await.expect(200);
+    let shown = Snapshot { through: said, last: Some(said) };
+    assert_eq!(opening().await, PageOpening::Loads(Some(shown)));
+    assert_eq!(opening().await, PageOpening::ComesBack, "a GET is one socket's");
+
+    let after = format!("after={}", answer.json()["cursor"].as_str().unwrap());
+    page(&cookie, &after).send(&node).await.expect(200);
+    assert_eq!(opening().await, PageOpening::ComesBack, "it is not the page that opens");
+    page(&cookie, "limit=none").send(&node).await.expect(400);
+    assert_eq!(opening().await, PageOpening::ComesBack, "nothing was read");
 }

@@ -15,6 +15,7 @@ use parlor_common::{
     id::EventId,
     keys::{InstallationKeys, Secret},
     metrics::Registry,
+    page_loads::PageLoads,
     problem::Problem,
     random::Random,
     tenant::TenantId,
@@ -151,6 +152,7 @@ async fn a_third_dialect_needs_its_file_and_nothing_else() {
         tenants: tenants.clone(),
         clock: clock.clone(),
         random: random.clone(),
+        page_loads: PageLoads::new(),
         settings: sockets(),
         metrics: metrics.clone(),
         drain: drain.clone(),
@@ -211,6 +213,7 @@ fn sockets() -> SocketSettings {
     SocketSettings {
         max: 10,
         hello_within: SOON,
+        load_within: Duration::ZERO,
         ping_every: SOON,
         silence_limit: SOON * 2,
         write_within: SOON,

@@ -1,13 +1,19 @@
 //! A visitor's own messages: read a page, send a draft.
 
 use axum::{body::Body, response::Response};
-use parlor_auth::Kind;
-use parlor_common::{event::Audience, problem::Problem};
+use parlor_auth::{Kind, VisitorToken};
+use parlor_common::{
+    event::Audience,
+    page_loads::{PageKey, Snapshot},
+    problem::Problem,
+};
 
 use super::{
     super::{
         call::Call,
-        conversation::{accept, draft, empty_page, page as read_page, page_answer, wanted},
+        conversation::{
+            accept, draft, empty_page, page as read_page, page_answer, persisted, wanted,
+        },
         deps::Deps,
     },
     access::{by_bearer, by_cookies, check, known},
@@ -18,14 +24,29 @@ use super::{
 pub(in super::super) async fn page(rest: &Deps, call: &mut Call) -> Result<Response, Problem> {
     let tenant = check(rest, call, Kind::Read, None)?;
     let wanted = wanted(rest, call, &tenant.id)?;
-    match known(rest, call)? {
+    let known = known(rest, call)?;
+    // The socket of the same page opens once this is answered.
+    let load = wanted.is_newest().then(|| {
+        let visitor = known.as_ref().map(VisitorToken::visitor);
+        let key = PageKey::new(tenant.id.clone(), visitor, call.address, call.headers());
+        rest.page_loads.begin(key)
+    });
+    let (answer, snapshot) = match known {
         Some(token) => {
-            let page = read_page(rest, &token.conversations(&tenant.id), Audience::Visitor, wanted)
-                .await?;
-            page_answer(rest, &tenant.id, &page)
+            let conversations = token.conversations(&tenant.id);
+            let page = read_page(rest, &conversations, Audience::Visitor, wanted).await?;
+            let last = page.events.last().map(|event| event.position);
+            (page_answer(rest, &tenant.id, &page)?, Snapshot { through: page.through, last })
         }
-        None => empty_page(rest, &tenant.id),
+        None => {
+            let through = persisted(rest, &tenant.id);
+            (empty_page(rest, &tenant.id)?, Snapshot { through, last: None })
+        }
+    };
+    if let Some(load) = load {
+        load.answered(snapshot);
     }
+    Ok(answer)
 }
 
 /// A draft. Makes a visitor where none is known.
