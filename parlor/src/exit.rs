@@ -1,6 +1,13 @@
 //! How the process ends: a status of `sysexits.h` and a sentence.
 
-use std::{fmt::Display, process::ExitCode};
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+/// The status of a defect of ours.
+pub(crate) const DEFECT: u8 = 70;
 
 /// The process cannot go on.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +29,7 @@ impl Exit {
 
     /// 70: a defect of ours.
     pub(crate) fn internal(sentence: impl Display) -> Self {
-        Self { status: 70, sentence: sentence.to_string() }
+        Self { status: DEFECT, sentence: sentence.to_string() }
     }
 
     /// 74: the data folder cannot be used.
@@ -32,7 +39,8 @@ impl Exit {
 
     /// Says the sentence and gives the status.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("parlor: {}", self.sentence);
+        // Where nobody can be told, the status still tells.
+        drop(writeln!(io::stderr(), "parlor: {}", self.sentence));
         ExitCode::from(self.status)
     }
 }

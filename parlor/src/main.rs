@@ -1,10 +1,17 @@
 //! The binary: roles, composition, settings, demo pages.
 
+#![deny(clippy::print_stderr, clippy::print_stdout)] // They panic where nobody takes what they say.
+
 mod backends;
 mod cli;
 mod demo;
+mod descriptors;
 mod exit;
+mod lines;
+mod metrics;
 mod node;
+mod panics;
+mod private;
 mod provision;
 mod role;
 mod roles;
@@ -13,7 +20,11 @@ mod service_links;
 mod settings;
 mod telemetry;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::Parser;
 use parlor_auth::{Agents, Tenants};
@@ -22,9 +33,13 @@ use parlor_common::{clock::Clock, keys::InstallationKeys, random::Random, tenant
 use crate::{
     cli::{Cli, Command},
     exit::Exit,
+    metrics::Metrics,
     role::Role,
     settings::InForce,
 };
+
+/// How long the last lines of the log may take to be written.
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -34,6 +49,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Exit> {
+    private::keep_to_ourselves();
+    let metrics = Metrics::new().map_err(Exit::internal)?;
     let in_force = settings::read(cli.settings)?;
     let role = match cli.command {
         None => Role::Alone,
@@ -41,18 +58,32 @@ fn run(cli: Cli) -> Result<(), Exit> {
         Some(Command::Fanout) => Role::Fanout,
         Some(Command::Persister) => Role::Persister,
         Some(Command::Provision { renew }) => {
-            return block_on(&in_force, provision::run(&in_force.settings, renew));
+            return block_on(&in_force, &metrics, provision::run(&in_force.settings, renew));
         }
         Some(Command::Config) => return print_settings(&in_force),
         Some(Command::Token { tenant, agent }) => return print_token(&in_force, &tenant, &agent),
     };
-    block_on(&in_force, roles::run(role, &in_force))
+    block_on(&in_force, &metrics, roles::run(role, &in_force, &metrics))
 }
 
-fn block_on(in_force: &InForce, work: impl Future<Output = Result<(), Exit>>) -> Result<(), Exit> {
-    in_force.settings.telemetry.start().map_err(Exit::usage)?;
+fn block_on(
+    in_force: &InForce,
+    metrics: &Metrics,
+    work: impl Future<Output = Result<(), Exit>>,
+) -> Result<(), Exit> {
+    let lines = in_force.settings.telemetry.start(metrics).map_err(Exit::usage)?;
+    panics::end_the_process(lines.clone());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(Exit::unavailable)?.block_on(work)
+    let ended = runtime.map_err(Exit::unavailable)?.block_on(work);
+    lines.flush(FLUSH_WITHIN);
+    ended
+}
+
+/// Prints what was asked for.
+fn say(text: &str) -> Result<(), Exit> {
+    let mut to = io::stdout();
+    let said = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+    said.map_err(|error| Exit::data(format_args!("standard output: {error}")))
 }
 
 fn print_settings(in_force: &InForce) -> Result<(), Exit> {
@@ -62,8 +93,7 @@ fn print_settings(in_force: &InForce) -> Result<(), Exit> {
         "from a settings file"
     };
     let settings = toml::to_string(&in_force.settings).map_err(Exit::internal)?;
-    print!("# {mode}\n{settings}");
-    Ok(())
+    say(&format!("# {mode}\n{settings}"))
 }
 
 fn print_token(in_force: &InForce, tenant: &str, agent: &str) -> Result<(), Exit> {
@@ -87,6 +117,5 @@ fn print_token(in_force: &InForce, tenant: &str, agent: &str) -> Result<(), Exit
     let role = parlor_auth::Role::Agent;
     let minted = agents.mint_development(&tenant, agent, Some(agent), role, demo::TOKEN_LIFE);
     let (token, _) = minted.map_err(Exit::usage)?;
-    println!("{token}");
-    Ok(())
+    say(&format!("{token}\n"))
 }

@@ -10,7 +10,7 @@ use parlor_common::{
 };
 use parlor_fanout::{FeedParts, Feeds, Hub, Sockets};
 use parlor_history::History;
-use parlor_http::{self as http, Readiness, RequestId, problem_response};
+use parlor_http::{self as http, HttpSettings, Readiness, RequestId, problem_response};
 use parlor_ingress::{DoorParts, LogDoor};
 use parlor_log::{
     PERSISTER,
@@ -23,9 +23,11 @@ use tracing::{info, warn};
 
 use crate::{
     backends::{Backends, metrics},
-    demo,
+    demo, descriptors,
     exit::Exit,
+    metrics::Metrics,
     node::{Signals, Stages, bind},
+    private,
     role::{Parts, Role},
     secrets,
     settings::{InForce, Settings},
@@ -52,16 +54,21 @@ struct Shared<'a> {
 type NamedCheck = (&'static str, Box<dyn Fn() -> Result<(), String> + Send + Sync>);
 
 /// Runs a node until it is told to stop.
-pub(crate) async fn run(role: Role, in_force: &InForce) -> Result<(), Exit> {
+pub(crate) async fn run(role: Role, in_force: &InForce, process: &Metrics) -> Result<(), Exit> {
     let settings = &in_force.settings;
     let mut signals = Signals::new()?;
     let parts = role.parts();
+    let files = descriptors::raise();
     let listener = match parts.listens() {
-        true => Some(bind("listen", settings.listen).await?),
+        true => {
+            let room = descriptors::room_for(settings.http.max_connections, files)?;
+            Some((bind("listen", settings.listen).await?, room))
+        }
         false => None,
     };
     let admin = bind("admin", settings.admin).await?;
     let shared = Shared::build(parts, in_force).await?;
+    metrics(process.register(&shared.registry))?;
     let mut checks = shared.checks();
     if parts.persister {
         checks.push(shared.persister()?);
@@ -84,10 +91,7 @@ impl<'a> Shared<'a> {
         let registry = metrics(parlor_common::metrics::registry())?;
         let data = parts.embedded.then_some(settings.data.as_path());
         if let Some(data) = data {
-            let made = std::fs::create_dir_all(data);
-            made.map_err(|error| {
-                Exit::data(format_args!("the data folder {}: {error}", data.display()))
-            })?;
+            private::data_folder(data)?;
         }
         let keys = secrets::read(&settings.secrets, data, &random)?;
         let tenants = tenants(settings, *development, &keys)?;
@@ -250,9 +254,10 @@ impl<'a> Shared<'a> {
         Agents::new(self.tenants.clone(), self.clock.clone())
     }
 
+    /// Serves the operators, and the clients with as many connections as there is room for.
     fn serve(
         &self,
-        listener: Option<TcpListener>,
+        listener: Option<(TcpListener, usize)>,
         app: Router,
         admin: TcpListener,
         readiness: &Readiness,
@@ -260,11 +265,16 @@ impl<'a> Shared<'a> {
         let metrics = metrics(http::Metrics::new(&self.registry))?;
         let operators = parlor_http::admin(self.registry.clone(), readiness.clone());
         // The admin port stays until the end, to tell that the node drains.
-        let (settings, random) = (self.settings.http.clone(), self.random.clone());
+        let (settings, random) = (&self.settings.http, self.random.clone());
+        let of_operators =
+            HttpSettings { max_connections: descriptors::OPERATORS, ..settings.clone() };
         let base = self.stages.base.clone();
-        base.spawn(http::serve(admin, operators, settings, random, metrics.clone(), base.clone()));
-        if let Some(listener) = listener {
-            self.stages.serve(listener, app, &self.settings.http, &self.random, &metrics);
+        let serve =
+            http::serve(admin, operators, of_operators, random, metrics.clone(), base.clone());
+        base.spawn(serve);
+        if let Some((listener, room)) = listener {
+            let of_clients = HttpSettings { max_connections: room, ..settings.clone() };
+            self.stages.serve(listener, app, &of_clients, &self.random, &metrics);
         }
         Ok(())
     }

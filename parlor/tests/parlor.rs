@@ -15,6 +15,8 @@ mod operating;
 mod outages;
 #[path = "parlor/passwords.rs"]
 mod passwords;
+#[path = "parlor/standing.rs"]
+mod standing;
 #[path = "parlor/startup.rs"]
 mod startup;
 #[path = "parlor/tiers.rs"]
