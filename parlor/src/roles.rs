@@ -112,7 +112,10 @@ impl<'a> Shared<'a> {
         );
         let limits = Limits::new(settings.limits.clone(), tenants.clone(), clock.clone());
         stages.base.spawn(monitor.clone().run(settings.monitor.every, stages.base.clone()));
-        stages.base.spawn(tenants.clone().run(settings.tenants.reload_every, stages.base.clone()));
+        let of_tenants = metrics(parlor_auth::Metrics::new(&registry))?;
+        let reloads =
+            tenants.clone().run(settings.tenants.reload_every, of_tenants, stages.base.clone());
+        stages.base.spawn(reloads);
         let development = *development;
         Ok(Self {
             settings,
