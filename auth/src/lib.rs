@@ -8,6 +8,7 @@ pub mod agent;
 mod agent_key;
 mod jar;
 pub mod limits;
+mod metrics;
 pub mod origin;
 mod rate;
 mod tenant;
@@ -22,6 +23,7 @@ pub use self::{
     agent::{Agent, Agents, Refused, Role},
     jar::CookieVisitor,
     limits::{LimitSettings, Limited, Limits},
+    metrics::Metrics,
     origin::{AllowedOrigin, BadOrigin, Origin, OriginRule},
     rate::Rate,
     tenant::{Tenant, TenantLimits},

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use crate::{
     agent_key::AgentKey,
+    metrics::Metrics,
     origin::{Origin, OriginRule},
     tenant::Tenant,
     tenants_file::{BadTenants, Directory, TenantsFile},
@@ -92,7 +93,7 @@ impl Tenants {
 
     /// Reads the file again where it, or a key it names, has changed; tells whether it had. What
     /// was in force stays where the new one is broken, which is reported once, and again when it
-    /// changes. Blocks on the disk.
+    /// changes. Tenants whom the new one does not name are served on. Blocks on the disk.
     ///
     /// # Errors
     /// [`BadTenants`] of a changed file that is broken.
@@ -104,12 +105,14 @@ impl Tenants {
             return Ok(false);
         }
         *seen = read.digest();
-        directory.store(Arc::new(read.parse()?));
+        let mut read = read.parse()?;
+        read.serve_on(&directory.load());
+        directory.store(Arc::new(read));
         Ok(true)
     }
 
     /// Looks for changes each `interval` until the drain begins. Does nothing in development mode.
-    pub async fn run(self, interval: Duration, drain: Drain) {
+    pub async fn run(self, interval: Duration, metrics: Metrics, drain: Drain) {
         if self.is_development() {
             return;
         }
@@ -120,7 +123,10 @@ impl Tenants {
             }
             let tenants = self.clone();
             match tokio::task::spawn_blocking(move || tenants.reload_if_changed()).await {
-                Ok(Ok(true)) => info!("the tenants' file has changed and is in force"),
+                Ok(Ok(true)) => {
+                    info!("the tenants' file has changed and is in force");
+                    self.report_missing(&metrics);
+                }
                 Ok(Ok(false)) => {}
                 Ok(Err(error)) => {
                     warn!(%error, "the tenants' file has changed and is broken: the old one stays \
@@ -128,6 +134,20 @@ impl Tenants {
                 }
                 Err(error) => warn!(%error, "the tenants' file could not be looked at"),
             }
+        }
+    }
+
+    fn report_missing(&self, metrics: &Metrics) {
+        let Source::File { directory, .. } = &*self.0 else { return };
+        let directory = directory.load();
+        let missing = directory.missing();
+        metrics.missing.set(i64::try_from(missing.len()).unwrap_or(i64::MAX));
+        if let Some(first) = missing.first() {
+            warn!(
+                missing = missing.len(), tenant.id = %first,
+                "the tenants' file no longer names every tenant: the missing are served on until \
+                 it says that they are removed, or until a restart"
+            );
         }
     }
 

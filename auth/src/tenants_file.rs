@@ -1,7 +1,7 @@
 //! The tenants' file: TOML, checked wholly before anything of it is in force.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -46,6 +46,10 @@ pub(crate) struct Directory {
     /// By issuer, then key id.
     agent_keys: HashMap<String, HashMap<String, (Arc<Tenant>, AgentKey)>>,
     origins: HashSet<OriginRule>,
+    /// Whom the file names as removed.
+    removed: HashSet<TenantId>,
+    /// Who is served although the file does not name them.
+    missing: BTreeSet<TenantId>,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +63,10 @@ struct FileText {
 #[serde(deny_unknown_fields)]
 struct TenantText {
     name: String,
-    origins: Vec<String>,
+    /// One that is removed needs none.
+    origins: Option<Vec<String>>,
+    #[serde(default)]
+    removed: bool,
     publishable_key: Option<String>,
     #[serde(default)]
     publishable_key_required: bool,
@@ -128,7 +135,7 @@ impl Contents {
         self.digest
     }
 
-    /// Checks all of it.
+    /// Checks all of it. A file that names nobody is one that is being written, or a mistake.
     pub(crate) fn parse(&self) -> Result<Directory, BadTenants> {
         let bad = |trouble| BadTenants { path: self.path.display().to_string(), trouble };
         let mut directory = Directory::default();
@@ -136,6 +143,9 @@ impl Contents {
             directory
                 .add(entry)
                 .map_err(|trouble| bad(format!("tenant {:?}: {trouble}", entry.text.name)))?;
+        }
+        if directory.tenants.is_empty() && directory.removed.is_empty() {
+            return Err(bad("it names no tenant".to_owned()));
         }
         Ok(directory)
     }
@@ -209,15 +219,52 @@ impl Directory {
         self.origins.contains(&OriginRule::Exact(origin))
     }
 
+    pub(crate) const fn missing(&self) -> &BTreeSet<TenantId> {
+        &self.missing
+    }
+
+    /// Takes over, as they were, the tenants of `before` whom this file does not name: it may have
+    /// been read while it was written, so only its word removes a tenant. An agents' key that it
+    /// gives to somebody else is that tenant's.
+    pub(crate) fn serve_on(&mut self, before: &Self) {
+        for (id, tenant) in &before.tenants {
+            if self.removed.contains(id) || self.tenants.contains_key(id) {
+                continue;
+            }
+            self.missing.insert(id.clone());
+            self.origins.extend(tenant.origins.iter().cloned());
+            self.tenants.insert(id.clone(), tenant.clone());
+        }
+        for (issuer, keys) in &before.agent_keys {
+            for (kid, key) in keys.iter().filter(|(_, (of, _))| self.missing.contains(&of.id)) {
+                let of_issuer = self.agent_keys.entry(issuer.clone()).or_default();
+                of_issuer.entry(kid.clone()).or_insert_with(|| key.clone());
+            }
+        }
+    }
+
     fn add(&mut self, Entry { text, keys }: &Entry) -> Result<(), String> {
         let id = TenantId::parse(&text.name).map_err(|error| error.to_string())?;
         if id.as_str() != text.name {
             return Err(format!("{BadTenant}, written in lower case"));
         }
+        if self.tenants.contains_key(&id) || self.removed.contains(&id) {
+            return Err("there is one of this name already".to_owned());
+        }
+        if text.removed {
+            self.removed.insert(id);
+            return Ok(());
+        }
         let rule = |text: &String| {
             OriginRule::exact(text).map_err(|error| format!("origin {text:?}: {error}"))
         };
-        let origins = text.origins.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+        let origins = text
+            .origins
+            .as_ref()
+            .ok_or("missing field `origins`")?
+            .iter()
+            .map(rule)
+            .collect::<Result<Vec<_>, _>>()?;
         let key_is_sane = |key: &String| {
             key.strip_prefix("pk_").is_some_and(|rest| {
                 (1..=125).contains(&rest.len())
@@ -254,9 +301,7 @@ impl Directory {
             }
         }
         self.origins.extend(origins);
-        match self.tenants.insert(id, tenant) {
-            None => Ok(()),
-            Some(_) => Err("there is one of this name already".to_owned()),
-        }
+        self.tenants.insert(id, tenant);
+        Ok(())
     }
 }

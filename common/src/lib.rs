@@ -19,7 +19,6 @@ pub mod id;
 pub mod keys;
 pub mod message;
 pub mod metrics;
-pub mod page_loads;
 pub mod position;
 pub mod problem;
 pub mod random;

@@ -10,10 +10,9 @@ use std::{
 };
 
 use parlor_auth::{Limits, Tenants};
-use parlor_common::{
-    clock::Clock, cursor::Cursors, door::Door, drain::Drain, page_loads::PageLoads, random::Random,
-};
+use parlor_common::{clock::Clock, cursor::Cursors, door::Door, drain::Drain, random::Random};
 use parlor_history::History;
+use parlor_http::page_loads::PageLoads;
 use tokio::sync::Semaphore;
 
 use crate::{Feeds, Hub, Metrics, SocketSettings};

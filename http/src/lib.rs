@@ -23,6 +23,7 @@ mod caps;
 mod framing;
 mod head_timer;
 mod metrics;
+pub mod page_loads;
 mod refusal;
 mod reply;
 mod request;

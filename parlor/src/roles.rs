@@ -6,10 +6,11 @@ use axum::{Extension, Router, response::Response};
 use parlor_auth::{Agents, Limits, Tenants, VisitorTokens};
 use parlor_common::{
     clock::Clock, cursor::Cursors, door::Door, keys::InstallationKeys, metrics::Registry,
-    page_loads::PageLoads, problem::Problem, random::Random,
+    problem::Problem, random::Random,
 };
 use parlor_fanout::{FeedParts, Feeds, Hub, Sockets};
 use parlor_history::History;
+use parlor_http::page_loads::PageLoads;
 use parlor_http::{self as http, HttpSettings, Readiness, RequestId, problem_response};
 use parlor_ingress::{DoorParts, LogDoor};
 use parlor_log::{
@@ -112,7 +113,10 @@ impl<'a> Shared<'a> {
         );
         let limits = Limits::new(settings.limits.clone(), tenants.clone(), clock.clone());
         stages.base.spawn(monitor.clone().run(settings.monitor.every, stages.base.clone()));
-        stages.base.spawn(tenants.clone().run(settings.tenants.reload_every, stages.base.clone()));
+        let of_tenants = metrics(parlor_auth::Metrics::new(&registry))?;
+        let reloads =
+            tenants.clone().run(settings.tenants.reload_every, of_tenants, stages.base.clone());
+        stages.base.spawn(reloads);
         let development = *development;
         Ok(Self {
             settings,

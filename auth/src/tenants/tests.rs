@@ -1,6 +1,6 @@
 use std::{fs, path::PathBuf};
 
-use parlor_common::keys::Secret;
+use parlor_common::{keys::Secret, metrics::registry};
 use tempfile::TempDir;
 
 use super::*;
@@ -62,6 +62,28 @@ const SHOP: &str = r#"
     secret_file = "agents.key"
 "#;
 
+const ISSUER: &str = "https://login.shop.example";
+
+/// The shop, then another tenant.
+fn both() -> String {
+    let other = SHOP
+        .replace("shop.example\"\n    origins", "other\"\n    origins")
+        .replace("https://Shop.example", "https://other.example")
+        .replace("kid = \"1\"", "kid = \"2\"");
+    format!("{SHOP}{other}")
+}
+
+fn removed(name: &str) -> String {
+    format!("[[tenant]]\nname = \"{name}\"\nremoved = true\n")
+}
+
+impl Tenants {
+    fn missing(&self) -> usize {
+        let Source::File { directory, .. } = &*self.0 else { return 0 };
+        directory.load().missing().len()
+    }
+}
+
 #[test]
 fn in_development_every_name_is_a_tenant_of_this_machine() {
     let tenants = Tenants::development(&keys(1, None));
@@ -108,7 +130,6 @@ fn a_file_names_the_tenants_and_nobody_else_is_one() {
     assert!(tenants.agent_key("https://login.shop.example", "2").is_none());
     assert!(tenants.agent_key("parlor-dev:shop.example", "1").is_none());
     assert!(tenants.development_signer(&id("shop.example")).is_none());
-    assert!(folder.tenants("").unwrap().get(&id("shop.example")).is_none());
 }
 
 #[test]
@@ -166,7 +187,12 @@ fn what_is_wrong_with_a_file_is_said_in_a_sentence() {
         (SHOP.replace("HS256", "EdDSA"), "take either public_key or public_key_file"),
         (SHOP.replace("secret_file", "public_key_file"), "HS256 takes a secret_file"),
         (SHOP.replace("kid = \"1\"", "kid = \"\""), "kid has 1 to 256 bytes"),
-        (second("\"shop.example\""), "of this issuer and kid already"),
+        (second("\"shop.example\""), "there is one of this name already"),
+        (SHOP.replace("origins", "removed = false #"), "missing field `origins`"),
+        (format!("{SHOP}\n{}", removed("shop.example")), "there is one of this name already"),
+        (removed("Shop"), "written in lower case"),
+        (String::new(), "it names no tenant"),
+        (" \n# [[tenant]]\n".to_owned(), "it names no tenant"),
         (second("\"other\""), "of this issuer and kid already"),
         (
             format!("{SHOP}\n[[tenant]]\nname = \"shop.example\"\norigins = []"),
@@ -188,16 +214,97 @@ fn a_changed_file_is_in_force_and_a_broken_one_is_not() {
     assert_eq!(tenants.reload_if_changed(), Ok(false));
     folder.write("tenants.toml", &SHOP.replace("\"shop.example\"", "\"other\""));
     assert_eq!(tenants.reload_if_changed(), Ok(true));
-    assert!(clone.get(&id("other")).is_some() && clone.get(&id("shop.example")).is_none());
-    folder.write("tenants.toml", "[[tenant]");
-    assert!(tenants.reload_if_changed().is_err());
-    assert_eq!(tenants.reload_if_changed(), Ok(false), "it is reported once");
     assert!(clone.get(&id("other")).is_some());
+    for broken in ["[[tenant]", "", "\n# nobody"] {
+        folder.write("tenants.toml", broken);
+        assert!(tenants.reload_if_changed().is_err(), "{broken:?}");
+        assert_eq!(tenants.reload_if_changed(), Ok(false), "it is reported once");
+        assert!(clone.get(&id("other")).is_some());
+    }
     fs::remove_file(folder.path()).unwrap();
     assert!(tenants.reload_if_changed().is_err());
     folder.write("tenants.toml", SHOP);
     assert_eq!(tenants.reload_if_changed(), Ok(true));
     assert!(clone.get(&id("shop.example")).is_some());
+}
+
+#[test]
+fn a_file_that_is_cut_anywhere_leaves_every_tenant_served() {
+    let folder = Folder::new();
+    let text = both();
+    let tenants = folder.tenants(&text).unwrap();
+    let mut in_force = 0;
+    for end in 0..text.len() {
+        folder.write("tenants.toml", &text[..end]);
+        // It is broken, or a shorter file that is in force: nobody may be gone either way.
+        in_force += usize::from(tenants.reload_if_changed() == Ok(true));
+        for name in ["shop.example", "other"] {
+            let tenant = tenants.get(&id(name));
+            assert!(tenant.is_some_and(|tenant| !tenant.suspended), "{name}, cut at {end}");
+        }
+    }
+    assert!(in_force > 0, "a file that is cut between its tenants is whole");
+    folder.write("tenants.toml", &text);
+    assert_eq!(tenants.reload_if_changed(), Ok(true));
+    assert!(tenants.agent_key(ISSUER, "1").is_some() && tenants.agent_key(ISSUER, "2").is_some());
+    assert_eq!(tenants.missing(), 0);
+}
+
+#[test]
+fn a_tenant_whom_the_file_does_not_name_is_served_on_as_it_was() {
+    let folder = Folder::new();
+    let tenants = folder.tenants(&both()).unwrap();
+    let before = tenants.get(&id("other")).unwrap();
+    for text in [SHOP.to_owned(), format!("{SHOP}# again")] {
+        folder.write("tenants.toml", &text);
+        assert_eq!(tenants.reload_if_changed(), Ok(true));
+        assert!(tenants.get(&id("shop.example")).is_some());
+        assert_eq!(tenants.get(&id("other")).as_ref(), Some(&before));
+        assert_eq!(tenants.agent_key(ISSUER, "2").unwrap().0.id, id("other"));
+        assert!(tenants.any_origin("https://other.example"));
+        assert_eq!(tenants.missing(), 1);
+    }
+    let started = Tenants::from_file(&folder.path()).unwrap();
+    assert!(started.get(&id("other")).is_none(), "a start knows the file alone");
+}
+
+#[test]
+fn a_missing_tenants_key_is_whose_the_file_says() {
+    let folder = Folder::new();
+    let tenants = folder.tenants(SHOP).unwrap();
+    folder.write("tenants.toml", &SHOP.replace("\"shop.example\"", "\"other\""));
+    assert_eq!(tenants.reload_if_changed(), Ok(true));
+    assert!(tenants.get(&id("shop.example")).is_some());
+    assert_eq!(tenants.agent_key(ISSUER, "1").unwrap().0.id, id("other"));
+}
+
+#[test]
+fn a_tenant_that_the_file_says_is_removed_is_gone() {
+    let folder = Folder::new();
+    let tenants = folder.tenants(&both()).unwrap();
+    let without_other = format!("{SHOP}\n{}", removed("other"));
+    let said_in_place = both().replace("name = \"other\"", "name = \"other\"\nremoved = true");
+    for text in [&without_other, &said_in_place] {
+        folder.write("tenants.toml", &both());
+        tenants.reload_if_changed().unwrap();
+        assert!(tenants.get(&id("other")).is_some());
+        folder.write("tenants.toml", text);
+        assert_eq!(tenants.reload_if_changed(), Ok(true));
+        for tenants in [&tenants, &folder.tenants(text).unwrap()] {
+            assert!(tenants.get(&id("other")).is_none());
+            assert!(tenants.agent_key(ISSUER, "2").is_none());
+            assert!(!tenants.any_origin("https://other.example"));
+            assert!(tenants.get(&id("shop.example")).is_some());
+            assert_eq!(tenants.missing(), 0);
+        }
+    }
+    // Its entry may go afterwards, and a file may have nobody left.
+    folder.write("tenants.toml", SHOP);
+    assert_eq!(tenants.reload_if_changed(), Ok(true));
+    assert!(tenants.get(&id("other")).is_none());
+    folder.write("tenants.toml", &removed("shop.example"));
+    assert_eq!(tenants.reload_if_changed(), Ok(true));
+    assert!(tenants.get(&id("shop.example")).is_none());
 }
 
 #[test]
@@ -224,14 +331,18 @@ async fn a_change_is_noticed_without_a_restart() {
     let folder = Folder::new();
     let tenants = folder.tenants(SHOP).unwrap();
     let drain = Drain::new();
-    drain.spawn(tenants.clone().run(Duration::from_millis(5), drain.clone()));
-    folder.write("tenants.toml", &SHOP.replace("\"shop.example\"", "\"other\""));
-    let noticed = tokio::time::timeout(Duration::from_secs(10), async {
-        while tenants.get(&id("other")).is_none() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    });
-    noticed.await.expect("the change is noticed");
+    let metrics = Metrics::new(&registry().unwrap()).unwrap();
+    drain.spawn(tenants.clone().run(Duration::from_millis(5), metrics.clone(), drain.clone()));
+    let other = SHOP.replace("\"shop.example\"", "\"other\"");
+    for (text, missing) in [(&other, 1), (&format!("{other}\n{}", removed("shop.example")), 0)] {
+        folder.write("tenants.toml", text);
+        let noticed = tokio::time::timeout(Duration::from_secs(10), async {
+            while tenants.get(&id("other")).is_none() || metrics.missing.get() != missing {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        noticed.await.expect("the change is noticed");
+    }
     drain.begin();
     assert!(drain.finished(Duration::from_secs(10)).await);
 }

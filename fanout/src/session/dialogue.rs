@@ -13,11 +13,11 @@ use parlor_common::{
     door::Submission,
     event::{Audience, DeliveredBody, Transport},
     id::SessionId,
-    page_loads::PageOpening,
     position::Position,
     problem::{Code, Problem},
     state::Reader,
 };
+use parlor_http::page_loads::PageOpening;
 use tokio::time::Instant;
 use tracing::debug;
 

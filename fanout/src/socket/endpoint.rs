@@ -10,13 +10,13 @@ use parlor_auth::{Agents, VisitorToken, VisitorTokens, visit};
 use parlor_common::{
     deadline::in_time,
     event::Audience,
-    page_loads::{PageKey, PageOpening},
     position::Position,
     problem::{Code, Problem},
     state::Reader,
     tenant::TenantId,
 };
 use parlor_history::HistoryError;
+use parlor_http::page_loads::{PageKey, PageOpening};
 use parlor_http::{ClientAddr, RequestId};
 use tokio::time::timeout;
 use tracing::{Instrument, debug, info_span};

@@ -7,10 +7,8 @@ use std::{
 
 use http::HeaderMap;
 use parlor_auth::VisitorToken;
-use parlor_common::{
-    event::Event,
-    page_loads::{PageKey, PageLoad, Snapshot},
-};
+use parlor_common::event::Event;
+use parlor_http::page_loads::{PageKey, PageLoad, Snapshot};
 
 use super::{
     client::{Upgrade, upgrade, widget},

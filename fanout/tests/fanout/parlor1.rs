@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     client::{Client, agent, live_visitor, upgrade, visitor},
     door::TestDoor,
-    world::{Plan, TestNode, World, socket_settings},
+    world::{ORIGIN, Plan, TestNode, World, socket_settings},
 };
 
 async fn silent_visitor(node: &TestNode) -> Client {
@@ -418,6 +418,36 @@ async fn the_tokens_tenant_must_allow_the_page_and_not_be_suspended() {
         match code {
             Some(code) => assert_eq!(client.close_code().await, code, "{tenant} {origin:?}"),
             None => assert_eq!(client.next().await["type"], "hello", "{tenant} {origin:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_removed_tenants_sockets_end_and_a_missing_ones_do_not() {
+    let world = World::new().await;
+    let file = world.at.folders.log.join("tenants.toml");
+    let named = |name: &str| format!("[[tenant]]\nname = \"{name}\"\norigins = [\"{ORIGIN}\"]\n");
+    std::fs::write(&file, named("shop") + &named("other") + &named("missing")).unwrap();
+    let tenants = Tenants::from_file(&file).unwrap();
+    let mut plan = Plan { tenants: tenants.clone(), ..world.plan() };
+    plan.sockets.ping_every = Duration::from_millis(50);
+    let node = world.node_with(plan).await;
+    let mut clients = Vec::new();
+    for tenant in ["shop", "other", "missing"] {
+        let (token, _) = world.visitor(tenant);
+        let mut client = visitor(&world, &node, tenant, &token).await;
+        client.subscribe(None).await;
+        clients.push(client);
+    }
+    let text = "[[tenant]]\nname = \"shop\"\nremoved = true\n".to_owned() + &named("other");
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(tenants.reload_if_changed(), Ok(true));
+    assert_eq!(clients[0].close_code().await, 4504);
+    for client in &mut clients[1..] {
+        // The pings from before the reload are read.
+        client.frames_until_pong().await;
+        for _ in 0..2 {
+            assert!(client.next_message().await.is_ping());
         }
     }
 }

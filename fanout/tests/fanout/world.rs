@@ -15,12 +15,12 @@ use parlor_common::{
     event::Event,
     keys::{InstallationKeys, Secret},
     metrics::Registry,
-    page_loads::PageLoads,
     random::Random,
     tenant::TenantId,
 };
 pub use parlor_fanout::SocketSettings;
 use parlor_fanout::{FeedParts, FeedSettings, Feeds, Hub, Metrics, Parts, Sockets};
+use parlor_http::page_loads::PageLoads;
 use parlor_http::{self as http, HttpSettings};
 use parlor_log::{EventLog, monitor::Monitor};
 use parlor_testbed::{

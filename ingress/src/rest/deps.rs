@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use parlor_auth::{Agents, Limits, Tenants, VisitorTokens};
-use parlor_common::{
-    clock::Clock, cursor::Cursors, door::Door, page_loads::PageLoads, random::Random,
-};
+use parlor_common::{clock::Clock, cursor::Cursors, door::Door, random::Random};
 use parlor_history::History;
+use parlor_http::page_loads::PageLoads;
 use parlor_log::{EventLog, monitor::Monitor};
 use parlor_store::HistoryStore;
 

@@ -11,11 +11,11 @@ use parlor_common::{
     door::Door,
     drain::Drain,
     keys::{InstallationKeys, Secret},
-    page_loads::PageLoads,
     position::Position,
     random::Random,
     tenant::TenantId,
 };
+use parlor_http::page_loads::PageLoads;
 use parlor_http::{HttpSettings, serve};
 use parlor_ingress::{Deps, DoorParts, DoorSettings, LogDoor, Metrics, RestSettings, router};
 use parlor_log::{

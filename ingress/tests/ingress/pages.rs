@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use http::HeaderMap;
-use parlor_common::page_loads::{PageKey, PageOpening, Snapshot};
+use parlor_http::page_loads::{PageKey, PageOpening, Snapshot};
 
 use crate::{
     client::Ask,

@@ -15,12 +15,12 @@ use parlor_common::{
     id::EventId,
     keys::{InstallationKeys, Secret},
     metrics::Registry,
-    page_loads::PageLoads,
     problem::Problem,
     random::Random,
     tenant::TenantId,
 };
 use parlor_history::History;
+use parlor_http::page_loads::PageLoads;
 use parlor_http::{self as http, HttpSettings};
 use parlor_log::{
     EventLog,

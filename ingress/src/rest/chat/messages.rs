@@ -2,11 +2,8 @@
 
 use axum::{body::Body, response::Response};
 use parlor_auth::{Kind, VisitorToken};
-use parlor_common::{
-    event::Audience,
-    page_loads::{PageKey, Snapshot},
-    problem::Problem,
-};
+use parlor_common::{event::Audience, problem::Problem};
+use parlor_http::page_loads::{PageKey, Snapshot};
 
 use super::{
     super::{

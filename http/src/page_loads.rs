@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use crate::{id::VisitorId, position::Position, tenant::TenantId};
+use parlor_common::{id::VisitorId, position::Position, tenant::TenantId};
 
 /// How long a load waits for its socket after it has begun; a GET may take longer than that, but
 /// then its socket is open already.
@@ -232,7 +232,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::position::Epoch;
+    use parlor_common::position::Epoch;
 
     const WITHIN: Duration = Duration::from_millis(600);
 
