@@ -6,6 +6,7 @@ use tempfile::TempDir;
 use parlor_testbed::{
     client::{http, socket::Socket, visitor::Visitor},
     nodes::{Parlor, run},
+    wait::until,
 };
 
 fn here() -> TempDir {
@@ -53,10 +54,10 @@ async fn a_store_that_is_lost_is_made_whole_from_the_log() {
 async fn it_says_what_mode_it_is_in_and_where_its_data_is() {
     let folder = here();
     let parlor = Parlor::start(folder.path(), None, &[]).await;
-    let said = parlor.said();
-    assert!(said.contains("development mode"), "{said}");
-    assert!(said.contains("parlor-data"), "{said}");
-    assert!(said.contains(&parlor.listen.to_string()), "{said}");
+    // Lines are written by a thread of their own, a moment after what they tell of.
+    for line in ["development mode", "parlor-data", &parlor.listen.to_string()] {
+        until(line, async || parlor.said().contains(line)).await;
+    }
     assert!(parlor.stop().await.success());
 }
 
