@@ -80,11 +80,11 @@ impl Harness for Sqlite {
     }
 
     async fn cut(&mut self) {
-        child::limit_files(0);
+        parlor_testbed::disk::limit_files(0);
     }
 
     async fn mend(&mut self) {
-        child::limit_files(u64::MAX);
+        parlor_testbed::disk::limit_files(u64::MAX);
     }
 
     async fn forget(&mut self) {

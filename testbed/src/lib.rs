@@ -6,6 +6,7 @@ pub mod balancer;
 pub mod client;
 pub mod clock;
 pub mod defaults;
+pub mod disk;
 #[cfg(feature = "insides")]
 pub mod faulty;
 #[cfg(feature = "insides")]

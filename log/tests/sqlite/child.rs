@@ -17,6 +17,7 @@ use std::{
 
 use parlor_common::{id::EventId, position::Position};
 use parlor_log::{EventLog, Filter, LogError, Start, sqlite::OpenError};
+use parlor_testbed::disk;
 
 use super::Sqlite;
 use crate::suite::{
@@ -166,21 +167,12 @@ async fn outage_in_a_process_of_its_own() {
 #[test]
 fn on_a_full_disk_it_is_full_until_there_is_space() {
     let folder = tempfile::tempdir().unwrap();
-    // A disk of 2 MiB, in a mount namespace that ends with the child.
-    let mounts = |then: &str| {
-        let script = format!("mount -t tmpfs -o size=2m parlor-test \"$1\" && shift && {then}");
-        let mut command = Command::new("unshare");
-        command
-            .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"])
-            .arg(folder.path());
-        command
-    };
-    if !mounts("true").output().is_ok_and(|output| output.status.success()) {
+    let Some(mut on_the_disk) = disk::small(folder.path(), 2) else {
         eprintln!("not tried: this machine lets nobody mount a small disk in a namespace");
         return;
-    }
+    };
     let child = this_test("full_disk_in_a_process_of_its_own");
-    let ended = mounts("exec \"$@\"")
+    let ended = on_the_disk
         .arg(child.get_program())
         .args(child.get_args())
         .env(FOLDER, folder.path())
@@ -225,16 +217,6 @@ async fn full_disk_in_a_process_of_its_own() {
     let log: Arc<dyn EventLog> = Arc::new(open(&folder));
     let page = log.read(&Filter::Tenant(tenant()), start, 1000).await.unwrap();
     assert_eq!(positions(&page.entries), acknowledged);
-}
-
-/// Sets how long this process's files may become, so that every write beyond that fails.
-pub(super) fn limit_files(bytes: u64) {
-    let soft = if bytes == u64::MAX { "unlimited".to_owned() } else { bytes.to_string() };
-    let done = Command::new("prlimit")
-        .args([&format!("--pid={}", std::process::id()), &format!("--fsize={soft}:")])
-        .status()
-        .expect("prlimit of util-linux is there");
-    assert!(done.success(), "the limit was not set");
 }
 
 // === tools ===
