@@ -202,6 +202,22 @@ impl Tiers {
         wait_for(&self.node(node), Duration::from_secs(60), "ready", ready).await
     }
 
+    /// Waits until the balancer sends clients to a node that is ready; its checks find out a moment
+    /// later.
+    async fn wait_until_served(&self, node: (Tier, u16)) -> anyhow::Result<()> {
+        if node.0 == Tier::Persister || !self.process("haproxy").is_alive() {
+            return Ok(());
+        }
+        let line = format!("{},{},", node.0.name(), self.node(node).name());
+        let is_served = async || {
+            let figures = http::get(self.figures(), "/;csv").await;
+            figures.is_ok_and(|figures| {
+                figures.body.lines().any(|row| row.starts_with(&line) && row.contains(",UP,"))
+            })
+        };
+        wait_for(&self.node(node), Duration::from_secs(10), "seen by the balancer", is_served).await
+    }
+
     // --- verbs ---
 
     /// Starts all of it.
@@ -377,7 +393,8 @@ impl Tiers {
                 let node = (tier, number);
                 ensure!(!self.node(node).is_alive(), "{} runs already", self.node(node).name());
                 self.launch_node(node).await?;
-                self.wait_until_ready(node).await
+                self.wait_until_ready(node).await?;
+                self.wait_until_served(node).await
             }
         }
     }
