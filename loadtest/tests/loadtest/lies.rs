@@ -26,7 +26,7 @@ pub(crate) enum Lie {
     Drop,
     /// Passes it on twice.
     Repeat,
-    /// Passes it on after the next one.
+    /// Passes it on after the next one of its conversation.
     Swap,
     /// Shows a client a message of another tenant.
     Foreign,
@@ -96,7 +96,7 @@ type Socket = WebSocketStream<TcpStream>;
 
 impl Liar {
     async fn frames(&self, target: &str, mut client: Socket, mut server: Socket) {
-        let mut held = None;
+        let mut held: Option<Message> = None;
         loop {
             let passed = tokio::select! {
                 Some(Ok(frame)) = client.next() => {
@@ -108,7 +108,7 @@ impl Liar {
                 Some(Ok(frame)) = server.next() => {
                     if !is_message(&frame) {
                         client.send(frame).await
-                    } else if let Some(held) = held.take() {
+                    } else if let Some(held) = held.take_if(|held| is_of_same(held, &frame)) {
                         async { client.send(frame).await?; client.send(held).await }.await
                     } else {
                         let foreign = self.foreign(target, &frame);
@@ -174,6 +174,15 @@ impl Liar {
         let (of, message) = first.get_or_insert_with(|| (tenant.to_owned(), frame.clone()));
         (of != tenant).then(|| message.clone())
     }
+}
+
+/// Whether two messages are of one conversation: between conversations there is no order to break.
+fn is_of_same(one: &Message, other: &Message) -> bool {
+    let of = |message: &Message| {
+        let frame: Value = serde_json::from_str(message.to_text().ok()?).ok()?;
+        frame["conversationId"].as_str().map(str::to_owned)
+    };
+    of(one).is_some_and(|one| of(other) == Some(one))
 }
 
 fn is_message(frame: &Message) -> bool {
