@@ -108,7 +108,7 @@ impl World {
 
     /// A visitor's client says that it has everything up to a position.
     pub(crate) async fn mark(&self, number: u8, up_to: Position) -> Position {
-        let body = Body::Delivered(DeliveredBody { reader: Reader::Visitor, up_to });
+        let body = Body::Delivered(DeliveredBody::of(Reader::Visitor, up_to));
         let id = body.value_id(&tenant(), key(number).id).unwrap();
         self.append(number, id, body).await.unwrap()
     }

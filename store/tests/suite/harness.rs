@@ -126,7 +126,7 @@ impl Harness {
         up_to: Position,
     ) -> Event {
         let message = self.message(number, position).event();
-        let body = Body::Delivered(DeliveredBody { reader, up_to });
+        let body = Body::Delivered(DeliveredBody::of(reader, up_to));
         let id = body.value_id(&self.tenant, message.conversation.id).unwrap();
         let raw = Record { id, body, ..message.record }.encode().unwrap();
         Event::decode(message.conversation, position, raw).unwrap()
