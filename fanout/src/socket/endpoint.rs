@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use tracing::{Instrument, debug, info_span};
 
 use crate::{
+    SocketSettings,
     dialect::{Dialect, Identity, Speaker, all, offer::Offer},
     login::{AgentLogin, Known, Login},
     node::{Node, OpenSocket},
@@ -241,7 +242,8 @@ impl Client<'_> {
         let key = PageKey::new(tenant.clone(), who, address, request.headers());
         let conversations = visitor.conversations(tenant);
         async move {
-            let opening = node.page_loads.opening(&key, node.settings.load_within).await;
+            let SocketSettings { load_within, load_ahead, .. } = node.settings;
+            let opening = node.page_loads.opening(&key, load_within, load_ahead).await;
             if !came_with_cookie || opening != PageOpening::ComesBack {
                 return (opening, None);
             }

@@ -28,8 +28,9 @@ export class Stage {
     this.host = host;
   }
 
-  static async begin() {
-    return new Stage(await Server.begin(), await launch(), await WidgetHost.begin());
+  /** @param {Record<string, string>} [settings] of the server */
+  static async begin(settings) {
+    return new Stage(await Server.begin(settings), await launch(), await WidgetHost.begin());
   }
 
   async end() {
