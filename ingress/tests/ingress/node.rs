@@ -99,6 +99,12 @@ impl Default for Setup {
     }
 }
 
+impl From<&Node> for SocketAddr {
+    fn from(node: &Node) -> Self {
+        node.address
+    }
+}
+
 // === impl Node ===
 
 impl Node {
@@ -198,10 +204,6 @@ impl Node {
                 .sum()
         });
         Self { address, door, at, clock, visitors, cursors, page_loads, agents, metrics, drain }
-    }
-
-    pub(crate) const fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Ends it and frees its folders.
