@@ -4,6 +4,8 @@
 
 #[path = "ingress/agents.rs"]
 mod agents;
+#[path = "ingress/clocks.rs"]
+mod clocks;
 #[path = "ingress/cors.rs"]
 mod cors;
 #[path = "ingress/idempotency.rs"]

@@ -228,7 +228,6 @@ impl<'a> Shared<'a> {
             history: self.history.clone(),
             monitor: self.monitor.clone(),
             limits: self.limits.clone(),
-            clock: self.clock.clone(),
             random: self.random.clone(),
             settings: self.settings.door.clone(),
             metrics: metrics.clone(),
@@ -256,14 +255,14 @@ impl<'a> Shared<'a> {
     fn visitor_tokens(&self) -> VisitorTokens {
         VisitorTokens::new(
             &self.keys,
-            self.clock.clone(),
+            self.monitor.clock(),
             self.random.clone(),
             self.settings.cookies.clone(),
         )
     }
 
     fn agents(&self) -> Agents {
-        Agents::new(self.tenants.clone(), self.clock.clone())
+        Agents::new(self.tenants.clone(), self.monitor.clock())
     }
 
     /// Serves the operators, and the clients with as many connections as there is room for.

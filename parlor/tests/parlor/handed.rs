@@ -65,7 +65,7 @@ impl Manager {
     async fn ready(&self) {
         let admin = self.admin.local_addr().unwrap();
         let is_ready = async || {
-            let answer = http::request(admin, "GET", "/ready", &[], "").await;
+            let answer = http::get(admin, "/ready").await;
             answer.is_ok_and(|answer| answer.status == 200)
         };
         until("the node is ready", is_ready).await;
@@ -110,7 +110,7 @@ async fn writes(
     while !stop.is_draining() {
         let text = format!("visitor {number}, message {}", sent.len());
         let answer = visitor.post(listen, &json!({ "text": text })).await.unwrap();
-        assert_eq!(answer.status, 201, "{text}: {}", answer.body);
+        answer.expect(201);
         sent.push(text);
         accepted.fetch_add(1, Ordering::Relaxed);
         // As fast as a visitor may.
