@@ -172,6 +172,7 @@ impl Session {
                 Ended::Again => Ending::with(code),
             });
         }
+        self.dialogue.link();
         self.dialogue.refill().map_err(|_| self.come_back())?;
         if writer.is_idle() {
             let Taken { mut frames, last_shown } = self.dialogue.viewer.outbox().take();
