@@ -13,6 +13,7 @@ use bytes::Bytes;
 use parlor_common::{
     conversation::ConversationKey,
     cursor::Cursors,
+    planted::{self, Fault},
     position::Position,
     shard::{Shard, Shards},
     tenant::TenantId,
@@ -177,7 +178,11 @@ impl Hub {
         }
         self.metrics.events.inc();
         let one = conversations.get(item.conversation()).into_iter().flatten();
-        let all = tenants.get(&item.conversation().tenant).into_iter().flatten();
+        let tenant = &item.conversation().tenant;
+        let all = tenants
+            .iter()
+            .filter(|(of, _)| *of == tenant || planted::is(Fault::KeyWithoutTenant))
+            .flat_map(|(_, subscribers)| subscribers);
         let mut shown = 0;
         for subscriber in one.chain(all).filter(|subscriber| subscriber.awaits(position)) {
             if let Some(frame) = self.frame(&item, &subscriber.viewer) {
@@ -215,7 +220,8 @@ impl Hub {
         let mut capacity = viewer.outbox().capacity();
         let mut frames = VecDeque::new();
         let mut through = after;
-        for (position, item) in ring.after(after).filter(|(position, _)| fresh(*position)) {
+        let first = if planted::is(Fault::AttachEarly) { after.before() } else { after };
+        for (position, item) in ring.after(first).filter(|(position, _)| fresh(*position)) {
             let shown =
                 scope.contains(item.conversation()).then(|| self.frame(item, viewer)).flatten();
             if let Some(frame) = shown {
@@ -232,12 +238,12 @@ impl Hub {
         if let Some(frame) = announce(Attached { position, replayed }) {
             viewer.outbox().say(frame);
         }
-        let subscriber = Arc::new(Subscriber {
-            viewer: viewer.clone(),
-            scope: scope.clone(),
-            after: position,
-            shown,
-        });
+        let after = match planted::is(Fault::AttachLate) {
+            true => Position::from_u64(position.as_u64() + 1).unwrap_or(position),
+            false => position,
+        };
+        let subscriber =
+            Arc::new(Subscriber { viewer: viewer.clone(), scope: scope.clone(), after, shown });
         state.insert(&subscriber);
         let from = match begin {
             Begin::Now => position,
