@@ -55,6 +55,7 @@ async fn connect(settings: &JetStreamSettings) -> Result<JetStreamLog, LogError>
 }
 
 async fn connect_by(settings: &JetStreamSettings, by: Random) -> Result<JetStreamLog, LogError> {
+    parlor_testbed::planted::begin();
     let (jetstream, log) = (JetStreamMetrics::unregistered(), Metrics::unregistered());
     JetStreamLog::connect(settings.clone(), by, &Drain::new(), jetstream, log).await
 }

@@ -7,7 +7,10 @@ use figment::{
     providers::{Env, Format, Toml},
 };
 use parlor_auth::{CookieSettings, LimitSettings};
-use parlor_common::settings::{DEFAULTS, duration};
+use parlor_common::{
+    planted::AVAILABLE,
+    settings::{DEFAULTS, duration},
+};
 use parlor_fanout::{FeedSettings, SocketSettings};
 use parlor_http::HttpSettings;
 use parlor_ingress::{DoorSettings, RestSettings};
@@ -17,7 +20,9 @@ use parlor_log::{
 use parlor_store::CqlSettings;
 use serde::{Deserialize, Serialize};
 
-use crate::{exit::Exit, secrets::SecretSettings, service_links, telemetry::TelemetrySettings};
+use crate::{
+    exit::Exit, planted, secrets::SecretSettings, service_links, telemetry::TelemetrySettings,
+};
 
 /// How the variables that are settings begin.
 const PREFIX: &str = "PARLOR_";
@@ -124,7 +129,9 @@ pub(crate) fn read(file: Option<PathBuf>) -> Result<InForce, Exit> {
     let links = service_links::in_environment();
     let ours = move |name: &figment::value::UncasedStr| {
         let is_link = links.iter().any(|link| link.strip_prefix(PREFIX).is_some_and(|l| name == l));
-        !name.starts_with("TEST_") && name != "SETTINGS" && !is_link
+        let is_planted =
+            AVAILABLE && planted::VARIABLE.strip_prefix(PREFIX).is_some_and(|p| name == p);
+        !name.starts_with("TEST_") && name != "SETTINGS" && !is_link && !is_planted
     };
     let settings: Settings = figment
         .merge(Env::prefixed(PREFIX).filter(ours).split("__"))

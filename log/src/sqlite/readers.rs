@@ -9,8 +9,13 @@ use std::{
 
 use bytes::Bytes;
 use parlor_common::{
-    clock::Timestamp, conversation::ConversationKey, deadline::in_time, id::ConversationId,
-    position::Position, tenant::TenantId,
+    clock::Timestamp,
+    conversation::ConversationKey,
+    deadline::in_time,
+    id::ConversationId,
+    planted::{self, Fault},
+    position::Position,
+    tenant::TenantId,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Rows, Transaction, types::Type};
 use tokio::sync::Semaphore;
@@ -67,6 +72,7 @@ impl Readers {
             let turn = self.turns.clone().acquire_owned().await.map_err(|_| closed())?;
             let free = self.free.clone();
             let reading = tokio::task::spawn_blocking(move || {
+                planted::panic_if(Fault::PanicInLogRead);
                 let mut connection = lock(&free).pop().ok_or_else(closed)?;
                 let result = Snapshot::take(&mut connection).and_then(|snapshot| read(&snapshot));
                 lock(&free).push(connection);

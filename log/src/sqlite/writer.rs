@@ -12,7 +12,12 @@ use std::{
 
 use bytes::Bytes;
 use parlor_common::{
-    clock::Clock, conversation::ConversationKey, deadline::in_time, id::EventId, position::Position,
+    clock::Clock,
+    conversation::ConversationKey,
+    deadline::in_time,
+    id::EventId,
+    planted::{self, Fault},
+    position::Position,
 };
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
@@ -179,6 +184,7 @@ impl Writer {
     /// Commits until it is told to close or nobody can ask any more; returns whom to tell that it
     /// has ended.
     fn run(mut self) -> Vec<Reply<()>> {
+        planted::panic_if(Fault::PanicInWriter);
         let mut closes = Vec::new();
         loop {
             let mut gathered = Gathered::default();
@@ -207,9 +213,12 @@ impl Writer {
     }
 
     fn commit(&mut self, gathered: Gathered) {
-        let Gathered { appends, settles, closes: _, rooms } = gathered;
+        let Gathered { mut appends, settles, closes: _, rooms } = gathered;
         if appends.is_empty() && settles.is_empty() {
             return;
+        }
+        if planted::is(Fault::AcknowledgeBeforeAppend) {
+            self.acknowledge_unseen(&mut appends);
         }
         match self.transact(&appends, &settles) {
             Ok((outcomes, end)) => {
@@ -233,6 +242,19 @@ impl Writer {
             }
         }
         drop(rooms);
+    }
+
+    /// The mistake [`Fault::AcknowledgeBeforeAppend`].
+    fn acknowledge_unseen(&self, appends: &mut [Append]) {
+        let mut end = *self.end.borrow();
+        for append in &mut *appends {
+            end = Position::new(end.epoch(), end.sequence() + 1).unwrap_or(end);
+            let reply = std::mem::replace(&mut append.reply, oneshot::channel().0);
+            answer(reply, Ok(Appended { position: end, duplicate: false }));
+        }
+        if !appends.is_empty() {
+            thread::park_timeout(planted::WHILE);
+        }
     }
 
     /// One transaction; what it says holds once it has returned.
