@@ -2,6 +2,7 @@
 //! for each role, Cassandra, HAProxy in front, and ingress, fanout and persister nodes.
 
 mod environment;
+mod links;
 mod look;
 pub mod node;
 mod verbs;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub tenants: u32,
     /// The nodes run without a settings file, in development mode.
     pub development: bool,
+    /// It is started with a network of its own, which can be broken.
+    pub network: bool,
 }
 
 /// What NATS knows by a password of its own.
@@ -62,6 +65,7 @@ impl Tiers {
             cluster: "tiers.conf".to_owned(),
             given: Vec::new(),
             variables,
+            routes: self.has_network().then(|| self.routes()),
         };
         Ok(Servers::new(self.place.clone(), settings))
     }
@@ -100,6 +104,18 @@ impl Tiers {
 
     fn node(&self, (tier, number): (Tier, u16)) -> Process {
         self.process(&format!("{}-{number}", tier.name()))
+    }
+
+    /// The processes that a target is.
+    fn processes(&self, target: Target) -> Vec<Process> {
+        match target {
+            Target::Server(node) => vec![self.process(&node.name())],
+            Target::Balancer => vec![self.process("haproxy")],
+            Target::Node(tier, number) => vec![self.node((tier, number))],
+            Target::Tier(tier) => {
+                self.nodes(tier).into_iter().map(|node| self.node(node)).collect()
+            }
+        }
     }
 
     /// The nodes of a tier that were ever started.

@@ -2,13 +2,17 @@
 
 use std::{fmt::Write as _, path::PathBuf};
 
-use super::Tiers;
-use crate::servers::kind::Kind;
+use super::{Tiers, node::Tier};
 
 impl Tiers {
-    /// The environment of a role. The binary refuses settings that it does not know.
-    pub(super) fn environment(&self, role: &str) -> anyhow::Result<Vec<(String, String)>> {
-        let servers = self.servers()?;
+    /// The environment of a role, for a node of it or for a command. The binary refuses settings
+    /// that it does not know.
+    pub(super) fn environment(
+        &self,
+        role: &str,
+        node: Option<(Tier, u16)>,
+    ) -> anyhow::Result<Vec<(String, String)>> {
+        let (nats, cql) = self.backends(node)?;
         let quoted = |urls: &str| format!("[\"{}\"]", urls.replace(',', "\",\""));
         let path = |path: PathBuf| path.display().to_string();
         let mut variables = if self.settings.development {
@@ -22,10 +26,10 @@ impl Tiers {
         let many = "{per_second=100000,burst=100000}".to_owned();
         variables.extend([
             ("PARLOR_SECRETS__CURRENT_FILE", path(self.secret("installation"))),
-            ("PARLOR_NATS__URLS", quoted(&servers.address(Kind::Nats3))),
+            ("PARLOR_NATS__URLS", quoted(&nats)),
             ("PARLOR_NATS__USER", role.to_owned()),
             ("PARLOR_SECRETS__NATS_PASSWORD_FILE", path(self.secret(&format!("nats-{role}")))),
-            ("PARLOR_CQL__NODES", quoted(&servers.address(Kind::Cql))),
+            ("PARLOR_CQL__NODES", quoted(&cql)),
             ("PARLOR_CQL__REPLICATION_FACTOR", "1".to_owned()),
             ("PARLOR_LIMITS__ADDRESS_REQUESTS", many.clone()),
             ("PARLOR_LIMITS__ADDRESS_UPGRADES", many),

@@ -82,12 +82,7 @@ impl Tiers {
     /// # Errors
     /// It was never started.
     pub fn log(&self, target: Target) -> anyhow::Result<()> {
-        let process = match target {
-            Target::Server(node) => self.process(&node.name()),
-            Target::Balancer => self.process("haproxy"),
-            Target::Node(tier, number) => self.node((tier, number)),
-            Target::Tier(_) => bail!("say one node of the tier"),
-        };
+        let [process] = &self.processes(target)[..] else { bail!("say one node of the tier") };
         let mut log = fs::File::open(process.log_file())?;
         std::io::copy(&mut log, &mut std::io::stdout())?;
         Ok(())

@@ -36,6 +36,9 @@ impl Tiers {
         secrets::kept(&self.secret("installation"))?;
         secrets::kept(&self.secret("agents"))?;
         fs::write(self.settings.folder.join("tenants.toml"), self.tenants())?;
+        if self.settings.network && !self.process("network").is_alive() {
+            self.start_network().await?;
+        }
         self.start_servers().await?;
         say("provisioning streams, consumers and tables");
         self.provision(&[])?;
@@ -79,7 +82,7 @@ impl Tiers {
     pub fn provision(&self, variables: &[(String, String)]) -> anyhow::Result<()> {
         let monitors = self.servers()?.monitors(Kind::Nats3);
         let mut command = Command::new(&self.settings.binary);
-        command.arg("provision").env_clear().envs(self.environment("provision")?);
+        command.arg("provision").env_clear().envs(self.environment("provision", None)?);
         command.env("PARLOR_PROVISION__MONITORS", format!("{monitors:?}"));
         command.envs(variables.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         let status = command.status()?;
@@ -94,7 +97,11 @@ impl Tiers {
     pub async fn down(&self) -> anyhow::Result<()> {
         let _lock = self.place.lock("tiers")?;
         let nodes = self.all_nodes().into_iter().map(|node| self.node(node));
-        let processes: Vec<_> = std::iter::once(self.process("haproxy")).chain(nodes).collect();
+        let processes: Vec<_> = ["haproxy", "network"]
+            .map(|name| self.process(name))
+            .into_iter()
+            .chain(nodes)
+            .collect();
         join_all(processes.iter().map(|process| process.end(GRACE))).await;
         for process in processes.iter().filter(|process| process.folder().exists()) {
             fs::remove_dir_all(process.folder())?;
@@ -157,6 +164,22 @@ impl Tiers {
         }
     }
 
+    /// Freezes a target with SIGSTOP: it holds its connections and does nothing.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn pause(&self, target: Target) -> anyhow::Result<()> {
+        self.processes(target).iter().try_for_each(|process| process.signal("-STOP"))
+    }
+
+    /// Ends that.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn resume(&self, target: Target) -> anyhow::Result<()> {
+        self.processes(target).iter().try_for_each(|process| process.signal("-CONT"))
+    }
+
     /// Does something to all nodes of a tier, side by side.
     async fn each<F>(&self, tier: Tier, what: impl Fn(Target) -> F) -> anyhow::Result<()>
     where
@@ -188,7 +211,7 @@ impl Tiers {
         let process = self.node(node);
         let mut command = Command::new(&self.settings.binary);
         let role = node.0.name();
-        command.arg(role).env_clear().envs(self.environment(role)?);
+        command.arg(role).env_clear().envs(self.environment(role, Some(node))?);
         command.env("PARLOR_LISTEN", self.listen(node).to_string());
         command.env("PARLOR_ADMIN", self.admin(node).to_string());
         Ok(process.launch(command).await?)
