@@ -1,11 +1,15 @@
 //! The real topology as processes of this machine, all on loopback: three NATS nodes with a user
 //! for each role, Cassandra, HAProxy in front, and ingress, fanout and persister nodes.
 
+pub mod ailing;
 mod environment;
+mod heal;
 mod links;
 mod look;
 pub mod node;
+pub mod options;
 mod verbs;
+mod volume;
 mod waits;
 
 use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
@@ -70,7 +74,8 @@ impl Tiers {
         Ok(Servers::new(self.place.clone(), settings))
     }
 
-    fn secret(&self, name: &str) -> PathBuf {
+    /// The file of a secret: `agents` signs the tokens of all tenants' agents.
+    pub fn secret(&self, name: &str) -> PathBuf {
         self.settings.folder.join("secrets").join(name)
     }
 
@@ -84,11 +89,13 @@ impl Tiers {
         self.local(15281)
     }
 
-    fn listen(&self, (tier, number): (Tier, u16)) -> SocketAddr {
+    /// Where a node serves clients, without the balancer.
+    pub fn listen(&self, (tier, number): (Tier, u16)) -> SocketAddr {
         self.local(tier.first_port() + number)
     }
 
-    fn admin(&self, (tier, number): (Tier, u16)) -> SocketAddr {
+    /// The operators' port of a node.
+    pub fn admin(&self, (tier, number): (Tier, u16)) -> SocketAddr {
         self.local(tier.first_port() + 50 + number)
     }
 
@@ -119,7 +126,7 @@ impl Tiers {
     }
 
     /// The nodes of a tier that were ever started.
-    fn nodes(&self, tier: Tier) -> Vec<(Tier, u16)> {
+    pub fn nodes(&self, tier: Tier) -> Vec<(Tier, u16)> {
         let folders = fs::read_dir(&self.settings.folder).into_iter().flatten().flatten();
         let mut nodes: Vec<_> = folders
             .filter_map(|folder| Target::parse_node(folder.file_name().to_str()?))
@@ -129,7 +136,8 @@ impl Tiers {
         nodes
     }
 
-    fn all_nodes(&self) -> Vec<(Tier, u16)> {
+    /// All nodes of all tiers that were ever started.
+    pub fn all_nodes(&self) -> Vec<(Tier, u16)> {
         Tier::ALL.into_iter().flat_map(|tier| self.nodes(tier)).collect()
     }
 }

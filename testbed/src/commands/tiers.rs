@@ -5,43 +5,17 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use parlor_testbed::{
     network::Network,
-    place::{self, Place},
+    place::Place,
     tiers::{
-        self, Tiers,
         node::{Target, Tier},
+        options::Options,
     },
 };
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TiersArea {
-    /// Logs, data, pid files and secrets [default: tiers in the cache]
-    #[arg(long, env = "PARLOR_TIERS_RUN")]
-    folder: Option<PathBuf>,
-    /// The parlor that is run, with parlor-loadtest beside it [default: target/release/parlor]
-    #[arg(long, env = "PARLOR_TIERS_BIN")]
-    binary: Option<PathBuf>,
-    /// How far the ports are above the usual ones
-    #[arg(long, env = "PARLOR_TIERS_OFFSET", default_value_t = 3000)]
-    offset: u16,
-    /// How many ingress nodes
-    #[arg(long, env = "INGRESS", default_value_t = 2)]
-    ingress: u16,
-    /// How many fanout nodes
-    #[arg(long, env = "FANOUT", default_value_t = 2)]
-    fanout: u16,
-    /// How many persister nodes
-    #[arg(long, env = "PERSISTER", default_value_t = 1)]
-    persister: u16,
-    /// How many tenants t-1, t-2, … are made beside `demo`, for load tests
-    #[arg(long, env = "TENANTS", default_value_t = 50)]
-    tenants: u32,
-    /// Puts a network of our own between the nodes, NATS and the database, and before the balancer,
-    /// so that it can be broken: `network` tells it how
-    #[arg(long, env = "NETWORK", default_value = "", hide_default_value = true)]
-    network: String,
-    /// Runs the nodes without a settings file, in development mode: any tenant, and the demo page
-    #[arg(long, env = "DEVELOPMENT", default_value = "", hide_default_value = true)]
-    development: String,
+    #[command(flatten)]
+    options: Options,
     #[command(subcommand)]
     verb: TiersVerb,
 }
@@ -119,20 +93,7 @@ pub(crate) enum TiersVerb {
 /// False when something that is asked after is not well.
 pub(crate) async fn run(cache: Option<PathBuf>, area: TiersArea) -> anyhow::Result<bool> {
     let place = Place::new(cache.as_deref())?;
-    let settings = tiers::Settings {
-        folder: area.folder.unwrap_or_else(|| place.cache.join("tiers")),
-        binary: area.binary.unwrap_or_else(|| place::root().join("target/release/parlor")),
-        offset: area.offset,
-        nodes: [
-            (Tier::Ingress, area.ingress),
-            (Tier::Fanout, area.fanout),
-            (Tier::Persister, area.persister),
-        ],
-        tenants: area.tenants,
-        development: !area.development.is_empty(),
-        network: !area.network.is_empty(),
-    };
-    let tiers = Tiers::new(place, settings);
+    let tiers = area.options.tiers(place);
     match area.verb {
         TiersVerb::Up => tiers.up().await?,
         TiersVerb::Down => tiers.down().await?,

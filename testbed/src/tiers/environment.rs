@@ -20,7 +20,7 @@ impl Tiers {
         } else {
             vec![
                 ("PARLOR_SETTINGS", path(self.place.root.join("deploy/parlor.toml"))),
-                ("PARLOR_TENANTS__FILE", path(self.settings.folder.join("tenants.toml"))),
+                ("PARLOR_TENANTS__FILE", path(self.tenants_file())),
             ]
         };
         let many = "{per_second=100000,burst=100000}".to_owned();
@@ -37,7 +37,13 @@ impl Tiers {
         Ok(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
-    pub(super) fn tenants(&self) -> String {
+    /// The file that the nodes read their tenants from.
+    pub fn tenants_file(&self) -> PathBuf {
+        self.settings.folder.join("tenants.toml")
+    }
+
+    /// What it says when nothing is wrong with it.
+    pub fn tenants(&self) -> String {
         let (front, secret) = (self.front(), self.secret("agents"));
         let names = (1..=self.settings.tenants).map(|number| format!("t-{number}"));
         let mut text = String::new();

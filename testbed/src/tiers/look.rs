@@ -5,7 +5,10 @@ use std::{fs, os::unix::process::CommandExt, process::Command};
 use anyhow::{Context, bail};
 
 use super::{Tiers, node::Target, say};
-use crate::servers::{kind::Kind, nats};
+use crate::servers::{
+    kind::{Kind, Node},
+    nats,
+};
 
 impl Tiers {
     /// Says what runs; false where something is not ready.
@@ -36,16 +39,66 @@ impl Tiers {
         Ok(well && balanced)
     }
 
+    /// Whether everything runs and is ready.
+    pub async fn is_well(&self) -> bool {
+        let mut ready = self.process("haproxy").is_alive();
+        for node in self.all_nodes() {
+            ready &= self.is_ready(node).await;
+        }
+        ready
+    }
+
+    /// The address of the database.
+    ///
+    /// # Errors
+    /// It was never started.
+    pub fn database(&self) -> anyhow::Result<String> {
+        Ok(self.servers()?.address(Kind::Cql))
+    }
+
+    /// The NATS node that leads the cluster, as the first of them that answers knows it.
+    ///
+    /// # Errors
+    /// None answers, or there is no leader.
+    pub async fn leading(&self) -> anyhow::Result<Node> {
+        for monitor in self.monitors()? {
+            if let Some(about) = nats::jetstream(monitor).await {
+                let name = about["meta_cluster"]["leader"].as_str().unwrap_or_default();
+                return name.parse().map_err(anyhow::Error::msg);
+            }
+        }
+        bail!("no NATS node answers")
+    }
+
+    /// The NATS node with the most clients.
+    ///
+    /// # Errors
+    /// None answers.
+    pub async fn busiest(&self) -> anyhow::Result<Node> {
+        let mut busiest = None;
+        for (node, monitor) in Kind::Nats3.nodes().iter().zip(self.monitors()?) {
+            if let Some(clients) = nats::connections(monitor).await {
+                busiest = busiest.max(Some((clients, *node)));
+            }
+        }
+        busiest.map(|(_, node)| node).context("no NATS node answers")
+    }
+
+    /// The monitoring ports of the NATS nodes.
+    fn monitors(&self) -> anyhow::Result<Vec<u16>> {
+        let monitors = self.servers()?.monitors(Kind::Nats3);
+        let port = |monitor: &String| monitor.rsplit(':').next().and_then(|port| port.parse().ok());
+        monitors.iter().map(port).collect::<Option<_>>().context("a monitor has a port")
+    }
+
+    /// How many streams each NATS node leads, and which leads the cluster, as the first of them
     /// that answers knows it.
     ///
     /// # Errors
     /// None answers.
     pub async fn leader(&self) -> anyhow::Result<()> {
-        for monitor in self.servers()?.monitors(Kind::Nats3) {
-            let port = monitor.rsplit(':').next().and_then(|port| port.parse().ok());
-            let Some(about) = nats::jetstream(port.context("a monitor has a port")?).await else {
-                continue;
-            };
+        for monitor in self.monitors()? {
+            let Some(about) = nats::jetstream(monitor).await else { continue };
             let details = about["account_details"].as_array().into_iter().flatten();
             let streams = details.filter_map(|account| account["stream_detail"].as_array());
             let leaders: Vec<_> =

@@ -35,7 +35,7 @@ impl Tiers {
         fs::create_dir_all(self.secret(""))?;
         secrets::kept(&self.secret("installation"))?;
         secrets::kept(&self.secret("agents"))?;
-        fs::write(self.settings.folder.join("tenants.toml"), self.tenants())?;
+        fs::write(self.tenants_file(), self.tenants())?;
         if self.settings.network && !self.process("network").is_alive() {
             self.start_network().await?;
         }
@@ -96,6 +96,8 @@ impl Tiers {
     /// A folder cannot be removed.
     pub async fn down(&self) -> anyhow::Result<()> {
         let _lock = self.place.lock("tiers")?;
+        // What is frozen would hear nothing of its end.
+        self.thaw();
         let nodes = self.all_nodes().into_iter().map(|node| self.node(node));
         let processes: Vec<_> = ["haproxy", "network"]
             .map(|name| self.process(name))
@@ -103,15 +105,15 @@ impl Tiers {
             .chain(nodes)
             .collect();
         join_all(processes.iter().map(|process| process.end(GRACE))).await;
+
         for process in processes.iter().filter(|process| process.folder().exists()) {
             fs::remove_dir_all(process.folder())?;
         }
-        if self.secret("").is_dir() { self.servers()?.down().await } else { Ok(()) }
+        if self.secret("").is_dir() {
+            self.servers()?.down().await?;
+        }
+        self.unmount_all()
     }
-
-    /// Says what runs; false where something is not ready.
-    ///
-    /// # Errors
 
     /// Kills a target: `kill -9`.
     ///
@@ -203,18 +205,24 @@ impl Tiers {
         Ok(())
     }
 
-    /// How many streams each NATS node leads, and which leads the cluster, as the first of them
-
     // --- processes ---
 
     async fn launch_node(&self, node: (Tier, u16)) -> anyhow::Result<()> {
-        let process = self.node(node);
-        let mut command = Command::new(&self.settings.binary);
+        let command = Command::new(&self.settings.binary);
+        Ok(self.node(node).launch(self.as_node(command, node)?).await?)
+    }
+
+    /// A command that ends with the program becomes a node.
+    pub(super) fn as_node(
+        &self,
+        mut command: Command,
+        node: (Tier, u16),
+    ) -> anyhow::Result<Command> {
         let role = node.0.name();
         command.arg(role).env_clear().envs(self.environment(role, Some(node))?);
         command.env("PARLOR_LISTEN", self.listen(node).to_string());
         command.env("PARLOR_ADMIN", self.admin(node).to_string());
-        Ok(process.launch(command).await?)
+        Ok(command)
     }
 
     async fn start_balancer(&self) -> anyhow::Result<()> {
