@@ -377,6 +377,20 @@ impl Servers {
         Ok(())
     }
 
+    /// Starts those of a kind that do not run, all at once, and waits until they answer.
+    ///
+    /// # Errors
+    /// They do not.
+    pub async fn start_all(&self, kind: Kind) -> anyhow::Result<()> {
+        let _lock = self.place.lock("servers")?;
+        for node in kind.nodes() {
+            if !self.is_alive(*node) {
+                self.launch(*node).await?;
+            }
+        }
+        self.wait_for(kind).await
+    }
+
     /// The addresses of what runs, as lines for a shell.
     pub fn environment(&self) -> Vec<String> {
         let mut lines = Vec::new();

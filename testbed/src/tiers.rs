@@ -79,8 +79,8 @@ impl Tiers {
         self.settings.folder.join("secrets").join(name)
     }
 
-    /// Where clients come in.
-    fn front(&self) -> SocketAddr {
+    /// Where clients come in, at the balancer.
+    pub fn front(&self) -> SocketAddr {
         self.local(15280)
     }
 

@@ -23,7 +23,8 @@ impl Tiers {
             self.turn("all", "all", Network::Whole).await?;
         }
         fs::write(self.tenants_file(), self.tenants())?;
-        let servers = Kind::Nats3.nodes().iter().chain(Kind::Cql.nodes()).copied();
+        self.start_nats().await?;
+        let servers = Kind::Cql.nodes().iter().copied();
         let nodes = self.all_nodes().into_iter().map(|(tier, number)| Target::Node(tier, number));
         let balancer = std::iter::once(Target::Balancer);
         for target in servers.map(Target::Server).chain(nodes).chain(balancer) {

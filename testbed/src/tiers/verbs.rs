@@ -166,6 +166,14 @@ impl Tiers {
         }
     }
 
+    /// Starts the NATS nodes that do not run, all at once: one alone has no leader and never answers.
+    ///
+    /// # Errors
+    /// They do not answer.
+    pub async fn start_nats(&self) -> anyhow::Result<()> {
+        self.servers()?.start_all(Kind::Nats3).await
+    }
+
     /// Freezes a target with SIGSTOP: it holds its connections and does nothing.
     ///
     /// # Errors
