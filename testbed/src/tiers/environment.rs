@@ -42,12 +42,17 @@ impl Tiers {
         self.settings.folder.join("tenants.toml")
     }
 
+    /// The tenants it names.
+    pub fn tenant_names(&self) -> Vec<String> {
+        let names = (1..=self.settings.tenants).map(|number| format!("t-{number}"));
+        std::iter::once("demo".to_owned()).chain(names).collect()
+    }
+
     /// What it says when nothing is wrong with it.
     pub fn tenants(&self) -> String {
         let (front, secret) = (self.front(), self.secret("agents"));
-        let names = (1..=self.settings.tenants).map(|number| format!("t-{number}"));
         let mut text = String::new();
-        for name in std::iter::once("demo".to_owned()).chain(names) {
+        for name in self.tenant_names() {
             let origins = format!("\"http://localhost:{}\", \"http://{front}\"", front.port());
             writeln!(text, "[[tenant]]\nname = \"{name}\"\norigins = [{origins}]").ok();
             writeln!(

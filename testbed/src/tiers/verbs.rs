@@ -16,7 +16,10 @@ use super::{
     say,
     waits::wait_for,
 };
-use crate::{balancer, secrets, servers::kind::Kind};
+use crate::{
+    balancer, secrets,
+    servers::{kind::Kind, raw::Raw},
+};
 
 impl Tiers {
     /// Starts all of it.
@@ -87,6 +90,19 @@ impl Tiers {
         command.envs(variables.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         let status = command.status()?;
         ensure!(status.success(), "parlor provision: {status}");
+        Ok(())
+    }
+
+    /// Deletes the stream of a shard, as a person does by mistake.
+    ///
+    /// # Errors
+    /// NATS does not do it.
+    pub async fn forget_stream(&self, shard: u16) -> anyhow::Result<()> {
+        let password = secrets::kept(&self.secret("nats-provision"))?;
+        let addresses = self.servers()?.address(Kind::Nats3);
+        let url = addresses.split(',').next().unwrap_or_default();
+        let mut raw = Raw::connect_as(url, "provision", &password).await?;
+        raw.api(&format!("STREAM.DELETE.CHAT_{shard:02}_1"), "").await;
         Ok(())
     }
 

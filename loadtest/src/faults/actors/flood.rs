@@ -1,0 +1,55 @@
+//! One tenant's visitors who write as much as they can. Who is told to wait goes, and another one
+//! comes: so that in the end it is the tenant that has had its share.
+
+use futures_util::future::try_join_all;
+
+use super::{
+    Over, TENANT,
+    stranger::{Stranger, message, new_id},
+};
+use crate::{
+    address::Address,
+    faults::{bound::Figure, figures::Figures},
+};
+
+/// So many of them at once.
+const AT_ONCE: usize = 4;
+/// Bytes of a text: as many as may be.
+const TEXT: usize = 16_000;
+
+#[derive(Default)]
+struct Answers {
+    accepted: f64,
+    limited: f64,
+    odd: f64,
+}
+
+/// Floods until it is over.
+pub(super) async fn act(at: &Address, over: Over) -> anyhow::Result<Figures> {
+    let all = try_join_all((0..AT_ONCE).map(|_| flood(at, over.clone()))).await?;
+    let sum = |of: fn(&Answers) -> f64| all.iter().map(of).sum::<f64>();
+    Ok(Figures::from([
+        (Figure::FloodAccepted, sum(|answers| answers.accepted)),
+        (Figure::FloodLimited, sum(|answers| answers.limited)),
+        (Figure::FloodOdd, sum(|answers| answers.odd)),
+    ]))
+}
+
+async fn flood(at: &Address, over: Over) -> anyhow::Result<Answers> {
+    let text = "x".repeat(TEXT);
+    let mut answers = Answers::default();
+    let mut stranger = Stranger::arrive(at, TENANT).await?;
+    while !*over.borrow() {
+        let body = message(&text, &new_id());
+        match stranger.ask("POST", "/api/chat/messages", Some(body)).await {
+            Some(answer) if answer.is_success() => answers.accepted += 1.0,
+            Some(answer) if answer.status == 429 => {
+                answers.limited += 1.0;
+                stranger = Stranger::arrive(at, TENANT).await?;
+            }
+            Some(answer) if answer.status == 503 => {}
+            _ => answers.odd += 1.0,
+        }
+    }
+    Ok(answers)
+}
