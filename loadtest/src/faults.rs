@@ -8,6 +8,7 @@ mod deed;
 mod figures;
 mod index;
 mod judge;
+mod moments;
 mod prove;
 mod row;
 mod script;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{bound::Figure, script::Moments, watch::Seen};
+use super::{bound::Figure, moments::Moments, watch::Seen};
 
 /// Figures by name; one that could not be seen is not there.
 pub(super) type Figures = BTreeMap<Figure, f64>;
@@ -136,15 +136,20 @@ mod tests {
     async fn figures_are_read_from_the_report_and_what_is_not_there_is_not_made_up() {
         let started = Instant::now();
         let at = |seconds| Some(started + Duration::from_secs(seconds));
-        let point = |at: u32, accepted: u32, p99: f64| json!({ "at": at, "counts": { "accepted": accepted }, "accept": { "p99": p99 } });
+        let point = |at: u32, accepted: u32, p99: f64| {
+            let counts = json!({ "accepted": accepted });
+            json!({ "at": at, "counts": counts, "accept": { "p99": p99 } })
+        };
+        let before = [point(1, 5, 10.0), point(2, 5, 20.0)];
+        let broken = [point(3, 0, 0.0), point(4, 1, 60.0)];
+        let series = [&before[..], &broken, &[point(5, 0, 0.0), point(6, 9, 10.0)]].concat();
         let report = json!({
             "verdict": { "lost": 2, "unread": ["a"], "unanswered": 1 },
             "counts": { "refused": 1, "failed": 2, "gaps": 0 },
             "score": {
                 "totals": { "offered": 200, "unsent": 0 },
                 "refusals": { "unavailable": 2, "no_answer": 1, "status_500": 1 },
-                "series": [point(1, 5, 10.0), point(2, 5, 20.0), point(3, 0, 0.0), point(4, 1, 60.0),
-                    point(5, 0, 0.0), point(6, 9, 10.0)],
+                "series": series,
             },
         });
         let moments = Moments { begun: at(0), broken: at(2), mended: at(4) };

@@ -56,7 +56,7 @@ pub(crate) struct Prove {
     /// How many tenants write, of those the topology has [default: 50, short 10]
     #[arg(long, value_name = "COUNT")]
     writing: Option<u32>,
-    /// Drafts a second [default: 100/s, short 30/s]
+    /// Drafts a second [default: 100/s, short 15/s]
     #[arg(long)]
     rate: Option<Rate>,
     /// How long the load runs before a fault [default: 60s, short 5s]
@@ -107,6 +107,8 @@ impl Prove {
         let date = clock.now().to_string();
         let mut outcomes = Vec::new();
         tiers.up().await?;
+        // One that ran before may be broken.
+        tiers.heal().await?;
         for row in rows {
             let outcome = self.one(&tiers, row, &clock).await;
             println!("{}", outcome.terminal());
@@ -231,7 +233,7 @@ impl Prove {
         say("sockets", self.sockets.unwrap_or(if self.short { 120 } else { 2000 }).to_string());
         let rate = self
             .rate
-            .map_or(if self.short { "30/s" } else { "100/s" }.to_owned(), |rate| rate.to_string());
+            .map_or(if self.short { "15/s" } else { "100/s" }.to_owned(), |rate| rate.to_string());
         say("rate", rate);
         say("warm", "1s".to_owned());
         say("for", format!("{}ms", lasts.as_millis()));

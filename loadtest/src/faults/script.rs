@@ -15,6 +15,7 @@ use tokio::{
 use super::{
     deed::Hands,
     figures::Figures,
+    moments::Moments,
     row::{Script, Times},
 };
 use crate::timeline::{Faults, TimeLine};
@@ -31,14 +32,6 @@ pub(super) struct Playing<'a> {
     moments: Mutex<Moments>,
     /// What those who acted saw.
     acted: Mutex<Figures>,
-}
-
-/// When the first thing was broken and the last one mended.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Moments {
-    pub(super) begun: Option<Instant>,
-    pub(super) broken: Option<Instant>,
-    pub(super) mended: Option<Instant>,
 }
 
 // === impl Playing ===

@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn series_are_added_up_by_name_and_label() {
-        let text = "# HELP a_total x\na_total{code=\"slow\"} 2\na_total{code=\"gone\"} 3\na_totals 9\nb 4\n";
+        let text = "# HELP a_total x\na_total{code=\"slow\"} 2\na_total{code=\"gone\"} 3\n\
+            a_totals 9\nb 4\n";
         assert_eq!(sum(text, "a_total"), Some(5.0));
         assert_eq!(sum(text, "a_total{code=\"slow\"}"), Some(2.0));
         assert_eq!(sum(text, "b"), Some(4.0));

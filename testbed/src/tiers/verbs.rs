@@ -182,7 +182,8 @@ impl Tiers {
         }
     }
 
-    /// Starts the NATS nodes that do not run, all at once: one alone has no leader and never answers.
+    /// Starts the NATS nodes that do not run, all at once: one alone has no leader and never
+    /// answers.
     ///
     /// # Errors
     /// They do not answer.

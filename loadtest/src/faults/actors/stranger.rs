@@ -78,8 +78,8 @@ impl Stranger {
         }
     }
 
-    /// Every text of its conversation, oldest first; `None` where a page was refused or says that it
-    /// is not whole.
+    /// Every text of its conversation, oldest first; `None` where a page was refused or says that
+    /// it is not whole.
     pub(super) async fn history(&mut self) -> anyhow::Result<Option<Vec<String>>> {
         let mut newest_first = Vec::new();
         let mut path = "/api/chat/messages?limit=100".to_owned();

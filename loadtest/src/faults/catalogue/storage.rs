@@ -163,14 +163,21 @@ pub(super) const ROWS: &[Row] = &[
             // None of them has the shard of the one whose stream goes.
             options: &["--tenants", "10"],
             actors: &[Actor::Probe],
-            short: Times { lasts: 6, takes: 8, rounds: 1 },
-            full: Times { lasts: 30, takes: 20, rounds: 1 },
+            short: Times { lasts: 6, takes: 45, rounds: 1 },
+            full: Times { lasts: 30, takes: 60, rounds: 1 },
             ruins: true,
             ..Script::of(
                 &[Phase {
                     what: "a stream is deleted",
                     breaks: &[Deed::ForgetStream],
-                    mends: &[Deed::Provision],
+                    // Nodes refuse the shard until they are started again: nothing tells them that
+                    // what was lost is not missed.
+                    mends: &[
+                        Deed::Provision,
+                        Deed::Roll("ingress"),
+                        Deed::Roll("fanout"),
+                        Deed::Roll("persister"),
+                    ],
                 }],
                 &[
                     least(Figure::ProbeRefused, 1.0),
