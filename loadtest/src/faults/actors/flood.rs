@@ -12,8 +12,8 @@ use crate::{
     faults::{bound::Figure, figures::Figures},
 };
 
-/// So many of them at once.
-const AT_ONCE: usize = 4;
+/// So many connections at once, which begin as one visitor.
+const AT_ONCE: usize = 8;
 /// Bytes of a text: as many as may be.
 const TEXT: usize = 16_000;
 
@@ -26,7 +26,9 @@ struct Answers {
 
 /// Floods until it is over.
 pub(super) async fn act(at: &Address, over: Over) -> anyhow::Result<Figures> {
-    let all = try_join_all((0..AT_ONCE).map(|_| flood(at, over.clone()))).await?;
+    let first = Stranger::arrive(at, TENANT).await?;
+    let all = (0..AT_ONCE).map(|_| flood(at, first.again(at), over.clone()));
+    let all = try_join_all(all).await?;
     let sum = |of: fn(&Answers) -> f64| all.iter().map(of).sum::<f64>();
     Ok(Figures::from([
         (Figure::FloodAccepted, sum(|answers| answers.accepted)),
@@ -35,10 +37,9 @@ pub(super) async fn act(at: &Address, over: Over) -> anyhow::Result<Figures> {
     ]))
 }
 
-async fn flood(at: &Address, over: Over) -> anyhow::Result<Answers> {
+async fn flood(at: &Address, mut stranger: Stranger, over: Over) -> anyhow::Result<Answers> {
     let text = "x".repeat(TEXT);
     let mut answers = Answers::default();
-    let mut stranger = Stranger::arrive(at, TENANT).await?;
     while !*over.borrow() {
         let body = message(&text, &new_id());
         match stranger.ask("POST", "/api/chat/messages", Some(body)).await {

@@ -117,6 +117,8 @@ pub(super) const ROWS: &[Row] = &[
         id: "F17",
         name: "one client message id used by many tenants",
         play: Play::Here(Script {
+            // A dashboard would be shown what the actors write.
+            options: &["--dashboards", "0"],
             actors: &[Actor::Ids],
             short: Times { lasts: 3, takes: 6, rounds: 1 },
             full: Times { lasts: 20, takes: 10, rounds: 1 },
