@@ -77,7 +77,7 @@ impl<'a> Watch<'a> {
                 let took = asked.elapsed() / 2;
                 let name = format!("{}-{}", node.0.name(), node.1);
                 let is_ready = ready.is_some_and(|answer| answer.status == 200);
-                (name, is_ready, metrics.map(|answer| (took, answer.body)))
+                (name, is_ready, metrics.map(|answer| (took, answer.text())))
             });
             let nodes = futures_util::future::join_all(nodes).await;
             self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(at, &nodes);
