@@ -7,7 +7,7 @@ use clap::{Args, Parser};
 use parlor_common::{clock::Clock, random::Random};
 use parlor_testbed::{
     place::Place,
-    tiers::{Tiers, options::Options as Topology},
+    tiers::{Tiers, node::Tier, options::Options as Topology},
 };
 use tokio::time::Instant;
 
@@ -245,7 +245,8 @@ impl Prove {
         for node in tiers.all_nodes() {
             say("admin", format!("{}-{}=http://{}", node.0.name(), node.1, tiers.admin(node)));
         }
-        all.extend(script.options.iter().map(|&word| word.to_owned()));
+        let fanout = format!("http://{}", tiers.listen((Tier::Fanout, 1)));
+        all.extend(script.options.iter().map(|word| word.replace("{fanout-1}", &fanout)));
         Ok(all)
     }
 

@@ -29,7 +29,8 @@ pub(crate) enum Play {
 /// How it is played on the topology.
 #[derive(Debug)]
 pub(crate) struct Script {
-    /// Options of the load test that differ from those of all faults.
+    /// Options of the load test that differ from those of all faults; `{fanout-1}` is that node's
+    /// own address.
     pub(crate) options: &'static [&'static str],
     /// Makes another load than a steady one of the plan.
     pub(crate) shape: fn(&mut Plan, Form),

@@ -56,7 +56,7 @@ impl Tiers {
     }
 
     /// Takes away what filled them. A NATS server that saw its disk full takes nothing until it is
-    /// started again: so each is, in turn.
+    /// started again: so all are, at once.
     ///
     /// # Errors
     /// One does not come up.
@@ -64,11 +64,11 @@ impl Tiers {
         for node in Kind::Nats3.nodes() {
             fs::remove_file(self.volume(*node).data.join(FILLER)).ok();
         }
+        // One after another would not do: the first would find no leader among the others.
         for node in Kind::Nats3.nodes() {
             self.stop(Target::Server(*node)).await?;
-            self.start(Target::Server(*node)).await?;
         }
-        Ok(())
+        self.start_nats().await
     }
 
     /// Cuts the power of all NATS nodes at once: what they wrote and did not sync is gone. They do

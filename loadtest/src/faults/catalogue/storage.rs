@@ -55,7 +55,7 @@ pub(super) const ROWS: &[Row] = &[
                     mends: &[Deed::Network("all", "cql", "whole")],
                 }],
                 &[
-                    most(Figure::FailedPercent, 0.0),
+                    most(Figure::FailedPercent, 0.0).short(0.5),
                     most(Figure::BacklogGone, 20.0).short(30.0),
                     most(Figure::DeliverRatio, 1.1).full_only(),
                 ],
