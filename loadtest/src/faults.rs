@@ -12,6 +12,7 @@ mod moments;
 mod prove;
 mod row;
 mod script;
+mod size;
 mod watch;
 
 pub(crate) use self::prove::Prove;

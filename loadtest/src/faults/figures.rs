@@ -105,7 +105,8 @@ fn failed(report: &Value) -> Option<f64> {
 fn odd(report: &Value) -> Option<f64> {
     let refusals = report.pointer("/score/refusals")?.as_object()?;
     let is_odd = |code: &String| ODD.iter().any(|odd| code.starts_with(odd));
-    Some(refusals.iter().filter(|(code, _)| is_odd(code)).filter_map(|(_, n)| n.as_f64()).sum())
+    let odd = refusals.iter().filter(|(code, _)| is_odd(code));
+    Some(odd.filter_map(|(_, count)| count.as_f64()).fold(0.0, |sum, count| sum + count))
 }
 
 /// The worst p99 of a second between two times.

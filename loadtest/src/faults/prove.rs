@@ -18,14 +18,11 @@ use super::{
     judge::{Outcome, Verdict},
     row::{Form, Play, Row, Script},
     script::Playing,
+    size::{Size, Sizes},
     watch::Watch,
 };
 use crate::{
-    plan::{
-        Load, Plan,
-        options::Options,
-        rate::{Course, Rate, parse_duration},
-    },
+    plan::{Load, Plan, options::Options, rate::Course},
     play::play,
 };
 
@@ -47,27 +44,8 @@ pub(crate) struct Prove {
     /// Leaves the topology running afterwards; one that ran before is always left
     #[arg(long)]
     keep: bool,
-    /// How many conversations [default: 500, short 40]
-    #[arg(long, value_name = "COUNT")]
-    conversations: Option<u32>,
-    /// How many visitors' sockets [default: 2000, short 120]
-    #[arg(long, value_name = "COUNT")]
-    sockets: Option<u32>,
-    /// How many tenants write, of those the topology has [default: 50, short 10]
-    #[arg(long, value_name = "COUNT")]
-    writing: Option<u32>,
-    /// Drafts a second [default: 100/s, short 15/s]
-    #[arg(long)]
-    rate: Option<Rate>,
-    /// How long the load runs before a fault [default: 60s, short 5s]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    before: Option<Duration>,
-    /// How long it runs after it [default: 60s, short 6s]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    after: Option<Duration>,
-    /// How long everything may take to arrive, and to be read back [default: 60s, short 20s]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    drain: Option<Duration>,
+    #[command(flatten)]
+    sizes: Sizes,
     /// The folder of what is fetched, built and run [default: .cache in the project]
     #[arg(long, env = "PARLOR_CACHE")]
     cache: Option<PathBuf>,
@@ -105,6 +83,8 @@ impl Prove {
         let was_up = tiers.is_well().await;
         let clock = Clock::system();
         let date = clock.now().to_string();
+        let form = if self.short { "the short form" } else { "the full form" };
+        let load = format!("{form}: {}", self.size());
         let mut outcomes = Vec::new();
         tiers.up().await?;
         // One that ran before may be broken.
@@ -113,7 +93,7 @@ impl Prove {
             let outcome = self.one(&tiers, row, &clock).await;
             println!("{}", outcome.terminal());
             outcomes.push(outcome);
-            index::write(&self.report, &outcomes, &date, &self.load())
+            index::write(&self.report, &outcomes, &date, &load)
                 .with_context(|| self.report.display().to_string())?;
             self.mend(&tiers, row).await?;
         }
@@ -122,6 +102,10 @@ impl Prove {
         }
         println!("the proof: {}", self.report.join("index.html").display());
         Ok(!outcomes.iter().any(Outcome::has_failed))
+    }
+
+    fn size(&self) -> Size {
+        self.sizes.of(self.short)
     }
 
     fn rows(&self) -> anyhow::Result<Vec<&'static Row>> {
@@ -153,7 +137,7 @@ impl Prove {
         };
         println!("{} {}", row.id, row.name);
         let times = script.times(self.short);
-        let playing = Playing::new(tiers, script, times, self.before());
+        let playing = Playing::new(tiers, script, times, self.size().before);
         if let Err(error) = playing.prepare().await {
             return Outcome::without(row, Verdict::NotHere(format!("{error:#}")), took());
         }
@@ -191,7 +175,7 @@ impl Prove {
         let times = script.times(self.short);
         let form = Form {
             is_short: self.short,
-            at: self.before(),
+            at: self.size().before,
             lasts: Duration::from_secs(times.total(script.phases.len())),
         };
         let options = Line::try_parse_from(self.arguments(tiers, row, script, form)?)?.options;
@@ -217,7 +201,8 @@ impl Prove {
         script: &Script,
         form: Form,
     ) -> anyhow::Result<Vec<String>> {
-        let lasts = form.at + form.lasts + self.after.unwrap_or(self.pick(6, 60));
+        let size = self.size();
+        let lasts = form.at + form.lasts + size.after;
         let mut all = vec!["fault".to_owned(), "--plain".to_owned()];
         let mut say = |name: &str, value: String| all.extend([format!("--{name}"), value]);
         say("rest", format!("http://{}", tiers.entrance()));
@@ -227,17 +212,13 @@ impl Prove {
         say("tenant-name", "t-{n}".to_owned());
         say("agent-key", tiers.secret("agents").display().to_string());
         say("cql", tiers.database()?);
-        say("tenants", self.writing.unwrap_or(if self.short { 10 } else { 50 }).to_string());
-        let conversations = self.conversations.unwrap_or(if self.short { 40 } else { 500 });
-        say("conversations", conversations.to_string());
-        say("sockets", self.sockets.unwrap_or(if self.short { 120 } else { 2000 }).to_string());
-        let rate = self
-            .rate
-            .map_or(if self.short { "15/s" } else { "100/s" }.to_owned(), |rate| rate.to_string());
-        say("rate", rate);
+        say("tenants", size.writing.to_string());
+        say("conversations", size.conversations.to_string());
+        say("sockets", size.sockets.to_string());
+        say("rate", size.rate);
         say("warm", "1s".to_owned());
         say("for", format!("{}ms", lasts.as_millis()));
-        say("drain", format!("{}s", self.drain.unwrap_or(self.pick(20, 60)).as_secs()));
+        say("drain", format!("{}s", size.drain.as_secs()));
         // What failed is judged by the fault's own bounds.
         say("allow-failed", "100".to_owned());
         say("allow-gaps", "1000000".to_owned());
@@ -248,29 +229,5 @@ impl Prove {
         let fanout = format!("http://{}", tiers.listen((Tier::Fanout, 1)));
         all.extend(script.options.iter().map(|word| word.replace("{fanout-1}", &fanout)));
         Ok(all)
-    }
-
-    fn before(&self) -> Duration {
-        self.before.unwrap_or(self.pick(5, 60))
-    }
-
-    fn pick(&self, short: u64, full: u64) -> Duration {
-        Duration::from_secs(if self.short { short } else { full })
-    }
-
-    /// For the index.
-    fn load(&self) -> String {
-        let form = if self.short { "the short form" } else { "the full form" };
-        let number = |given: Option<u32>, short, full| {
-            given.unwrap_or(if self.short { short } else { full })
-        };
-        format!(
-            "{form}: {} conversations and {} visitors' sockets of {} tenants, {} before and after \
-             a fault",
-            number(self.conversations, 40, 500),
-            number(self.sockets, 120, 2000),
-            number(self.writing, 10, 50),
-            format_args!("{} s", self.before().as_secs()),
-        )
     }
 }
