@@ -53,7 +53,7 @@ impl Sizes {
         let count =
             |said: Option<u32>, short, full| said.unwrap_or(if is_short { short } else { full });
         let time = |said: Option<Duration>, short, full| {
-            said.unwrap_or(Duration::from_secs(if is_short { short } else { full }))
+            said.unwrap_or_else(|| Duration::from_secs(if is_short { short } else { full }))
         };
         let usual = if is_short { "15/s" } else { "100/s" };
         Size {

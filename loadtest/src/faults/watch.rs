@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use parlor_testbed::{client::http, tiers::Tiers};
+use futures_util::future::join_all;
+use parlor_testbed::{
+    client::http,
+    tiers::{Tiers, node::Tier},
+};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// What is seen at the nodes.
@@ -36,6 +40,16 @@ struct Look {
     is_ready: bool,
     /// The age of the oldest event that is not stored, as the node says that sees the most.
     lag: Option<f64>,
+}
+
+/// What a node said of itself.
+#[derive(Debug)]
+struct Told {
+    name: String,
+    is_ready: bool,
+    /// How long the slower of its answers took.
+    took: Duration,
+    metrics: Option<String>,
 }
 
 /// Sums of these are told as they grow; a node that is started anew begins at 0.
@@ -69,18 +83,26 @@ impl<'a> Watch<'a> {
         loop {
             ticks.tick().await;
             let at = Instant::now();
-            let nodes = self.tiers.all_nodes().into_iter().map(|node| async move {
-                let admin = self.tiers.admin(node);
-                let asked = Instant::now();
-                let ready = http::get(admin, "/ready").await.ok();
-                let metrics = http::get(admin, "/metrics").await.ok();
-                let took = asked.elapsed() / 2;
-                let name = format!("{}-{}", node.0.name(), node.1);
-                let is_ready = ready.is_some_and(|answer| answer.status == 200);
-                (name, is_ready, metrics.map(|answer| (took, answer.text())))
-            });
-            let nodes = futures_util::future::join_all(nodes).await;
+            let nodes = self.tiers.all_nodes().into_iter().map(|node| self.ask(node));
+            let nodes = join_all(nodes).await;
             self.seen.lock().unwrap_or_else(PoisonError::into_inner).note(at, &nodes);
+        }
+    }
+
+    async fn ask(&self, node: (Tier, u16)) -> Told {
+        let admin = self.tiers.admin(node);
+        let begun = Instant::now();
+        let ready = http::get(admin, "/ready").await.ok();
+        let first = begun.elapsed();
+        let metrics = http::get(admin, "/metrics").await.ok();
+        let second = begun.elapsed() - first;
+        // Who does not answer is killed or frozen: that is not slow.
+        let took = [ready.as_ref().map(|_| first), metrics.as_ref().map(|_| second)];
+        Told {
+            name: format!("{}-{}", node.0.name(), node.1),
+            is_ready: ready.is_some_and(|answer| answer.status == 200),
+            took: took.into_iter().flatten().max().unwrap_or_default(),
+            metrics: metrics.map(|answer| answer.text()),
         }
     }
 
@@ -92,11 +114,11 @@ impl<'a> Watch<'a> {
 // === impl Seen ===
 
 impl Seen {
-    fn note(&mut self, at: Instant, nodes: &[(String, bool, Option<(Duration, String)>)]) {
+    fn note(&mut self, at: Instant, nodes: &[Told]) {
         let mut lag: Option<f64> = None;
-        for (name, _, metrics) in nodes {
-            let Some((took, text)) = metrics else { continue };
+        for Told { name, took, metrics, .. } in nodes {
             self.slowest = self.slowest.max(*took);
+            let Some(text) = metrics else { continue };
             if let Some(own) = sum(text, LAG) {
                 lag = Some(lag.unwrap_or(0.0).max(own));
             }
@@ -112,7 +134,7 @@ impl Seen {
                 *most = most.max(sum(text, gauge).unwrap_or(0.0));
             }
         }
-        let is_ready = nodes.iter().all(|(_, is_ready, _)| *is_ready);
+        let is_ready = nodes.iter().all(|node| node.is_ready);
         self.looks.push(Look { at, is_ready, lag });
     }
 
@@ -180,8 +202,13 @@ mod tests {
         let mut seen = Seen::default();
         let mut look = |seconds, total: u32, lag: u32| {
             let text = format!("{} {total}\n{LAG} {lag}\n", COUNTERS[0]);
-            let nodes = [("a".to_owned(), lag < 5, Some((Duration::ZERO, text)))];
-            seen.note(begun + Duration::from_secs(seconds), &nodes);
+            let told = Told {
+                name: "a".to_owned(),
+                is_ready: lag < 5,
+                took: Duration::ZERO,
+                metrics: Some(text),
+            };
+            seen.note(begun + Duration::from_secs(seconds), &[told]);
         };
         look(0, 100, 0);
         look(1, 103, 9);

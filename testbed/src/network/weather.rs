@@ -78,7 +78,8 @@ impl FromStr for Network {
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, rest) = text.split_once('=').unwrap_or((text, ""));
         let both = || {
-            let (delay, percent) = rest.split_once(',').ok_or(format!("say {name}=200ms,1%"))?;
+            let (delay, percent) =
+                rest.split_once(',').ok_or_else(|| format!("say {name}=200ms,1%"))?;
             Ok::<_, String>((delay_of(delay)?, percent_of(percent)?))
         };
         match name {

@@ -65,7 +65,7 @@ impl Tiers {
     }
 
     /// Servers of which some run already are made whole with the data they had;
-    /// [`Servers::up`] would begin anew.
+    /// [`Servers::up`](crate::servers::Servers::up) would begin anew.
     async fn start_servers(&self) -> anyhow::Result<()> {
         let servers = self.servers()?;
         if servers.any_alive(Kind::Nats3) {
