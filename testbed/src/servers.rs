@@ -22,7 +22,7 @@ use tokio::{
 
 use self::{
     kind::{Kind, Node},
-    nats::NatsServer,
+    nats::{NatsServer, Sync},
 };
 use crate::{place::Place, process::Process};
 
@@ -49,6 +49,8 @@ pub struct Settings {
     pub variables: Vec<(String, String)>,
     /// The ports by which each server of the cluster reaches the others, where that is by proxies.
     pub routes: Option<Vec<Vec<u16>>>,
+    /// How those of such a cluster write.
+    pub sync: Sync,
 }
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -175,7 +177,9 @@ impl Servers {
         let routes = self.settings.routes.as_ref().and_then(|routes| routes.get(index));
         let folder = self.place.root.join("nats");
         let config = match routes {
-            Some(_) if ports.len() > 2 => nats::configure_apart(&folder, config, process.folder())?,
+            Some(_) if ports.len() > 2 => {
+                nats::configure_apart(&folder, config, process.folder(), self.settings.sync)?
+            }
             _ => folder.join(config),
         };
         let server = NatsServer {

@@ -70,6 +70,7 @@ impl Tiers {
             given: Vec::new(),
             variables,
             routes: self.has_network().then(|| self.routes()),
+            sync: self.sync(),
         };
         Ok(Servers::new(self.place.clone(), settings))
     }

@@ -16,6 +16,8 @@ pub(crate) struct Bound {
 enum Must {
     AtMost(f64),
     AtLeast(f64),
+    /// Whatever there is: another bound of the fault judges it.
+    Any,
 }
 
 /// What a run comes to.
@@ -121,6 +123,11 @@ pub(crate) const fn least(figure: Figure, value: f64) -> Bound {
     Bound { figure, must: Must::AtLeast(value), short: Some(Must::AtLeast(value)) }
 }
 
+/// Told and not judged, in both forms.
+pub(crate) const fn told(figure: Figure) -> Bound {
+    Bound { figure, must: Must::Any, short: None }
+}
+
 // === impl Bound ===
 
 impl Bound {
@@ -129,6 +136,7 @@ impl Bound {
         let short = match self.must {
             Must::AtMost(_) => Must::AtMost(value),
             Must::AtLeast(_) => Must::AtLeast(value),
+            Must::Any => Must::Any,
         };
         Self { short: Some(short), ..self }
     }
@@ -141,6 +149,7 @@ impl Bound {
     /// Judges what was seen.
     pub(crate) fn judge(&self, seen: Option<f64>, is_short: bool) -> Line {
         let must = if is_short { self.short } else { Some(self.must) };
+        let must = must.filter(|must| *must != Must::Any);
         let holds = must.map(|must| seen.is_some_and(|seen| must.holds(seen)));
         Line { figure: self.figure, must: must.unwrap_or(self.must).to_string(), seen, holds }
     }
@@ -153,6 +162,7 @@ impl Must {
         match self {
             Self::AtMost(most) => seen <= most,
             Self::AtLeast(least) => seen >= least,
+            Self::Any => true,
         }
     }
 }
@@ -162,6 +172,7 @@ impl std::fmt::Display for Must {
         match self {
             Self::AtMost(most) => write!(f, "≤ {most}"),
             Self::AtLeast(least) => write!(f, "≥ {least}"),
+            Self::Any => f.write_str("told"),
         }
     }
 }

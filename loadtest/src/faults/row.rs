@@ -99,6 +99,8 @@ pub(crate) enum Deed {
     Crowd(&'static str, usize),
     /// The tenants file.
     Tenants(Tenants),
+    /// From their next start on, the NATS servers sync every two minutes, as is their default.
+    SyncByDefault,
     MoveToVolumes,
     FillVolumes,
     FreeVolumes,

@@ -8,6 +8,7 @@ use parlor_testbed::{
     servers::{
         self, Servers,
         kind::{Kind, Node},
+        nats::Sync,
     },
 };
 
@@ -79,6 +80,7 @@ pub(crate) async fn run(cache: Option<PathBuf>, area: ServersArea) -> anyhow::Re
         ],
         variables: Vec::new(),
         routes: None,
+        sync: Sync::Always,
     };
     let servers = Servers::new(place, settings);
     match area.verb {

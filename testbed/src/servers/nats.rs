@@ -32,6 +32,15 @@ pub struct NatsServer {
     pub routes: Vec<u16>,
 }
 
+/// When a server writes what it has accepted through to its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sync {
+    /// Before it acknowledges, as the project configures it.
+    Always,
+    /// Every two minutes, as NATS does by default.
+    ByDefault,
+}
+
 // === impl NatsServer ===
 
 impl NatsServer {
@@ -58,12 +67,16 @@ impl NatsServer {
 ///
 /// # Errors
 /// A file cannot be read or written.
-pub fn configure_apart(folder: &Path, config: &str, to: &Path) -> io::Result<PathBuf> {
+pub fn configure_apart(folder: &Path, config: &str, to: &Path, sync: Sync) -> io::Result<PathBuf> {
     fs::create_dir_all(to)?;
     for file in [config, "cluster.conf", "server.conf", "accounts.conf"] {
         let text = fs::read_to_string(folder.join(file))?;
         let apart = text.replace("cluster {", "cluster {\n  advertise: \"127.0.0.1:9\"");
-        fs::write(to.join(file), apart)?;
+        let synced = match sync {
+            Sync::Always => apart,
+            Sync::ByDefault => apart.replace("sync_interval: always", "sync_interval: \"2m\""),
+        };
+        fs::write(to.join(file), synced)?;
     }
     Ok(to.join(config))
 }

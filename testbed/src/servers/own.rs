@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::{
     given,
-    nats::{self, NatsServer},
+    nats::{self, NatsServer, Sync},
     raw::Raw,
 };
 use crate::{
@@ -205,7 +205,8 @@ impl Cluster {
         for (number, port) in ports.iter().enumerate() {
             let mut server = Server::new(&format!("n{number}"), "cluster.conf");
             let (from, to) = (place::root().join("nats"), server.folder.path());
-            server.settings.config = nats::configure_apart(&from, "cluster.conf", to).unwrap();
+            server.settings.config =
+                nats::configure_apart(&from, "cluster.conf", to, Sync::Always).unwrap();
             server.settings.cluster = Some(*port);
             let mut routes = Vec::new();
             for (other, port) in ports.iter().enumerate().filter(|(other, _)| *other != number) {

@@ -12,7 +12,10 @@ use std::{
 use anyhow::{Context, ensure};
 
 use super::{Tiers, node::Target};
-use crate::servers::kind::{Kind, Node};
+use crate::servers::{
+    kind::{Kind, Node},
+    nats::Sync,
+};
 
 /// What fills it.
 const FILLER: &str = "filler";
@@ -90,8 +93,26 @@ impl Tiers {
         Ok(())
     }
 
+    /// From their next start on, the NATS servers write as they do by default, which nobody is told.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn sync_by_default(&self) -> anyhow::Result<()> {
+        Ok(fs::write(self.unsynced(), "")?)
+    }
+
+    /// How the NATS servers write.
+    pub(super) fn sync(&self) -> Sync {
+        if self.unsynced().exists() { Sync::ByDefault } else { Sync::Always }
+    }
+
+    fn unsynced(&self) -> PathBuf {
+        self.settings.folder.join("unsynced")
+    }
+
     /// Unmounts what an ended topology has mounted.
     pub(super) fn unmount_all(&self) -> anyhow::Result<()> {
+        fs::remove_file(self.unsynced()).ok();
         for volume in Kind::Nats3.nodes().iter().map(|node| self.volume(*node)) {
             if volume.image.is_file() {
                 volume.unmount()?;

@@ -2,7 +2,7 @@
 
 use super::super::{
     actors::Actor,
-    bound::{Figure, least, most},
+    bound::{Figure, least, most, told},
     row::{Deed, Phase, Play, Row, Script, Times},
 };
 use crate::plan::{Load, Repeats};
@@ -19,6 +19,39 @@ pub(super) const ROWS: &[Row] = &[
             ..Script::of(
                 &[Phase { what: "no power", breaks: &[Deed::CutPower], mends: &[Deed::StartNats] }],
                 &[most(Figure::OddAnswers, 0.0), most(Figure::AcceptingAgain, 30.0).short(60.0)],
+            )
+        }),
+    },
+    Row {
+        // The test of the test above: where nothing is synced, a cut must be found out.
+        id: "F06-default",
+        name: "the same with the fsync that NATS has by default: loss must be seen",
+        play: Play::Here(Script {
+            prepare: &[Deed::SyncByDefault, Deed::MoveToVolumes],
+            short: Times { lasts: 4, takes: 50, rounds: 1 },
+            full: Times { lasts: 10, takes: 60, rounds: 1 },
+            ruins: true,
+            ..Script::of(
+                &[Phase {
+                    // What the database has got is not lost with the log.
+                    what: "no persister, and then no power",
+                    breaks: &[Deed::Kill("persister")],
+                    mends: &[
+                        Deed::CutPower,
+                        Deed::StartNats,
+                        Deed::Roll("ingress"),
+                        Deed::Roll("fanout"),
+                        Deed::Start("persister"),
+                    ],
+                }],
+                &[
+                    least(Figure::Lost, 1.0),
+                    told(Figure::Missing),
+                    told(Figure::Rows),
+                    told(Figure::Unread),
+                    told(Figure::Reordered),
+                    told(Figure::Doubled),
+                ],
             )
         }),
     },
