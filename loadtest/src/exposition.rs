@@ -48,8 +48,8 @@ impl<'a> Exposition<'a> {
 }
 
 /// The quantile of what was observed between two looks at a histogram's cumulative buckets, in the
-/// unit of the bounds, as if a bucket's observations were spread evenly over it. `None` where nothing was observed, or where
-/// the node was started anew meanwhile.
+/// unit of the bounds, as if a bucket's observations were spread evenly over it. `None` where
+/// nothing was observed, or where the node was started anew meanwhile.
 pub(crate) fn quantile(
     quantile: f64,
     now: &BTreeMap<String, f64>,
