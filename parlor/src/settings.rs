@@ -17,6 +17,7 @@ use parlor_ingress::{DoorSettings, RestSettings};
 use parlor_log::{
     consumer::ConsumerSettings, jetstream::JetStreamSettings, sqlite::SqliteLogSettings,
 };
+use parlor_persister::TrimSettings;
 use parlor_store::CqlSettings;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) sockets: SocketSettings,
     pub(crate) history: HistorySettings,
     pub(crate) persister: ConsumerSettings,
+    pub(crate) trim: TrimSettings,
     pub(crate) monitor: MonitorSettings,
     pub(crate) drain: DrainSettings,
     pub(crate) embedded: EmbeddedSettings,
@@ -146,8 +148,19 @@ pub(crate) fn read(file: Option<PathBuf>) -> Result<InForce, Exit> {
 
 /// Refuses what would start and then not work. The log and the database check their own.
 fn check(settings: &Settings) -> Result<(), Exit> {
-    let Settings { http, rest, door, feed, sockets, persister, monitor, embedded, limits, .. } =
-        settings;
+    let Settings {
+        http,
+        rest,
+        door,
+        feed,
+        sockets,
+        persister,
+        trim,
+        monitor,
+        embedded,
+        limits,
+        ..
+    } = settings;
     let url = rest.socket_url.as_str();
     let rules = [
         ("http.max_connections must be 1 or more", http.max_connections > 0),
@@ -202,8 +215,9 @@ fn check(settings: &Settings) -> Result<(), Exit> {
         ("embedded.log.max_bytes must be 1048576 or more", embedded.log.max_bytes >= 1 << 20),
         ("limits.keys must be 1 or more", limits.keys > 0),
     ];
-    match rules.into_iter().find(|(_, holds)| !holds) {
-        Some((rule, _)) => Err(Exit::usage(format_args!("the settings cannot be used: {rule}"))),
+    let broken = rules.into_iter().find(|(_, holds)| !holds).map(|(rule, _)| rule);
+    match broken.or_else(|| trim.check().err()) {
+        Some(rule) => Err(Exit::usage(format_args!("the settings cannot be used: {rule}"))),
         None => Ok(()),
     }
 }

@@ -21,7 +21,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Rows, Transaction, types::Typ
 use tokio::sync::Semaphore;
 
 use super::{
-    OpenError, closed,
+    OpenError, closed, commit,
     extent::{Extent, position},
     failed, schema,
 };
@@ -106,6 +106,10 @@ impl<'a> Snapshot<'a> {
 
     pub(super) fn extent(&self) -> Result<Extent, LogError> {
         Extent::read(&self.0).map_err(|error| failed(&error))
+    }
+
+    pub(super) fn used_bytes(&self) -> Result<u64, LogError> {
+        commit::used_bytes(&self.0).map_err(|error| failed(&error))
     }
 
     /// The first `limit` events of `filter` after `after`.
