@@ -2,6 +2,7 @@
 //! tabs that are opened at once without a cookie get one each.
 
 use http::{HeaderMap, HeaderValue, header};
+use parlor_common::planted::{self, Fault};
 
 use crate::visitor::{VisitorToken, VisitorTokens};
 
@@ -34,7 +35,11 @@ impl VisitorTokens {
     /// verify is left alone: another node may know its key.
     pub fn from_cookies(&self, headers: &HeaderMap) -> Option<CookieVisitor> {
         let jar = self.jar(headers);
-        let ((_, oldest), others) = jar.split_first()?;
+        let (first, others) = match planted::is(Fault::WrongVisitorMerged) {
+            true => jar.split_last()?,
+            false => jar.split_first()?,
+        };
+        let (_, oldest) = first;
         let token = oldest.absorbing(others.iter().map(|(_, other)| other));
         let kept = jar.iter().find(|(_, held)| *held == token).map(|(name, _)| *name);
         let merged = kept.is_none();

@@ -6,6 +6,9 @@
     reason = "the tests append what the persister is to store, as the door would"
 )]
 
+#[path = "persister/trim.rs"]
+mod trim;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;

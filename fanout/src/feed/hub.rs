@@ -15,6 +15,7 @@ use parlor_common::{
     cursor::Cursors,
     event::LinkedBody,
     id::SessionId,
+    planted::{self, Fault},
     position::Position,
     shard::{Shard, Shards},
     tenant::TenantId,
@@ -187,7 +188,11 @@ impl Hub {
         }
         self.metrics.events.inc();
         let one = conversations.get(item.conversation()).into_iter().flatten();
-        let all = tenants.get(&item.conversation().tenant).into_iter().flatten();
+        let tenant = &item.conversation().tenant;
+        let all = tenants
+            .iter()
+            .filter(|(of, _)| *of == tenant || planted::is(Fault::KeyWithoutTenant))
+            .flat_map(|(_, subscribers)| subscribers);
         let mut shown = 0;
         for subscriber in one.chain(all).filter(|subscriber| subscriber.awaits(position)) {
             if let Some(frame) = self.frame(&item, &subscriber.viewer) {
@@ -230,7 +235,8 @@ impl Hub {
         let mut capacity = viewer.outbox().capacity();
         let mut frames = VecDeque::new();
         let (mut through, mut scope) = (after, scope.clone());
-        for (position, item) in ring.after(after).filter(|(position, _)| fresh(*position)) {
+        let first = if planted::is(Fault::AttachEarly) { after.before() } else { after };
+        for (position, item) in ring.after(first).filter(|(position, _)| fresh(*position)) {
             let shown =
                 scope.contains(item.conversation()).then(|| self.frame(item, viewer)).flatten();
             if let Some(frame) = shown {
@@ -254,10 +260,14 @@ impl Hub {
         if let Some(frame) = announce(Attached { position, replayed }) {
             viewer.outbox().say(frame);
         }
+        let after = match planted::is(Fault::AttachLate) {
+            true => Position::from_u64(position.as_u64() + 1).unwrap_or(position),
+            false => position,
+        };
         let subscriber = Arc::new(Subscriber {
             viewer: viewer.clone(),
             scope: Mutex::new(scope),
-            after: position,
+            after,
             shown,
         });
         state.insert(&subscriber);
