@@ -9,6 +9,7 @@ use std::{
 
 use parlor_common::planted::Fault;
 use parlor_testbed::{
+    client::http,
     network::{Network, Proxy},
     nodes::{Parlor, Variables},
     planted::VARIABLE,
@@ -32,7 +33,8 @@ enum Trouble {
     Cuts,
 }
 
-/// Nobody waits for anything here: trouble comes at any moment.
+/// From the first message that a node has accepted to its trouble. Nobody waits for anything then:
+/// trouble comes at any moment.
 const APART: Duration = Duration::from_millis(1_500);
 
 const ANY: &str = "widget=25,widget-post=25,parlor1=25,rest=25";
@@ -50,12 +52,27 @@ fn load(folder: &Path, rest: SocketAddr, agents: SocketAddr, kinds: &str) -> Chi
     let [rest, agents] = [rest, agents].map(|address| format!("http://{address}"));
     harness.args(["steady", "--rest", &rest, "--agents", &agents, "--kinds", kinds]);
     harness.args(["--tenants", "2", "--conversations", "8", "--sockets", "16", "--rate", "100/s"]);
-    harness.args(["--warm", "500ms", "--for", "5s", "--drain", "10s", "--connect", "30s"]);
+    harness.args(["--warm", "500ms", "--for", "8s", "--drain", "10s", "--connect", "30s"]);
     // The ledger alone decides: a node that is killed fails sends.
     harness.args(["--allow-failed", "100", "--allow-gaps", "1000"]);
     harness.arg("--report").arg(folder);
     harness.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     harness.spawn().unwrap()
+}
+
+/// Waits until the node has accepted a message; `false` where the load is over before.
+async fn accepts(node: &Parlor, harness: &mut Child) -> bool {
+    while harness.try_wait().unwrap().is_none() {
+        let shown = http::request(node.admin, "GET", "/metrics", &[], "").await;
+        let shown = shown.map(|answer| answer.body).unwrap_or_default();
+        let accepted = r#"parlor_door_actions_total{action="send",outcome="accepted"} "#;
+        let count = shown.lines().find_map(|line| line.strip_prefix(accepted));
+        if count.is_some_and(|count| count != "0") {
+            return true;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    false
 }
 
 fn verdict(folder: &Path, status: ExitStatus) -> (i32, Value) {
@@ -71,14 +88,14 @@ async fn alone(fault: Option<Fault>, trouble: Trouble, kinds: &str) -> (i32, Val
     let proxy = Proxy::before(&parlor.listen.to_string()).await;
     let mut harness = load(folder.path(), proxy.address, proxy.address, kinds);
     for _ in 0..3 {
+        if trouble == Trouble::None || !accepts(&parlor, &mut harness).await {
+            break;
+        }
+        sleep(APART).await;
         match trouble {
             Trouble::None => {}
-            Trouble::Kills => {
-                sleep(APART).await;
-                parlor.kill_and_start_again().await;
-            }
+            Trouble::Kills => parlor.kill_and_start_again().await,
             Trouble::Cuts => {
-                sleep(APART).await;
                 proxy.turn(Network::Broken);
                 sleep(Duration::from_millis(50)).await;
                 proxy.turn(Network::Whole);
@@ -101,6 +118,9 @@ async fn tiers(fault: Option<Fault>) -> (i32, Value) {
     let mut persister = Parlor::start(folder.path(), Some("persister"), &variables).await;
     let mut harness = load(folder.path(), ingress.listen, fanout.listen, RESUMING);
     for _ in 0..3 {
+        if !accepts(&ingress, &mut harness).await {
+            break;
+        }
         sleep(APART).await;
         persister.kill_and_start_again().await;
     }
