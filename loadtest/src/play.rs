@@ -65,6 +65,10 @@ pub(crate) async fn play<F: Faults>(
         let steps = under_load(plan, &world, &stage, faults, begin, end).await?;
         progress.enter(Phase::Arrive);
         arrive(&world, plan.sockets(), Instant::now() + plan.options.pace.drain).await;
+        // Whoever still writes would be told of acceptances that history was read too early for.
+        world.scores.tick();
+        world.drain.begin();
+        world.drain.finished(GOODBYE).await;
         progress.enter(Phase::ReadBack);
         let visitors = stage.lines.iter().map(|line| line.visitor.clone());
         let until = Instant::now() + plan.options.pace.drain;
@@ -78,8 +82,6 @@ pub(crate) async fn play<F: Faults>(
     world.scores.tick();
     progress.enter(Phase::Over);
     progress.last(&world);
-    world.drain.begin();
-    world.drain.finished(GOODBYE).await;
     let verdict = world.ledger.judge(&histories);
     let played = Played {
         date,
