@@ -23,8 +23,18 @@ pub(super) struct Plot<'a> {
 pub(super) struct Line {
     pub(super) name: String,
     pub(super) points: Vec<(f64, Option<f64>)>,
-    /// It is of an earlier run.
-    pub(super) is_earlier: bool,
+    pub(super) colour: Colour,
+}
+
+/// How a line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Colour {
+    /// One of the page's colours, by its place among the plot's lines.
+    Own,
+    /// What should not be there.
+    Bad,
+    /// Of an earlier run.
+    Earlier,
 }
 
 /// How values lie between the bottom and the top.
@@ -135,8 +145,11 @@ impl Plot<'_> {
 
 impl Line {
     fn class(&self, place: usize) -> String {
-        let earlier = if self.is_earlier { " earlier" } else { "" };
-        format!("c{}{earlier}", place % COLOURS)
+        match self.colour {
+            Colour::Own => format!("c{}", place % COLOURS),
+            Colour::Bad => "bad".to_owned(),
+            Colour::Earlier => "earlier".to_owned(),
+        }
     }
 }
 
@@ -233,7 +246,7 @@ mod tests {
     use crate::timeline::Mark;
 
     fn plot(bands: &Bands, points: Vec<(f64, Option<f64>)>, scale: Scale) -> String {
-        let line = Line { name: "p<50".to_owned(), points, is_earlier: false };
+        let line = Line { name: "p<50".to_owned(), points, colour: Colour::Own };
         let plot =
             Plot { title: "a<b", unit: "ms", lines: vec![line], scale, span: (0.0, 4.0), bands };
         plot.figure()

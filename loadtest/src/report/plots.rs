@@ -3,7 +3,7 @@
 use super::{
     Report,
     bands::Bands,
-    plot::{Line, Plot, Scale},
+    plot::{Colour, Line, Plot, Scale},
 };
 use crate::{
     nodes::Sample,
@@ -16,7 +16,7 @@ pub(super) fn of_clients<'a>(report: &Report, bands: &'a Bands, span: (f64, f64)
     let per_second = |name: &str, of: fn(&Point) -> u64| Line {
         name: name.to_owned(),
         points: series.iter().map(|point| (point.at, Some(count(of(point))))).collect(),
-        is_earlier: false,
+        colour: Colour::Own,
     };
     let quantiles = |of: fn(&Point) -> Quantiles, name: &str| {
         let line = |label: &str, value: fn(Quantiles) -> f64| Line {
@@ -25,13 +25,13 @@ pub(super) fn of_clients<'a>(report: &Report, bands: &'a Bands, span: (f64, f64)
                 .iter()
                 .map(|point| (point.at, Some(of(point)).filter(|of| of.count > 0).map(value)))
                 .collect(),
-            is_earlier: false,
+            colour: Colour::Own,
         };
         let mut lines = vec![line("p50", |of| of.p50), line("p99", |of| of.p99)];
         lines.extend(report.earlier.as_ref().map(|earlier| Line {
             name: "p99 earlier".to_owned(),
             points: earlier.course(name, report.load_began),
-            is_earlier: true,
+            colour: Colour::Earlier,
         }));
         lines
     };
@@ -55,7 +55,10 @@ pub(super) fn of_clients<'a>(report: &Report, bands: &'a Bands, span: (f64, f64)
             vec![
                 per_second("offered", |point| point.counts.offered),
                 per_second("answered", |point| point.counts.accepted),
-                per_second("failed", |point| point.counts.failed + point.counts.unsent),
+                Line {
+                    colour: Colour::Bad,
+                    ..per_second("failed", |point| point.counts.failed + point.counts.unsent)
+                },
             ],
             Scale::Linear,
         ),
@@ -83,7 +86,7 @@ pub(super) fn of_nodes<'a>(report: &Report, bands: &'a Bands, span: (f64, f64)) 
         let line = |node: &crate::nodes::NodeSeries| Line {
             name: node.name.clone(),
             points: node.samples.iter().map(|sample| (sample.at, of(sample))).collect(),
-            is_earlier: false,
+            colour: Colour::Own,
         };
         // A node that never says it has no part in it.
         let lines = report.nodes.iter().map(line);

@@ -12,7 +12,7 @@ pub(super) fn sentence(report: &Report) -> String {
     let accepted = thousands(counts.accepted);
     let meanwhile = match marks.len() {
         0 => "nothing was broken".to_owned(),
-        1 => format!("{} was played", marks[0].what),
+        1 => "one fault was played".to_owned(),
         count => format!("{count} faults were played"),
     };
     let outcome = match (verdict.total(), verdict.unread.len()) {
