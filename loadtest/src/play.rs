@@ -15,7 +15,7 @@ use crate::{
     plan::{Load, Plan, Stall, Storm},
     progress::{Phase, Progress},
     readback::read_back,
-    report::{Played, Report},
+    report::{Earlier, Played, Report},
     rows::Rows,
     scores::Scores,
     stage::Stage,
@@ -46,6 +46,7 @@ pub(crate) async fn play<F: Faults>(
     let started = Instant::now();
     let date = clock.now();
     let evidence = &plan.options.evidence;
+    let earlier = evidence.compare.as_deref().map(Earlier::read).transpose()?;
     let rows = match &evidence.cql {
         Some(address) => {
             Some(Arc::new(Box::pin(Rows::connect(address, &evidence.cql_keyspace)).await?))
@@ -92,7 +93,7 @@ pub(crate) async fn play<F: Faults>(
         steps,
         nodes: nodes.series(),
     };
-    Ok(Report::new(plan, played))
+    Ok(Report::new(plan, played).beside(earlier))
 }
 
 /// The load, and everything that happens meanwhile.
