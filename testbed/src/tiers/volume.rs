@@ -93,7 +93,7 @@ impl Tiers {
         Ok(())
     }
 
-    /// From their next start on, the NATS servers write as they do by default, which nobody is told.
+    /// From their next start on, the NATS servers write as they do by default, and nobody is told.
     ///
     /// # Errors
     /// The folder cannot be written.
