@@ -39,8 +39,12 @@ pub(super) const ROWS: &[Row] = &[
                     mends: &[
                         Deed::CutPower,
                         Deed::StartNats,
-                        Deed::Roll("ingress"),
-                        Deed::Roll("fanout"),
+                        // A node refuses a stream that has lost its end, and says what to do.
+                        Deed::Stop("ingress"),
+                        Deed::Stop("fanout"),
+                        Deed::Renew,
+                        Deed::Start("ingress"),
+                        Deed::Start("fanout"),
                         Deed::Start("persister"),
                     ],
                 }],
