@@ -101,6 +101,8 @@ pub(crate) enum Deed {
     Tenants(Tenants),
     /// From their next start on, the NATS servers sync every two minutes, as is their default.
     SyncByDefault,
+    /// They sync again before they acknowledge.
+    SyncAlways,
     MoveToVolumes,
     FillVolumes,
     FreeVolumes,

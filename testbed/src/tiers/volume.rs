@@ -101,6 +101,14 @@ impl Tiers {
         Ok(fs::write(self.unsynced(), "")?)
     }
 
+    /// From their next start on, they sync again before they acknowledge.
+    ///
+    /// # Errors
+    /// They did so already.
+    pub fn sync_always(&self) -> anyhow::Result<()> {
+        Ok(fs::remove_file(self.unsynced())?)
+    }
+
     /// How the NATS servers write.
     pub(super) fn sync(&self) -> Sync {
         if self.unsynced().exists() { Sync::ByDefault } else { Sync::Always }

@@ -38,6 +38,8 @@ pub(super) const ROWS: &[Row] = &[
                     breaks: &[Deed::Kill("persister")],
                     mends: &[
                         Deed::CutPower,
+                        // Provisioning refuses servers that say so and do not.
+                        Deed::SyncAlways,
                         Deed::StartNats,
                         // A node refuses a stream that has lost its end, and says what to do.
                         Deed::Stop("ingress"),
