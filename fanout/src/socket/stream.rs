@@ -9,33 +9,36 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Both directions of one connection, which are polled by one task.
 pub(crate) struct Stream {
-    tcp: Arc<Mutex<TcpStream>>,
+    /// TCP; in a simulation, a pipe.
+    connection: Arc<Mutex<dyn Connection>>,
     /// What was read beyond the upgrade request.
     ahead: Bytes,
 }
+
+/// What carries bytes both ways.
+pub(crate) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
 // === impl Stream ===
 
 impl Stream {
     /// A connection of which this much was read already.
-    pub(crate) fn new(tcp: TcpStream, ahead: Bytes) -> Self {
-        Self { tcp: Arc::new(Mutex::new(tcp)), ahead }
+    pub(crate) fn new(connection: impl Connection + 'static, ahead: Bytes) -> Self {
+        Self { connection: Arc::new(Mutex::new(connection)), ahead }
     }
 
     /// The same connection, for the other direction.
     pub(crate) fn other_side(&self) -> Self {
-        Self { tcp: self.tcp.clone(), ahead: Bytes::new() }
+        Self { connection: self.connection.clone(), ahead: Bytes::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, TcpStream> {
-        self.tcp.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, dyn Connection + 'static> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,0 +1,267 @@
+//! The scripted log and store: both hold what is accepted, and their answers wait at a gate.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parlor_common::{
+    clock::Clock,
+    conversation::ConversationKey,
+    event::{Audience, Event},
+    id::EventId,
+    position::Position,
+    shard::{Shard, Shards},
+    state::ConversationState,
+    tenant::TenantId,
+};
+use parlor_log::{
+    Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail,
+};
+use parlor_store::{HistoryStore, InboxPage, Page, PageRange, StoreError};
+use tokio::sync::watch;
+
+use super::{
+    gate::{Gate, Verdict},
+    truth::Truth,
+};
+
+/// The log and the store. Clones are the same ones.
+#[derive(Clone, Debug)]
+pub(crate) struct Scripted {
+    truth: Arc<Mutex<Truth>>,
+    /// Changes when a tail may have something to say.
+    pub(crate) tails: Arc<watch::Sender<u64>>,
+    pub(crate) gate: Gate,
+    clock: Clock,
+}
+
+struct ScriptedTail {
+    log: Scripted,
+    after: Position,
+    next: usize,
+    /// How often tails had been broken when it began.
+    broken: u64,
+    changes: watch::Receiver<u64>,
+}
+
+// === impl Scripted ===
+
+impl Scripted {
+    pub(crate) fn new(clock: Clock) -> Self {
+        let (truth, tails) = (Arc::new(Mutex::new(Truth::new())), Arc::default());
+        Self { truth, tails, gate: Gate::default(), clock }
+    }
+
+    pub(crate) fn truth(&self) -> MutexGuard<'_, Truth> {
+        self.truth.lock().unwrap()
+    }
+
+    /// Lets the tails have `count` entries more.
+    pub(crate) fn deliver(&self, count: usize) {
+        let mut truth = self.truth();
+        truth.delivered = (truth.delivered + count).min(truth.entries.len());
+        drop(truth);
+        self.tails.send_modify(|_| {});
+    }
+
+    /// Ends every tail.
+    pub(crate) fn break_tails(&self) {
+        self.tails.send_modify(|broken| *broken += 1);
+    }
+
+    fn log_page(
+        &self,
+        filter: &Filter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, LogError> {
+        let truth = self.truth();
+        if after > truth.end() {
+            return Err(LogError::Rejected("it is ahead of the end".to_owned()));
+        }
+        let from = after.max(truth.start());
+        let passing = truth.pass(filter, from, truth.entries.len()).take(limit);
+        let entries: Vec<Entry> = passing.cloned().collect();
+        let full = entries.len() == limit;
+        let through = entries.last().filter(|_| full).map_or(truth.end(), |last| last.position);
+        Ok(LogPage { entries, from, through })
+    }
+
+    fn store_page(&self, key: &ConversationKey, range: PageRange, limit: usize) -> Page {
+        let (after, before) = match range {
+            PageRange::After(after) => (after, Position::MAX),
+            PageRange::Before(before) => (Position::ZERO, before),
+        };
+        let (truth, filter) = (self.truth(), Filter::Conversation(key.clone()));
+        let rows = truth.pass(&filter, after, truth.persisted);
+        let rows = rows.filter(|entry| entry.position < before);
+        let event = |entry: &Entry| {
+            let Entry { conversation, position, record, .. } = entry.clone();
+            Event::decode(conversation, position, record).unwrap()
+        };
+        let mut events: Vec<Event> =
+            rows.map(event).filter(|event| event.record.body.is_row()).collect();
+        let more = events.len() > limit;
+        match range {
+            PageRange::After(_) => events.truncate(limit),
+            PageRange::Before(_) => drop(events.drain(..events.len().saturating_sub(limit))),
+        }
+        Page { events, more }
+    }
+
+    fn kept_state(&self, key: &ConversationKey) -> ConversationState {
+        let truth = self.truth();
+        let delivered_to_visitor = truth.mark(key, truth.persisted);
+        ConversationState { delivered_to_visitor, ..ConversationState::default() }
+    }
+
+    /// What `ask` finds, as of its call or as of its answer; `None` where it fails.
+    async fn answered<T>(&self, ask: impl Fn() -> T + Send) -> Option<T>
+    where
+        T: Send,
+    {
+        let early = ask();
+        match self.gate.pass().await {
+            Verdict::Early => Some(early),
+            Verdict::Late => Some(ask()),
+            Verdict::Failed | Verdict::Lost | Verdict::Refused => None,
+        }
+    }
+}
+
+fn down() -> LogError {
+    LogError::Unavailable("the seed says so".to_owned())
+}
+
+fn store_down() -> StoreError {
+    StoreError::Unavailable("the seed says so".to_owned())
+}
+
+#[async_trait]
+impl EventLog for Scripted {
+    fn shards(&self) -> Shards {
+        Shards::ONE
+    }
+
+    async fn append(
+        &self,
+        _: &ConversationKey,
+        _: &EventId,
+        _: Bytes,
+    ) -> Result<Appended, LogError> {
+        Err(LogError::Rejected("the door of the simulation writes the truth itself".to_owned()))
+    }
+
+    async fn tail(&self, _: Shard, start: Start) -> Result<Box<dyn Tail>, LogError> {
+        match self.gate.pass().await {
+            Verdict::Early | Verdict::Late => {}
+            Verdict::Failed | Verdict::Lost | Verdict::Refused => return Err(down()),
+        }
+        let truth = self.truth();
+        let after = match start {
+            Start::End => truth.end(),
+            Start::After(after) if after < truth.start() || after > truth.end() => {
+                return Err(LogError::Rejected("it cannot be read without a hole".to_owned()));
+            }
+            Start::After(after) => after,
+        };
+        let next = truth.entries.partition_point(|entry| entry.position <= after);
+        drop(truth);
+        let changes = self.tails.subscribe();
+        let broken = *changes.borrow();
+        Ok(Box::new(ScriptedTail { log: self.clone(), after, next, broken, changes }))
+    }
+
+    async fn read(
+        &self,
+        filter: &Filter,
+        after: Position,
+        limit: usize,
+    ) -> Result<LogPage, LogError> {
+        let page = self.answered(|| self.log_page(filter, after, limit)).await;
+        page.unwrap_or_else(|| Err(down()))
+    }
+
+    async fn deliveries(&self, _: Shard, _: &str) -> Result<Box<dyn Deliveries>, LogError> {
+        Err(down())
+    }
+
+    async fn state(&self, _: Shard) -> Result<ShardState, LogError> {
+        let truth = self.truth();
+        Ok(ShardState {
+            start: truth.start(),
+            end: truth.end(),
+            persisted: truth.position_before(truth.persisted),
+            oldest_unpersisted: None,
+            max_age: None,
+            time: self.clock.now(),
+        })
+    }
+}
+
+#[async_trait]
+impl Tail for ScriptedTail {
+    fn after(&self) -> Position {
+        self.after
+    }
+
+    async fn next(&mut self) -> Result<Entry, LogError> {
+        loop {
+            if *self.changes.borrow_and_update() != self.broken {
+                return Err(down());
+            }
+            let entry = {
+                let truth = self.log.truth();
+                let there = self.next < truth.delivered;
+                there.then(|| truth.entries[self.next].clone())
+            };
+            if let Some(entry) = entry {
+                self.next += 1;
+                return Ok(entry);
+            }
+            self.changes.changed().await.map_err(|_| down())?;
+        }
+    }
+}
+
+#[async_trait]
+impl HistoryStore for Scripted {
+    async fn insert(&self, _: &[Event]) -> Result<(), StoreError> {
+        Err(store_down())
+    }
+
+    async fn page(
+        &self,
+        conversation: &ConversationKey,
+        _: Audience,
+        range: PageRange,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let page = self.answered(|| self.store_page(conversation, range, limit)).await;
+        page.ok_or_else(store_down)
+    }
+
+    async fn find(&self, _: &ConversationKey, _: &EventId) -> Result<Option<Event>, StoreError> {
+        Err(store_down())
+    }
+
+    async fn state(&self, conversation: &ConversationKey) -> Result<ConversationState, StoreError> {
+        self.answered(|| self.kept_state(conversation)).await.ok_or_else(store_down)
+    }
+
+    async fn inbox(&self, _: &TenantId, _: Position, _: usize) -> Result<InboxPage, StoreError> {
+        Err(store_down())
+    }
+
+    async fn raise_watermark(&self, _: Shard, _: Position) -> Result<(), StoreError> {
+        Err(store_down())
+    }
+
+    async fn watermark(&self, _: Shard) -> Result<Option<Position>, StoreError> {
+        Err(store_down())
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
