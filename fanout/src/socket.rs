@@ -255,18 +255,4 @@ fn read_end(error: &WebSocketError) -> ReadEnd {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_close_frame_is_checked() {
-        assert_eq!(closed(b""), Ok(None));
-        assert_eq!(closed(&1000_u16.to_be_bytes()), Ok(Some(1000)));
-        assert_eq!(closed(b"\x0f"), Err(ReadEnd::Violation(CloseCode::ProtocolError)));
-        assert_eq!(
-            closed(&1005_u16.to_be_bytes()),
-            Err(ReadEnd::Violation(CloseCode::ProtocolError))
-        );
-        assert_eq!(closed(b"\x03\xe8\xff"), Err(ReadEnd::Violation(CloseCode::BadPayload)));
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! A client of protocol 1, a visitor's or an agent's, and the judge of what it is shown.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use parlor_common::event::Audience;
 use parlor_common::{frame::ServerFrame, position::Position};
@@ -11,6 +11,7 @@ use super::{
     door::id_of,
     line::{Frame, Line, Queue},
     truth::{List, number_within},
+    view::{Asked, Since, View},
     world::{SimNode, World},
 };
 use crate::{
@@ -34,36 +35,6 @@ pub(crate) struct Follower {
     unanswered: VecDeque<Option<u64>>,
     /// How often it was told of a gap.
     pub(crate) gaps: u64,
-}
-
-/// What one connection has shown.
-#[derive(Default)]
-struct View {
-    /// Everything that was shown.
-    got: HashSet<Position>,
-    /// What of it must not be shown again.
-    shown: HashSet<Position>,
-    /// What it has asked for, and was not told of yet.
-    asked: VecDeque<Asked>,
-    /// Everything is shown that follows this; `None` before the first subscription.
-    live: Option<Position>,
-    /// How far the replay that was asked for has come, where it has begun.
-    replay: Option<Position>,
-    replayed: u64,
-}
-
-/// Since when, and whether nothing has failed since it was asked.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    since: Since,
-    calm: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Since {
-    Now,
-    Cursor(Position),
-    Forged,
 }
 
 // === impl Follower ===
@@ -219,12 +190,17 @@ impl Follower {
     fn text(&mut self, world: &World, text: &str) {
         if text.starts_with("{\"type\":\"message\"") {
             let number = number_within(text).expect("a message has its number");
-            return self.message(world, number);
+            let who = (&*self.name, &self.list);
+            self.position = Some(self.view.message(&world.log.truth(), who, number));
+            return;
         }
         match serde_json::from_str(text).expect("a frame of protocol 1") {
             ServerFrame::Subscribed { recovered, cursor, replayed } => {
                 let cursor = world.cursors.read(&world.tenant, &cursor).unwrap();
-                self.subscribed(world, recovered, cursor, replayed);
+                let (truth, who) = (world.log.truth(), (&*self.name, &self.list));
+                self.view.subscribed(&truth, who, (recovered, cursor, replayed));
+                self.gaps += u64::from(!recovered);
+                self.position = Some(cursor);
             }
             ServerFrame::Accepted { client_message_id, .. } => {
                 self.answered(Some(client_message_id), false);
@@ -245,76 +221,6 @@ impl Follower {
         if let Some(number) = first.filter(|_| again) {
             self.unsent.push_back(number);
         }
-    }
-
-    fn message(&mut self, world: &World, number: u64) {
-        let truth = world.log.truth();
-        let (name, view) = (&self.name, &mut self.view);
-        let said = truth.said(number).expect("what is shown was accepted");
-        let position = said.position;
-        assert!(
-            truth.after(&self.list, position.before()).first() == Some(&position),
-            "{name} is shown {position}, which is not its own"
-        );
-        assert!(!view.shown.contains(&position), "{name} is shown {position} twice");
-        // Where a gap was told, what came before it may come again, or not.
-        let next =
-            |after| [&view.shown, &view.got].map(|known| truth.next(&self.list, after, known));
-        let live = view.live.map(next);
-        let replay = match view.asked.front() {
-            Some(Asked { since: Since::Cursor(since), .. }) => {
-                Some(next(view.replay.unwrap_or(*since)))
-            }
-            _ => None,
-        };
-        if view.replay.is_none() && live.is_some_and(|next| next.contains(&Some(position))) {
-            view.live = Some(position);
-        } else if replay.is_some_and(|next| next.contains(&Some(position))) {
-            view.replay = Some(position);
-        } else {
-            panic!("{name} is shown {position} where {live:?} or {replay:?} comes next");
-        }
-        if !view.asked.is_empty() {
-            view.replayed += 1;
-        }
-        view.shown.insert(position);
-        view.got.insert(position);
-        self.position = Some(position);
-    }
-
-    fn subscribed(&mut self, world: &World, recovered: bool, cursor: Position, replayed: u64) {
-        let truth = world.log.truth();
-        let (name, view) = (&self.name, &mut self.view);
-        let Asked { since, calm } = view.asked.pop_front().expect("it has asked for it");
-        let all_shown_after = match (since, recovered) {
-            (Since::Now, true) => view.live,
-            (Since::Cursor(since), true) => Some(since),
-            (Since::Forged, true) => panic!("{name} recovers from what is no cursor"),
-            (Since::Now, false) => panic!("{name} is told of a gap after nothing"),
-            (Since::Forged | Since::Cursor(_), false) => None,
-        };
-        if let Some(after) = all_shown_after {
-            let missed = truth.next(&self.list, after, &view.got);
-            let missed = missed.filter(|missed| *missed <= cursor);
-            assert!(missed.is_none(), "{name} was not shown {missed:?}, {since:?} to {cursor}");
-        }
-        assert!(replayed <= view.replayed, "{name}: {replayed} replayed of {}", view.replayed);
-        if let (Since::Cursor(since), true) = (since, recovered) {
-            assert!(cursor >= since, "{name}: {since:?} goes back to {cursor}");
-            // What it says that it has is not shown, and what was shown before is forgotten.
-            if view.live.is_some_and(|live| since > live) {
-                view.shown.retain(|position| *position > since);
-            }
-        }
-        if !recovered {
-            self.gaps += 1;
-            let old = matches!(since, Since::Cursor(since) if since < truth.start());
-            let may = since == Since::Forged || self.visitor.is_none() && old;
-            assert!(may || !calm, "{name} is told of a gap after {since:?} without reason");
-            view.shown.clear();
-        }
-        (view.live, view.replay, view.replayed) = (Some(cursor), None, 0);
-        self.position = Some(cursor);
     }
 
     pub(crate) fn told(&self) -> String {

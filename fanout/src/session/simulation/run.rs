@@ -1,4 +1,4 @@
-//! A run: so many steps of one seed, then everything is mended and must come to rest.
+//! A run: everybody who takes part in it, and its steps.
 
 use std::time::Duration;
 
@@ -13,54 +13,27 @@ use super::{
     world::{SimNode, World},
 };
 
-/// How many rounds of 20 ms everybody may take to come to rest.
-const ROUNDS: usize = 6_000;
-
-struct Run {
-    dice: Dice,
-    world: World,
-    node: SimNode,
+/// Everybody who takes part in a run.
+pub(crate) struct Run {
+    pub(crate) dice: Dice,
+    pub(crate) world: World,
+    pub(crate) node: SimNode,
     /// Nodes that stop, with the sessions that they still have.
-    leaving: Vec<(SimNode, Vec<Line>)>,
+    pub(crate) leaving: Vec<(SimNode, Vec<Line>)>,
     /// Sessions whose client has gone on without them.
-    old: Vec<Line>,
-    followers: Vec<Follower>,
-    pages: Vec<Page>,
+    pub(crate) old: Vec<Line>,
+    pub(crate) followers: Vec<Follower>,
+    pub(crate) pages: Vec<Page>,
     /// How many of a hundred answers fail.
-    failing: usize,
+    pub(crate) failing: usize,
     /// How often the clock moves.
-    hurried: usize,
-}
-
-/// Runs `steps` of `seed`; tells how often a client was told of a gap, and a number that is the
-/// same for the same run.
-pub(crate) fn run(seed: u64, steps: u64) -> (u64, u64) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(tokio::task::unconstrained(async move {
-        let mut run = Run::new(seed).await;
-        let mut left = steps;
-        while left > 0 {
-            let part = left.min(3_000);
-            for _ in 0..part {
-                run.step().await;
-            }
-            run.rest().await;
-            left -= part;
-        }
-        let gaps = run.followers.iter().map(|follower| follower.gaps).sum();
-        run.end().await;
-        (gaps, run.dice.number() ^ run.world.log.truth().end().as_u64())
-    }))
+    pub(crate) hurried: usize,
 }
 
 // === impl Run ===
 
 impl Run {
-    async fn new(seed: u64) -> Self {
+    pub(crate) async fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let world = World::new(&mut dice);
         world.log.gate.open(true);
@@ -82,7 +55,7 @@ impl Run {
         }
     }
 
-    async fn step(&mut self) {
+    pub(crate) async fn step(&mut self) {
         let dice = &mut self.dice;
         match dice.below(100) {
             0..=9 => self.world.post(dice),
@@ -175,7 +148,7 @@ impl Run {
     }
 
     /// A turn of the sessions that nobody listens to any more.
-    fn turn_old(&mut self) {
+    pub(crate) fn turn_old(&mut self) {
         let (dice, door) = (&mut self.dice, &self.world.door);
         let finish_within = self.world.settings.0.finish_within;
         self.old.retain_mut(|line| {
@@ -228,80 +201,8 @@ impl Run {
         yield_now().await;
     }
 
-    /// Everything is mended, and everybody must get everything.
-    async fn rest(&mut self) {
-        self.world.suspend(false);
-        self.world.log.gate.open(true);
-        self.world.door.gate.open(true);
-        // The nodes look how far the store has got.
-        tokio::time::advance(Duration::from_millis(1_100)).await;
-        yield_now().await;
-        self.world.calm = true;
-        for round in 0.. {
-            self.world.log.deliver(usize::MAX / 2);
-            tokio::time::advance(Duration::from_millis(20)).await;
-            yield_now().await;
-            let settled = self.round();
-            if settled {
-                break;
-            }
-            assert!(
-                round < ROUNDS,
-                "all is well, and not everybody has everything: {}",
-                self.told()
-            );
-        }
-        self.world.log.gate.open(false);
-        self.world.door.gate.open(false);
-        self.world.calm = false;
-    }
-
-    fn told(&self) -> String {
-        let followers = self.followers.iter().map(Follower::told);
-        followers.chain(self.pages.iter().map(Page::told)).collect::<Vec<_>>().join("\n")
-    }
-
-    /// Everybody has some turns; tells whether everybody has everything.
-    fn round(&mut self) -> bool {
-        let (dice, world, node) = (&mut self.dice, &self.world, &self.node);
-        let mut settled = true;
-        for follower in &mut self.followers {
-            if follower.line.as_ref().is_none_or(Line::is_hung_up) {
-                self.old.extend(follower.line.take());
-                follower.connect(world, node, dice);
-            }
-            follower.go_on(world, dice);
-            if let Some(line) = &mut follower.line {
-                for _ in 0..3 {
-                    line.flush();
-                    line.turn(dice);
-                }
-            }
-            follower.read(world, 4_000);
-            settled &= follower.is_settled(world);
-        }
-        for page in &mut self.pages {
-            page.reload();
-            if page.line.as_ref().is_none_or(Line::is_hung_up) {
-                self.old.extend(page.line.take());
-                page.connect(world, node, dice);
-            }
-            page.go_on(world, dice);
-            if let Some(line) = &mut page.line {
-                for _ in 0..3 {
-                    line.flush();
-                    line.turn(dice);
-                }
-            }
-            page.read(world, 4_000, true);
-            settled &= page.is_settled(world);
-        }
-        self.turn_old();
-        settled
-    }
-
     /// Every task ends.
-    async fn end(&mut self) {
+    pub(crate) async fn end(&mut self) {
         self.old.clear();
         self.followers.clear();
         self.pages.clear();

@@ -3,14 +3,14 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use super::run::run;
+use super::play;
 
 /// Steps of one run; each has its own settings, drawn from its seed.
 const STEPS: u64 = 3_000;
 
 /// Runs `seed`; a failure tells how to see it again.
-fn play(seed: u64, steps: u64) -> (u64, u64) {
-    catch_unwind(AssertUnwindSafe(|| run(seed, steps))).unwrap_or_else(|failure| {
+fn run(seed: u64, steps: u64) -> (u64, u64) {
+    catch_unwind(AssertUnwindSafe(|| play::play(seed, steps))).unwrap_or_else(|failure| {
         eprintln!(
             "replay it: PARLOR_SIMULATION_SEED={seed} PARLOR_SIMULATION_STEPS={steps} \
              cargo test -p parlor-fanout --lib simulation::tests::a_seed -- --nocapture"
@@ -22,7 +22,7 @@ fn play(seed: u64, steps: u64) -> (u64, u64) {
 /// So many steps, of seeds from `first` on.
 fn steps(first: u64, steps: u64) {
     let began = Instant::now();
-    let gaps: u64 = (0..steps / STEPS).map(|run| play(first.wrapping_add(run), STEPS).0).sum();
+    let gaps: u64 = (0..steps / STEPS).map(|number| run(first.wrapping_add(number), STEPS).0).sum();
     println!("{steps} steps from seed {first} in {:?}; {gaps} gaps were told", began.elapsed());
 }
 
@@ -36,7 +36,7 @@ fn setting(name: &str) -> Option<u64> {
 fn a_seed() {
     match (setting("PARLOR_SIMULATION_SEED"), setting("PARLOR_SIMULATION_STEPS")) {
         (Some(seed), count) => {
-            play(seed, count.unwrap_or(STEPS));
+            run(seed, count.unwrap_or(STEPS));
         }
         (None, count) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -61,6 +61,6 @@ fn seeds_from_1000000() {
 #[test]
 fn the_same_seed_is_the_same_run() {
     for seed in 0..5 {
-        assert_eq!(play(seed, 2 * STEPS), play(seed, 2 * STEPS), "seed {seed}");
+        assert_eq!(run(seed, 2 * STEPS), run(seed, 2 * STEPS), "seed {seed}");
     }
 }
