@@ -1,6 +1,12 @@
 //! The scripted log: its answers wait at a gate. It is the store as well (`store.rs`).
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,7 +20,7 @@ use parlor_common::{
 use parlor_log::{
     Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail,
 };
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::{
     gate::{Gate, Verdict},
@@ -25,10 +31,18 @@ use super::{
 #[derive(Clone, Debug)]
 pub(crate) struct Scripted {
     truth: Arc<Mutex<Truth>>,
-    /// Changes when a tail may have something to say.
-    pub(crate) tails: Arc<watch::Sender<u64>>,
+    tails: Arc<Tails>,
     pub(crate) gate: Gate,
     clock: Clock,
+}
+
+/// What tails wait for. They wake in the order in which they began to wait: those of a
+/// `watch` do not, and a seed would not always be the same run.
+#[derive(Debug, Default)]
+struct Tails {
+    changed: Notify,
+    /// How often they were broken.
+    broken: AtomicU64,
 }
 
 struct ScriptedTail {
@@ -37,7 +51,6 @@ struct ScriptedTail {
     next: usize,
     /// How often tails had been broken when it began.
     broken: u64,
-    changes: watch::Receiver<u64>,
 }
 
 // === impl Scripted ===
@@ -57,12 +70,13 @@ impl Scripted {
         let mut truth = self.truth();
         truth.delivered = (truth.delivered + count).min(truth.entries.len());
         drop(truth);
-        self.tails.send_modify(|_| {});
+        self.tails.changed.notify_waiters();
     }
 
     /// Ends every tail.
     pub(crate) fn break_tails(&self) {
-        self.tails.send_modify(|broken| *broken += 1);
+        self.tails.broken.fetch_add(1, Ordering::Relaxed);
+        self.tails.changed.notify_waiters();
     }
 
     fn log_page(
@@ -131,9 +145,8 @@ impl EventLog for Scripted {
         };
         let next = truth.entries.partition_point(|entry| entry.position <= after);
         drop(truth);
-        let changes = self.tails.subscribe();
-        let broken = *changes.borrow();
-        Ok(Box::new(ScriptedTail { log: self.clone(), after, next, broken, changes }))
+        let broken = self.tails.broken.load(Ordering::Relaxed);
+        Ok(Box::new(ScriptedTail { log: self.clone(), after, next, broken }))
     }
 
     async fn read(
@@ -171,7 +184,10 @@ impl Tail for ScriptedTail {
 
     async fn next(&mut self) -> Result<Entry, LogError> {
         loop {
-            if *self.changes.borrow_and_update() != self.broken {
+            let tails = self.log.tails.clone();
+            let mut changed = pin!(tails.changed.notified());
+            changed.as_mut().enable();
+            if tails.broken.load(Ordering::Relaxed) != self.broken {
                 return Err(down());
             }
             let entry = {
@@ -183,7 +199,7 @@ impl Tail for ScriptedTail {
                 self.next += 1;
                 return Ok(entry);
             }
-            self.changes.changed().await.map_err(|_| down())?;
+            changed.await;
         }
     }
 }

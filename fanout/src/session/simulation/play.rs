@@ -7,9 +7,9 @@ use tokio::task::yield_now;
 use super::{follower::Follower, line::Line, page::Page, run::Run};
 
 /// The steps between two rests.
-const STEPS: u64 = 3_000;
-/// How many rounds of 20 ms everybody may take to come to rest.
-const ROUNDS: usize = 6_000;
+pub(crate) const STEPS: u64 = 5_000;
+/// How many rounds of 50 ms everybody may take to come to rest.
+const ROUNDS: usize = 3_000;
 
 /// Runs `steps` of `seed`; tells how often a client was told of a gap, and a number that is the
 /// same for the same run.
@@ -50,7 +50,7 @@ impl Run {
         self.world.calm = true;
         for round in 0.. {
             self.world.log.deliver(usize::MAX / 2);
-            tokio::time::advance(Duration::from_millis(20)).await;
+            tokio::time::advance(Duration::from_millis(50)).await;
             yield_now().await;
             let settled = self.round();
             if settled {

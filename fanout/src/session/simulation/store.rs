@@ -30,13 +30,17 @@ impl Scripted {
             let Entry { conversation, position, record, .. } = entry.clone();
             Event::decode(conversation, position, record).unwrap()
         };
-        let mut events: Vec<Event> =
-            rows.map(event).filter(|event| event.record.body.is_row()).collect();
+        let is_row = |event: &Event| event.record.body.is_row();
+        let mut events: Vec<Event> = match range {
+            PageRange::After(_) => rows.map(event).filter(is_row).take(limit + 1).collect(),
+            PageRange::Before(_) => {
+                let newest = rows.collect::<Vec<_>>().into_iter().rev().map(event);
+                newest.filter(is_row).take(limit + 1).collect()
+            }
+        };
         let more = events.len() > limit;
-        match range {
-            PageRange::After(_) => events.truncate(limit),
-            PageRange::Before(_) => drop(events.drain(..events.len().saturating_sub(limit))),
-        }
+        events.truncate(limit);
+        events.sort_by_key(|event| event.position);
         Page { events, more }
     }
 
