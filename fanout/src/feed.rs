@@ -16,7 +16,12 @@ use std::{
 };
 
 use parlor_common::{
-    deadline::in_time, drain::Drain, position::Position, random::Random, shard::Shard,
+    deadline::in_time,
+    drain::Drain,
+    planted::{self, Fault},
+    position::Position,
+    random::Random,
+    shard::Shard,
 };
 use parlor_log::{EventLog, LogError, Start, Tail};
 use tokio::{
@@ -221,6 +226,7 @@ struct Feed {
 
 impl Feed {
     async fn run(self) {
+        planted::panic_if(Fault::PanicInFeed);
         let mut pause = BACKOFF.0;
         loop {
             let end = match self.tail().await {

@@ -18,7 +18,11 @@ use fastwebsockets::{
     Frame, OpCode, Payload, Role, WebSocketError, WebSocketRead, after_handshake_split,
 };
 use http::{Request, Response};
-use parlor_common::{close::CloseCode, frame::MAX_MESSAGE_BYTES};
+use parlor_common::{
+    close::CloseCode,
+    frame::MAX_MESSAGE_BYTES,
+    planted::{self, Fault},
+};
 use parlor_http::{ConnectionPermit, socket};
 use tokio_util::sync::ReusableBoxFuture;
 use tracing::error;
@@ -96,7 +100,7 @@ impl Socket {
                 error!("an upgraded connection is not one of the accept loop's");
                 return None;
             };
-            let stream = Stream::new(socket.stream, socket.read_ahead);
+            let stream = Stream::new(socket.stream, &socket.read_ahead);
             Some(Self { stream, place: Some(socket.permit) })
         };
         Some((response.map(Body::new), socket))
@@ -105,7 +109,7 @@ impl Socket {
     /// Over a connection that nobody counts.
     #[cfg(test)]
     pub(crate) fn over(connection: impl stream::Connection + 'static) -> Self {
-        Self { stream: Stream::new(connection, Bytes::new()), place: None }
+        Self { stream: Stream::new(connection, &[]), place: None }
     }
 
     /// Its two sides; a write may take as long as `write_within`.
@@ -190,7 +194,7 @@ impl Messages {
         let mut message = self.partial.take().unwrap_or_default();
         message.binary |= opcode == OpCode::Binary;
         message.counted += if fin { payload.len() } else { payload.len().max(1) };
-        if message.counted > MAX_MESSAGE_BYTES {
+        if message.counted > MAX_MESSAGE_BYTES && !planted::is(Fault::UnboundedFragments) {
             return Err(ReadEnd::Violation(CloseCode::TooBig));
         }
         message.bytes.extend_from_slice(payload);

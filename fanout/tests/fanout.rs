@@ -10,12 +10,14 @@ mod fanout {
     mod feeds;
     mod frames;
     mod handshake;
+    mod linked;
     mod marks;
     mod openings;
     mod parlor1;
     mod raw;
     mod resume;
     mod slow;
+    mod tabs;
     mod widget;
     mod world;
 }

@@ -12,6 +12,8 @@ mod following;
 mod outages;
 #[path = "history/pages.rs"]
 mod pages;
+#[path = "history/returning.rs"]
+mod returning;
 #[path = "history/state.rs"]
 mod state;
 #[path = "history/world.rs"]

@@ -8,7 +8,6 @@ use parlor_auth::Limits;
 use parlor_common::{
     action::Action,
     author::{Author, AuthorKind},
-    clock::{Clock, Timestamp},
     conversation::{ConversationKey, ConversationSet},
     deadline::in_time,
     door::{Door, Receipt, Submission},
@@ -41,7 +40,6 @@ pub struct LogDoor {
     limits: Limits,
     in_flight: InFlight,
     unanswered: Unanswered,
-    clock: Clock,
     random: Random,
     append_within: Duration,
     lookup_within: Duration,
@@ -60,8 +58,6 @@ pub struct DoorParts {
     pub monitor: Monitor,
     /// How much visitors and tenants may send.
     pub limits: Limits,
-    /// The time.
-    pub clock: Clock,
     /// Names drafts that came without an id, and tells acceptances apart.
     pub random: Random,
     /// How much is taken at once, and for how long.
@@ -83,7 +79,7 @@ enum Prepared {
 impl LogDoor {
     /// A door made of these parts.
     pub fn new(parts: DoorParts) -> Self {
-        let DoorParts { log, history, monitor, limits, clock, random, settings, metrics } = parts;
+        let DoorParts { log, history, monitor, limits, random, settings, metrics } = parts;
         let DoorSettings {
             in_flight,
             in_flight_per_tenant,
@@ -93,12 +89,11 @@ impl LogDoor {
         } = settings;
         Self {
             in_flight: InFlight::new(log.shards(), in_flight, in_flight_per_tenant),
-            unanswered: Unanswered::new(clock.clone(), random.clone()),
+            unanswered: Unanswered::new(monitor.clock(), random.clone()),
             log,
             history,
             monitor,
             limits,
-            clock,
             random,
             append_within,
             lookup_within,
@@ -119,6 +114,7 @@ impl LogDoor {
             Action::Send(draft) => self.check_limits(&key, &author, draft.text.as_str().len())?,
             // A mark follows from what was sent to the client, whose messages had a rate.
             Action::Mark(_) => {}
+            Action::Link(_) => self.check_limits(&key, &author, 0)?,
         }
         if self.monitor.overdue(self.log.shards().of(&key.tenant)) {
             return Err(self.busy(Busy::Store));
@@ -127,7 +123,8 @@ impl LogDoor {
 
         let prepared = match action {
             Action::Send(draft) => self.message(draft, made, &author, &conversations).await?,
-            Action::Mark(delivered) => value(Body::Delivered(delivered), &author, &key)?,
+            Action::Mark(delivered) => known_by_content(Body::Delivered(delivered), &author, &key)?,
+            Action::Link(linked) => known_by_content(Body::Linked(linked), &author, &key)?,
         };
         let (id, body) = match prepared {
             Prepared::Before(event) => return Ok(Receipt { event, duplicate: true }),
@@ -139,7 +136,7 @@ impl LogDoor {
             author,
             session,
             transport,
-            at: self.clock.now(),
+            at: self.monitor.time(),
             arrived,
             acceptance,
             body,
@@ -160,6 +157,19 @@ impl LogDoor {
         Ok(Receipt { event, duplicate: repeated })
     }
 
+    /// Takes a link into each of the conversations, the primary's last.
+    async fn link(&self, submission: Submission) -> Result<Receipt, Problem> {
+        let into = |key: &ConversationKey| Submission {
+            conversations: ConversationSet::only(key),
+            ..submission.clone()
+        };
+        let keys: Vec<_> = submission.conversations.keys().collect();
+        for key in keys.iter().skip(1) {
+            self.take(into(key), None).await?;
+        }
+        self.take(into(&keys[0]), None).await
+    }
+
     /// The message that a draft becomes, unless an earlier request had it accepted.
     async fn message(
         &self,
@@ -170,7 +180,7 @@ impl LogDoor {
     ) -> Result<Prepared, Problem> {
         let given = draft.client_message_id.is_some();
         draft.client_message_id = draft.client_message_id.or_else(|| made.cloned());
-        let client_message_id = draft.keep_id(self.clock.now(), &self.random);
+        let client_message_id = draft.keep_id(self.monitor.time(), &self.random);
         let ids = conversations.event_ids(author, &client_message_id);
         if given && let Some(event) = self.earlier(&client_message_id, &ids).await? {
             return Ok(Prepared::Before(event));
@@ -203,9 +213,8 @@ impl LogDoor {
         client_message_id: &ClientMessageId,
         ids: &[(ConversationKey, EventId)],
     ) -> Result<Option<Event>, Problem> {
-        let clock_right = self.monitor.clock_right();
-        let now = self.log_time(clock_right);
-        let unproven = match judge(client_message_id, now, clock_right) {
+        let now = self.monitor.time();
+        let unproven = match judge(client_message_id, now, self.monitor.clock_right()) {
             Age::FromFuture => {
                 let problem = Problem::new(
                     Code::IdFromFuture,
@@ -222,16 +231,6 @@ impl LogDoor {
         }
         self.metrics.lookups.inc();
         self.within(self.history.find(unproven)).await
-    }
-
-    /// The log's time as well as is known: a wrong clock is corrected by what the monitor saw.
-    fn log_time(&self, clock_right: bool) -> Timestamp {
-        let now = self.clock.now();
-        if clock_right {
-            now
-        } else {
-            Timestamp::from_millis(now.as_millis() - self.monitor.skew_ms())
-        }
     }
 
     async fn append(
@@ -297,8 +296,12 @@ impl LogDoor {
     }
 }
 
-/// A last value of the conversation: the same value has the same id.
-fn value(body: Body, author: &Author, key: &ConversationKey) -> Result<Prepared, Problem> {
+/// What is known by what it says: the same again has the same id.
+fn known_by_content(
+    body: Body,
+    author: &Author,
+    key: &ConversationKey,
+) -> Result<Prepared, Problem> {
     if !body.may_come_from(author.kind) {
         return Err(Problem::new(Code::Forbidden, "this author cannot make such an event"));
     }
@@ -317,7 +320,10 @@ impl Door for LogDoor {
         let watch = self.metrics.watch(&submission.action);
         let attempt = self.unanswered.attempt(&submission);
         let made = attempt.as_ref().and_then(Attempt::id);
-        let answer = self.take(submission, made).await;
+        let answer = match submission.action {
+            Action::Send(_) | Action::Mark(_) => self.take(submission, made).await,
+            Action::Link(_) => self.link(submission).await,
+        };
         let settled = answer.as_ref().map_or_else(|problem| !problem.code.retryable(), |_| true);
         if settled && let Some(attempt) = attempt {
             attempt.settled();

@@ -7,10 +7,12 @@ mod cli;
 mod demo;
 mod descriptors;
 mod exit;
+mod handed;
 mod lines;
 mod metrics;
 mod node;
 mod panics;
+mod planted;
 mod private;
 mod provision;
 mod role;
@@ -33,6 +35,7 @@ use parlor_common::{clock::Clock, keys::InstallationKeys, random::Random, tenant
 use crate::{
     cli::{Cli, Command},
     exit::Exit,
+    handed::Handed,
     metrics::Metrics,
     role::Role,
     settings::InForce,
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Exit> {
+    planted::begin()?;
     private::keep_to_ourselves();
     let metrics = Metrics::new().map_err(Exit::internal)?;
     let in_force = settings::read(cli.settings)?;
@@ -63,7 +67,8 @@ fn run(cli: Cli) -> Result<(), Exit> {
         Some(Command::Config) => return print_settings(&in_force),
         Some(Command::Token { tenant, agent }) => return print_token(&in_force, &tenant, &agent),
     };
-    block_on(&in_force, &metrics, roles::run(role, &in_force, &metrics))
+    let handed = Handed::take()?;
+    block_on(&in_force, &metrics, roles::run(role, &in_force, handed, &metrics))
 }
 
 fn block_on(

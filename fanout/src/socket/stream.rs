@@ -27,9 +27,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 // === impl Stream ===
 
 impl Stream {
-    /// A connection of which this much was read already.
-    pub(crate) fn new(connection: impl Connection + 'static, ahead: Bytes) -> Self {
-        Self { connection: Arc::new(Mutex::new(connection)), ahead }
+    /// A connection of which this much was read already. It is copied: it is seldom anything, and
+    /// even nothing would keep the buffer of 8 KiB that the request was read into.
+    pub(crate) fn new(connection: impl Connection + 'static, ahead: &[u8]) -> Self {
+        Self { connection: Arc::new(Mutex::new(connection)), ahead: Bytes::copy_from_slice(ahead) }
     }
 
     /// The same connection, for the other direction.

@@ -153,6 +153,7 @@ impl Door for SimDoor {
                 let call = self.comes(session, number);
                 (Body::Message(MessageBody { text, client_message_id }), Some(call))
             }
+            Action::Link(_) => unreachable!("no visitor of the simulation has several cookies"),
             Action::Mark(mark) => {
                 let key = submission.conversations.primary();
                 let got = self.log.truth().acknowledged.get(&key).copied().unwrap_or_default();

@@ -208,7 +208,9 @@ impl Follower {
             ServerFrame::Error { client_message_id, error } => {
                 self.answered(client_message_id, error.retryable);
             }
-            ServerFrame::Hello { .. } | ServerFrame::Reconnect { .. } => {}
+            ServerFrame::Hello { .. }
+            | ServerFrame::Reconnect { .. }
+            | ServerFrame::Linked { .. } => {}
             ServerFrame::Message { .. } => unreachable!(),
         }
     }

@@ -18,7 +18,7 @@ use parlor_common::{
     shard::{Shard, Shards},
 };
 use parlor_log::{
-    Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail,
+    Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail, Trim,
 };
 use tokio::sync::Notify;
 
@@ -163,6 +163,10 @@ impl EventLog for Scripted {
         Err(down())
     }
 
+    async fn trim(&self, _: Shard, _: Trim) -> Result<u64, LogError> {
+        Err(down())
+    }
+
     async fn state(&self, _: Shard) -> Result<ShardState, LogError> {
         let truth = self.truth();
         Ok(ShardState {
@@ -171,6 +175,8 @@ impl EventLog for Scripted {
             persisted: truth.position_before(truth.persisted),
             oldest_unpersisted: None,
             max_age: None,
+            max_bytes: None,
+            used_bytes: 0,
             time: self.clock.now(),
         })
     }

@@ -3,8 +3,8 @@
 
 use std::{collections::HashSet, future::Future, pin::Pin};
 
-use parlor_common::{event::Audience, position::Position, state::Reader};
-use parlor_history::{HistoryError, HistoryPage};
+use parlor_common::{event::Audience, position::Position};
+use parlor_history::{HistoryError, HistoryPage, LeftOff};
 use parlor_http::page_loads::{PageKey, PageLoad, PageOpening, Snapshot};
 use parlor_store::PageRange;
 
@@ -15,6 +15,7 @@ use super::{
     world::{SimNode, World},
 };
 use crate::{
+    SocketSettings,
     dialect::{Dialect, Identity, widget::Widget},
     login::Known,
     session::dialogue::Dialogue,
@@ -47,9 +48,7 @@ struct Get {
 /// An upgrade on its way: what `Client::visitor` of the endpoint does before the 101.
 struct Opening {
     dialogue: Dialogue,
-    waits: Pin<Box<dyn Future<Output = (PageOpening, Option<Position>, bool)>>>,
-    /// The mark that was noted when it began.
-    noted: Position,
+    waits: Pin<Box<dyn Future<Output = (PageOpening, Option<LeftOff>, bool)>>>,
     /// Nothing has failed since.
     calm: bool,
 }
@@ -102,20 +101,25 @@ impl Page {
         let mut dialogue = Dialogue::new(node.clone(), &Widget, Audience::Visitor, speaker(), open);
         dialogue.enter(Known::visitor(&world.visitors[self.visitor], &world.tenant));
         let (followed, key) = (dialogue.followed(), self.key(world));
-        let conversation = world.conversation(self.visitor);
-        let noted = {
-            let truth = world.log.truth();
-            truth.mark(&conversation, truth.entries.len())
-        };
+        let conversations = world.visitors[self.visitor].conversations(&world.tenant);
         let waits = Box::pin(async move {
-            let within = node.settings.load_within;
-            let state = tokio::time::timeout(within, node.history.state(&conversation));
-            let opening = node.page_loads.opening(&key, within);
-            let (opening, state, followed) = tokio::join!(opening, state, followed);
-            let state = state.ok().and_then(Result::ok);
-            (opening, state.map(|state| state.delivered(Reader::Visitor)), followed)
+            let SocketSettings { load_within, load_ahead, .. } = node.settings;
+            let opening = async {
+                let opening = node.page_loads.opening(&key, load_within, load_ahead).await;
+                if opening != PageOpening::ComesBack {
+                    return (opening, None);
+                }
+                let open = node.hub.sessions(&conversations);
+                let is_open = |session| open.contains(&session);
+                let now = node.clock.now();
+                let left_off = node.history.comes_back_at(&conversations, now, is_open);
+                let left_off = tokio::time::timeout(load_within, left_off).await;
+                (opening, left_off.ok().and_then(Result::ok))
+            };
+            let ((opening, left_off), followed) = tokio::join!(opening, followed);
+            (opening, left_off, followed)
         });
-        self.opening = Some(Opening { dialogue, waits, noted, calm: world.calm });
+        self.opening = Some(Opening { dialogue, waits, calm: world.calm });
     }
 
     /// Goes on with the GET and the upgrade.
@@ -128,14 +132,13 @@ impl Page {
         }
         let Some(opening) = &mut self.opening else { return };
         let Some((opens, delivered, followed)) = ready(opening.waits.as_mut()) else { return };
-        let Some(Opening { mut dialogue, noted, calm, .. }) = self.opening.take() else { return };
+        let Some(Opening { mut dialogue, calm, .. }) = self.opening.take() else { return };
         if !followed || dialogue.open(opens, delivered).is_err() {
             return;
         }
         self.next_after = match (opens, delivered) {
             (PageOpening::Loads(Some(snapshot)), _) => Some(snapshot.through),
-            (PageOpening::ComesBack, Some(delivered)) => {
-                assert!(delivered >= noted, "the mark at {noted} was noted, not {delivered}");
+            (PageOpening::ComesBack, Some(LeftOff { up_to: delivered, .. })) => {
                 let whole = self.whole.unwrap_or(delivered);
                 let missed = world.log.truth().next(&self.list, whole, &HashSet::new());
                 let missed = missed.filter(|missed| *missed <= delivered);
