@@ -149,7 +149,8 @@ impl Door for SimDoor {
             Action::Send(draft) => {
                 let text = draft.text.as_str().to_owned();
                 let number = number_of(&text).expect("every text has its number");
-                let client_message_id = draft.client_message_id.clone().unwrap_or(id_of(number));
+                let client_message_id =
+                    draft.client_message_id.clone().unwrap_or_else(|| id_of(number));
                 let call = self.comes(session, number);
                 (Body::Message(MessageBody { text, client_message_id }), Some(call))
             }

@@ -203,10 +203,10 @@ impl Follower {
                 self.position = Some(cursor);
             }
             ServerFrame::Accepted { client_message_id, .. } => {
-                self.answered(Some(client_message_id), false);
+                self.answered(Some(&client_message_id), false);
             }
             ServerFrame::Error { client_message_id, error } => {
-                self.answered(client_message_id, error.retryable);
+                self.answered(client_message_id.as_deref(), error.retryable);
             }
             ServerFrame::Hello { .. }
             | ServerFrame::Reconnect { .. }
@@ -216,10 +216,10 @@ impl Follower {
     }
 
     /// Answers come in the order of what they answer.
-    fn answered(&mut self, id: Option<String>, again: bool) {
+    fn answered(&mut self, id: Option<&str>, again: bool) {
         let first = self.unanswered.pop_front().expect("an answer to something");
         let expected = first.map(|number| id_of(number).to_string());
-        assert_eq!(id, expected, "{}: answers are out of order", self.name);
+        assert_eq!(id, expected.as_deref(), "{}: answers are out of order", self.name);
         if let Some(number) = first.filter(|_| again) {
             self.unsent.push_back(number);
         }

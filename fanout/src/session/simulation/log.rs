@@ -93,7 +93,8 @@ impl Scripted {
         let passing = truth.pass(filter, from, truth.entries.len()).take(limit);
         let entries: Vec<Entry> = passing.cloned().collect();
         let full = entries.len() == limit;
-        let through = entries.last().filter(|_| full).map_or(truth.end(), |last| last.position);
+        let through =
+            entries.last().filter(|_| full).map_or_else(|| truth.end(), |last| last.position);
         Ok(LogPage { entries, from, through })
     }
 

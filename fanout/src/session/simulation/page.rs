@@ -45,10 +45,13 @@ struct Get {
     asked_at: Position,
 }
 
+/// How a page opens, how far it had got, and whether its shard is followed.
+type Opens = (PageOpening, Option<LeftOff>, bool);
+
 /// An upgrade on its way: what `Client::visitor` of the endpoint does before the 101.
 struct Opening {
     dialogue: Dialogue,
-    waits: Pin<Box<dyn Future<Output = (PageOpening, Option<LeftOff>, bool)>>>,
+    waits: Pin<Box<dyn Future<Output = Opens>>>,
     /// Nothing has failed since.
     calm: bool,
 }

@@ -23,13 +23,13 @@ fn steps(first: u64, steps: u64) {
     println!("{steps} steps from seed {first} in {:?}; {gaps} gaps were told", began.elapsed());
 }
 
+#[expect(clippy::disallowed_methods, reason = "who replays a seed names it so")]
 fn setting(name: &str) -> Option<u64> {
     Some(std::env::var(name).ok()?.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
 /// The one that was asked for, or else a random one.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "who replays a seed names it so")]
 fn a_seed() {
     match (setting("PARLOR_SIMULATION_SEED"), setting("PARLOR_SIMULATION_STEPS")) {
         (Some(seed), count) => {
