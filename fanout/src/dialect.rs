@@ -12,6 +12,8 @@ pub(crate) mod widget;
 
 #[cfg(test)]
 pub(crate) mod planned;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt::Debug, time::Duration};
 

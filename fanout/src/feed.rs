@@ -272,13 +272,16 @@ impl Feed {
                 }
             };
             tokio::select! {
+                // What may end the tail is seen first, however busy the shard is; and who comes and
+                // goes is counted before the shard is let go of.
+                biased;
+                () = drain.draining() => return TailEnd::Stop,
+                () = slot.changed.notified() => {}
+                () = linger => return TailEnd::Stop,
                 entry = tail.next() => match entry {
                     Ok(entry) => hub.publish(self.shard, entry),
                     Err(error) => return TailEnd::Failed(error),
                 },
-                () = slot.changed.notified() => {}
-                () = linger => return TailEnd::Stop,
-                () = drain.draining() => return TailEnd::Stop,
             }
         }
     }

@@ -16,6 +16,9 @@ pub(crate) mod marks;
 pub(crate) mod outbox;
 pub(crate) mod viewer;
 
+#[cfg(test)]
+mod simulation;
+
 use std::{pin::pin, time::Duration};
 
 use parlor_common::{

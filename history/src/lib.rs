@@ -223,10 +223,11 @@ impl History {
     pub async fn state(&self, key: &ConversationKey) -> Result<ConversationState, HistoryError> {
         let persisted = self.persisted(key);
         let mut state = self.ask_store(self.store.state(key)).await?;
-        walk::each(&*self.log, key, (persisted, Position::MAX), |event| {
+        let (start, _) = walk::each(&*self.log, key, (persisted, Position::MAX), |event| {
             state.apply(event.record.body.changes());
         })
         .await?;
+        joined(persisted, start)?;
         Ok(state)
     }
 
@@ -286,7 +287,11 @@ impl History {
         let end = walk::last(&*self.log, key, audience, (persisted, before), limit + 1);
         let (rows, end) = tokio::join!(rows, end);
         match rows {
-            Ok(rows) => Ok(merge::stored_and_log(rows, end?)),
+            Ok(rows) => {
+                let end = end?;
+                joined(persisted, end.start)?;
+                Ok(merge::stored_and_log(rows, end))
+            }
             Err(down) => self.before_from_log(key, audience, before, limit, down).await,
         }
     }
@@ -331,8 +336,9 @@ impl History {
         let persisted = self.persisted(key);
         let rows = self.store.page(key, audience, PageRange::After(after), limit + 1);
         let rows = self.ask_store(rows).await?;
-        let end =
-            walk::first(&*self.log, &filter, audience, persisted.max(after), limit + 1).await?;
+        let from = persisted.max(after);
+        let end = walk::first(&*self.log, &filter, audience, from, limit + 1).await?;
+        joined(from, end.start)?;
         Ok(merge::stored_and_log(rows, end.enough(limit + 1)?))
     }
 
@@ -353,6 +359,16 @@ impl History {
                 HistoryError::Unavailable(error.to_string())
             })
     }
+}
+
+/// Whether the log's part goes on where the store's was known to end. While both were asked, the
+/// log may have let go of what the store had got meanwhile, and neither answer has it.
+fn joined(persisted: Position, start: Position) -> Result<(), HistoryError> {
+    if start <= persisted || start == start.epoch().start() {
+        return Ok(());
+    }
+    let moved = "the log's start has moved beyond what the store was known to have";
+    Err(HistoryError::Unavailable(moved.to_owned()))
 }
 
 /// Yes where one says so, no where both do.

@@ -273,9 +273,12 @@ impl Dialogue {
             }
         };
         tokio::select! {
-            settled = self.drafts.settled() => Next::Settled(Box::new(settled)),
-            awaited = awaited => Next::Replay(awaited),
+            // What comes seldom comes first: a flood of drafts that are refused at once must not
+            // keep a page from being taken, which holds one of the node's few places.
+            biased;
             () = marked => Next::Marked,
+            awaited = awaited => Next::Replay(awaited),
+            settled = self.drafts.settled() => Next::Settled(Box::new(settled)),
         }
     }
 
