@@ -19,6 +19,7 @@ pub struct Metrics {
     pub(crate) feeds: IntGauge,
     pub(crate) feed_failures: IntCounter,
     pub(crate) feed_holes: IntCounter,
+    pub(crate) feed_stale: IntCounter,
     pub(crate) ignored: IntCounter,
     pub(crate) held: IntCounter,
     pub(crate) refused: IntCounter,
@@ -97,6 +98,10 @@ impl Metrics {
             feed_holes: counter(
                 "parlor_feed_holes_total",
                 "Tails that could not be continued without a hole.",
+            )?,
+            feed_stale: counter(
+                "parlor_feed_stale_total",
+                "Times that a shard could not be proven live and its sessions were sent back.",
             )?,
             ignored: counter(
                 "parlor_socket_ignored_frames_total",

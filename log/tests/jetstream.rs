@@ -8,6 +8,7 @@ mod faults;
 mod provisioning;
 mod refusals;
 mod single;
+mod stall;
 
 use std::num::NonZeroU16;
 

@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info};
 
-use self::proof::{Look, Proof};
+use self::proof::{Due, Look, Proof};
 use super::{
     JetStreamLog,
     entry::{AckReply, delivered, last},
@@ -51,6 +51,8 @@ pub(super) struct JetStreamTail {
     after: Position,
     /// The last sequence that was handed out, or skipped as foreign.
     reached: u64,
+    /// The latest moment before which nothing is missing, over all consumers.
+    proven: Option<Instant>,
     phase: Phase,
 }
 
@@ -110,7 +112,17 @@ impl JetStreamTail {
         };
         let flow = Flow::make(&log, &stream, reached, log.shared.settings.request_timeout).await?;
         let after = log.position(&stream, reached)?;
-        Ok(Self { log, stream, after, reached, phase: Phase::Flowing(flow) })
+        let mut tail =
+            Self { log, stream, after, reached, proven: None, phase: Phase::Flowing(flow) };
+        tail.note_proof();
+        Ok(tail)
+    }
+
+    /// Notes what the consumer's looks have proven, now that the tail has come so far.
+    fn note_proof(&mut self) {
+        if let Phase::Flowing(flow) = &mut self.phase {
+            self.proven = self.proven.max(flow.proof.proven(self.reached));
+        }
     }
 
     fn renew(&mut self, why: &'static str) {
@@ -151,7 +163,7 @@ impl Tail for JetStreamTail {
                         message = message => message,
                         look = proof.look(self.reached) => {
                             match look {
-                                Look::Proven => {}
+                                Look::Well => self.note_proof(),
                                 Look::Miss(why) => self.renew(why),
                                 Look::Gone(error) => self.phase = Phase::Ended(error),
                             }
@@ -176,6 +188,7 @@ impl Tail for JetStreamTail {
             match received {
                 Received::Event(sequence, entry) => {
                     self.reached = sequence;
+                    self.note_proof();
                     match entry {
                         Some(entry) => return Ok(entry),
                         None => {
@@ -196,6 +209,10 @@ impl Tail for JetStreamTail {
                 Received::Miss(why) => self.renew(why),
             }
         }
+    }
+
+    fn proven(&self) -> Option<Instant> {
+        self.proven
     }
 }
 
@@ -262,6 +279,7 @@ impl Flow {
         };
         api.put_consumer(&stream.name, &config, "create").await?;
         // Asked after the consumer was made: what is there now was there for it.
+        let asked = Instant::now();
         let info = log.stream_by(&api, stream).await?;
         if reached.saturating_add(1) < info.state.first_seq {
             return Err(LogError::Rejected(format!(
@@ -275,7 +293,7 @@ impl Flow {
                 "the leader does not have sequence {reached}"
             )));
         }
-        let proof = Proof::new(log, stream);
+        let proof = Proof::new(log, stream, Due { asked, end: info.state.last_seq });
         Ok(Self { messages, proof, order: Order::default(), last_sign: Instant::now() })
     }
 }

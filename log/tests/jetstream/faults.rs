@@ -12,7 +12,7 @@ use parlor_log::{
 };
 
 use parlor_testbed::{
-    network::nats::NatsProxy,
+    network::{Network, Proxy, nats::NatsProxy},
     servers::{
         own::{Cluster, Server},
         raw::Raw,
@@ -299,6 +299,33 @@ async fn follow_patiently(
         }
     }
     positions
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_that_is_cut_off_is_not_proven_and_once_whole_it_is_again() {
+    let single = Single::fresh(Bounds::default()).await;
+    let proxy = Proxy::before(single.server.url().trim_start_matches("nats://")).await;
+    let urls = vec![format!("nats://{}", proxy.address)];
+    let behind = JetStreamSettings { urls, ..single.settings.clone() };
+    let node: Arc<dyn EventLog> = Arc::new(connect(&behind).await.unwrap());
+    let mut tail = tail(&node, Start::End).await;
+    let waits = Duration::from_millis(100);
+    // Packets are lost, and nobody is told.
+    proxy.turn(Network::Held);
+    let cut = tokio::time::Instant::now();
+    // More than a look, and the time in which another consumer is tried.
+    while cut.elapsed() < Duration::from_secs(6) {
+        drop(tokio::time::timeout(waits, tail.next()).await);
+        assert!(tail.proven() <= Some(cut), "nothing that it was told was said after the cut");
+    }
+    proxy.turn(Network::Whole);
+    let mended = tokio::time::Instant::now();
+    let proven = async {
+        while tail.proven() < Some(mended) {
+            drop(tokio::time::timeout(waits, tail.next()).await);
+        }
+    };
+    within("a proof", proven).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
