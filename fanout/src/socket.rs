@@ -96,7 +96,7 @@ impl Socket {
                 error!("an upgraded connection is not one of the accept loop's");
                 return None;
             };
-            let stream = Stream::new(socket.stream, socket.read_ahead);
+            let stream = Stream::new(socket.stream, &socket.read_ahead);
             Some(Self { stream, place: socket.permit })
         };
         Some((response.map(Body::new), socket))

@@ -22,6 +22,7 @@ mod body;
 mod caps;
 mod framing;
 mod head_timer;
+mod listener;
 mod metrics;
 pub mod page_loads;
 mod refusal;
@@ -39,6 +40,7 @@ pub use self::{
     admin::{Readiness, admin},
     body::read_body,
     caps::ConnectionPermit,
+    listener::Listener,
     metrics::Metrics,
     reply::problem_response,
     request_id::RequestId,
@@ -66,13 +68,15 @@ const BACKLOG: usize = 1024;
 /// How long a connection without a request is kept when the drain begins.
 const FIRST_REQUEST: Duration = Duration::from_millis(500);
 
-/// Serves `app` on `listener` until the drain begins, then lets requests in flight finish.
+/// Serves `app` on `listener` until the drain begins, then lets requests in flight finish. Who has
+/// connected by then and was not accepted is served too, unless the listener is a service
+/// manager's: then they are the next process's.
 ///
 /// Returns when it has stopped accepting; the connections are tasks of `drain`. Each request's
 /// extensions hold a [`ClientAddr`] and a [`RequestId`]. An upgraded connection is no longer a task
 /// of this loop, but keeps its [`ConnectionPermit`] until that is dropped: see [`socket`].
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     app: Router,
     settings: HttpSettings,
     random: Random,
@@ -87,9 +91,11 @@ pub async fn serve(
         metrics,
         drain,
     });
+    let listener = listener.into();
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
+            biased;
             () = server.drain.draining() => break,
             accepted = listener.accept() => accepted,
         };
@@ -115,7 +121,9 @@ pub async fn serve(
             }
         }
     }
-    server.take_waiting(listener);
+    if let Listener::Own(listener) = listener {
+        server.take_waiting(listener);
+    }
 }
 
 /// What every connection shares.

@@ -545,6 +545,21 @@ async fn who_connected_before_the_end_of_accepting_is_served() {
     assert!(drain.finished(SOON).await);
 }
 
+#[tokio::test]
+async fn who_waits_in_a_service_managers_socket_is_left_to_the_next_process() {
+    let manager = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    manager.set_nonblocking(true).unwrap();
+    let handed = TcpListener::from_std(manager.try_clone().unwrap()).unwrap();
+    let waiting = TcpStream::connect(manager.local_addr().unwrap()).await.unwrap();
+    let drain = Drain::new();
+    drain.begin();
+    let (app, settings) = (Router::new(), HttpSettings::default());
+    let metrics = Metrics::new(&Registry::new()).unwrap();
+    serve(Listener::Handed(handed), app, settings, Random::seeded(1), metrics, drain).await;
+    let (_, peer) = manager.accept().expect("the connection waits for the next process");
+    assert_eq!(peer, waiting.local_addr().unwrap());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_may_not_dribble_for_ever() {
     struct Dribble(std::pin::Pin<Box<tokio::time::Sleep>>);

@@ -8,7 +8,6 @@ use parlor_auth::Limits;
 use parlor_common::{
     action::Action,
     author::{Author, AuthorKind},
-    clock::{Clock, Timestamp},
     conversation::{ConversationKey, ConversationSet},
     deadline::in_time,
     door::{Door, Receipt, Submission},
@@ -41,7 +40,6 @@ pub struct LogDoor {
     limits: Limits,
     in_flight: InFlight,
     unanswered: Unanswered,
-    clock: Clock,
     random: Random,
     append_within: Duration,
     lookup_within: Duration,
@@ -60,8 +58,6 @@ pub struct DoorParts {
     pub monitor: Monitor,
     /// How much visitors and tenants may send.
     pub limits: Limits,
-    /// The time.
-    pub clock: Clock,
     /// Names drafts that came without an id, and tells acceptances apart.
     pub random: Random,
     /// How much is taken at once, and for how long.
@@ -83,7 +79,7 @@ enum Prepared {
 impl LogDoor {
     /// A door made of these parts.
     pub fn new(parts: DoorParts) -> Self {
-        let DoorParts { log, history, monitor, limits, clock, random, settings, metrics } = parts;
+        let DoorParts { log, history, monitor, limits, random, settings, metrics } = parts;
         let DoorSettings {
             in_flight,
             in_flight_per_tenant,
@@ -93,12 +89,11 @@ impl LogDoor {
         } = settings;
         Self {
             in_flight: InFlight::new(log.shards(), in_flight, in_flight_per_tenant),
-            unanswered: Unanswered::new(clock.clone(), random.clone()),
+            unanswered: Unanswered::new(monitor.clock(), random.clone()),
             log,
             history,
             monitor,
             limits,
-            clock,
             random,
             append_within,
             lookup_within,
@@ -139,7 +134,7 @@ impl LogDoor {
             author,
             session,
             transport,
-            at: self.clock.now(),
+            at: self.monitor.time(),
             arrived,
             acceptance,
             body,
@@ -170,7 +165,7 @@ impl LogDoor {
     ) -> Result<Prepared, Problem> {
         let given = draft.client_message_id.is_some();
         draft.client_message_id = draft.client_message_id.or_else(|| made.cloned());
-        let client_message_id = draft.keep_id(self.clock.now(), &self.random);
+        let client_message_id = draft.keep_id(self.monitor.time(), &self.random);
         let ids = conversations.event_ids(author, &client_message_id);
         if given && let Some(event) = self.earlier(&client_message_id, &ids).await? {
             return Ok(Prepared::Before(event));
@@ -203,9 +198,8 @@ impl LogDoor {
         client_message_id: &ClientMessageId,
         ids: &[(ConversationKey, EventId)],
     ) -> Result<Option<Event>, Problem> {
-        let clock_right = self.monitor.clock_right();
-        let now = self.log_time(clock_right);
-        let unproven = match judge(client_message_id, now, clock_right) {
+        let now = self.monitor.time();
+        let unproven = match judge(client_message_id, now, self.monitor.clock_right()) {
             Age::FromFuture => {
                 let problem = Problem::new(
                     Code::IdFromFuture,
@@ -222,16 +216,6 @@ impl LogDoor {
         }
         self.metrics.lookups.inc();
         self.within(self.history.find(unproven)).await
-    }
-
-    /// The log's time as well as is known: a wrong clock is corrected by what the monitor saw.
-    fn log_time(&self, clock_right: bool) -> Timestamp {
-        let now = self.clock.now();
-        if clock_right {
-            now
-        } else {
-            Timestamp::from_millis(now.as_millis() - self.monitor.skew_ms())
-        }
     }
 
     async fn append(

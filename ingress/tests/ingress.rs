@@ -4,8 +4,8 @@
 
 #[path = "ingress/agents.rs"]
 mod agents;
-#[path = "ingress/client.rs"]
-mod client;
+#[path = "ingress/clocks.rs"]
+mod clocks;
 #[path = "ingress/cors.rs"]
 mod cors;
 #[path = "ingress/idempotency.rs"]
@@ -24,3 +24,5 @@ mod pages;
 mod pressure;
 #[path = "ingress/statuses.rs"]
 mod statuses;
+
+use parlor_testbed::client::http as client;

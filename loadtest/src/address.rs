@@ -10,6 +10,13 @@ pub(crate) struct Address {
     pub(crate) host: String,
 }
 
+/// A node's operators' port, and what the report calls it: `[NAME=]http://host[:port]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) address: Address,
+}
+
 // === impl Address ===
 
 impl Address {
@@ -45,9 +52,36 @@ impl fmt::Display for Address {
     }
 }
 
+// === impl Node ===
+
+impl FromStr for Node {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, url)) if !name.is_empty() => {
+                Ok(Self { name: name.to_owned(), address: url.parse()? })
+            }
+            _ => {
+                let address: Address = text.parse()?;
+                Ok(Self { name: address.host.clone(), address })
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_has_a_name_of_its_own_or_its_hosts() {
+        let name = |text: &str| text.parse::<Node>().map(|node| (node.name, node.address.host));
+        let pair = |name: &str, host: &str| Ok((name.to_owned(), host.to_owned()));
+        assert_eq!(name("ingress-1=http://a:81"), pair("ingress-1", "a:81"));
+        assert_eq!(name("http://a:81"), pair("a:81", "a:81"));
+        assert!(name("=http://a:81").is_err() && name("a=b").is_err());
+    }
 
     #[test]
     fn an_address_is_a_host_and_perhaps_a_port() {

@@ -1,21 +1,22 @@
-//! The command line.
+//! The command line: scenarios, each with defaults that make sense for it.
 
-use std::{path::PathBuf, time::Duration};
+mod shape;
 
-use clap::{Args, Parser, Subcommand, builder::TypedValueParser, value_parser};
-use parlor_common::tenant::TenantId;
+use clap::{Parser, Subcommand};
 
-use crate::{
-    address::Address,
-    plan::{Kill, Kinds, Rate, parse_duration},
-};
+use self::shape::{Bursts, Ceiling, HotConversation, RepeatIds, SlowReaders, Soak, Storms};
+use crate::plan::{Load, Plan, options::Options, rate::Course};
 
 /// Judges Parlor from outside: virtual visitors and agents over the public protocols, a ledger of
 /// what was sent, answered and seen, faults on a schedule, a report.
 ///
-/// The exit status is 0 only where nothing was lost, doubled, reordered, foreign or invented and no
-/// more sends failed than allowed; 1 where the judgement says otherwise; 2 where there could be
-/// none.
+/// Each scenario has defaults of its own and takes the same options; `parlor-loadtest steady
+/// --help` lists them. It only speaks to addresses that it is given, so it can load an installation
+/// that somebody else runs, whose faults are played by commands (--fault, --break, --mend).
+///
+/// The exit status is 0 only where nothing was lost, doubled, reordered, foreign or invented and
+/// nothing else was worse than allowed; 1 where the judgement says otherwise; 2 where there could
+/// be none.
 #[derive(Debug, Parser)]
 #[command(name = "parlor-loadtest", version)]
 pub(crate) struct Cli {
@@ -25,130 +26,62 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Scenario {
-    /// A steady load, with kills on a schedule
-    Steady(Box<Steady>),
+    /// The same load all the time
+    Steady(Box<Options>),
+    /// A light load with bursts: does a burst cost more than waiting?
+    #[command(mut_arg("rate", |arg| arg.default_value("50/s")))]
+    Burst(Box<Bursts>),
+    /// Sockets are cut all at once: does everybody come back, and is nothing missed?
+    #[command(mut_arg("rate", |arg| arg.default_value("50/s")))]
+    ReconnectStorm(Box<Storms>),
+    /// Agents' sockets stop reading: are they closed, and does nobody else notice?
+    #[command(mut_args(shape::slow_readers))]
+    SlowReaders(Box<SlowReaders>),
+    /// One conversation with many sockets gets half of the messages
+    #[command(mut_args(shape::hot_conversation))]
+    HotConversation(Box<HotConversation>),
+    /// Many tenants with one conversation each: is everything kept apart?
+    #[command(mut_args(shape::many_tenants))]
+    ManyTenants(Box<Options>),
+    /// A light load for half an hour, with faults in turns where they are given: do memory and
+    /// descriptors stay flat?
+    #[command(mut_args(shape::soak))]
+    Soak(Box<Soak>),
+    /// The same client message ids again and again, also long after the log's duplicate window: is
+    /// each there once?
+    #[command(mut_args(shape::repeat_ids))]
+    RepeatIds(Box<RepeatIds>),
+    /// A load that rises until a bound is broken: how much can be promised?
+    #[command(mut_args(shape::ceiling))]
+    Ceiling(Box<Ceiling>),
 }
 
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Steady {
-    /// Where visitors go; several take turns
-    #[arg(long, value_name = "URL", num_args = 1.., default_value = "http://127.0.0.1:8080")]
-    pub(crate) rest: Vec<Address>,
-    /// Where agents' sockets go [default: as --rest]
-    #[arg(long, value_name = "URL", num_args = 1..)]
-    pub(crate) agents: Vec<Address>,
-    /// The origin that pages name [default: the first --rest]
-    #[arg(long, value_name = "ORIGIN")]
-    pub(crate) origin: Option<String>,
-    /// How many tenants
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) tenants: u32,
-    /// A tenant's name; {n} stands for its number, from 1
-    #[arg(long, value_name = "NAME", default_value = "load-{n}", value_parser = tenant_name)]
-    pub(crate) tenant_name: String,
-    /// How many conversations, spread over the tenants
-    #[arg(long, default_value_t = 500, value_parser = count())]
-    pub(crate) conversations: u32,
-    /// How many visitors' sockets, spread over the conversations: at least one each
-    #[arg(long, default_value_t = 2000, value_parser = count())]
-    pub(crate) sockets: u32,
-    /// How many sockets of agents each tenant has
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1000))]
-    pub(crate) dashboards: u32,
-    /// Shares of the kinds of conversations: widget, widget-post, parlor1, rest
-    #[arg(long, default_value = "widget=35,widget-post=5,parlor1=50,rest=10")]
-    pub(crate) kinds: Kinds,
-    /// How many of 100 drafts are agents' answers
-    #[arg(long, value_name = "PERCENT", default_value_t = 20, value_parser = percent())]
-    pub(crate) replies: u32,
-    /// How many bytes a text has
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=16_384))]
-    pub(crate) bytes: u32,
-    /// Drafts a second, offered whatever the answers do
-    #[arg(long, default_value = "300/s")]
-    pub(crate) rate: Rate,
-    /// How long the load runs before latencies count
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
-    pub(crate) warm: Duration,
-    /// How long the load runs after that
-    #[arg(
-        long = "for",
-        value_name = "DURATION",
-        default_value = "60s",
-        value_parser = parse_duration
-    )]
-    pub(crate) load: Duration,
-    /// How long everything may take to arrive, and to be read back, after that
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
-    pub(crate) drain: Duration,
-    /// How long the sockets may take to connect at the start
-    #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = parse_duration)]
-    pub(crate) connect: Duration,
-    /// Kills a node, so long after the load's beginning; may be given several times
-    #[arg(long, value_name = "NODE@WHEN[,back=AFTER][,every=PERIOD]")]
-    pub(crate) kill: Vec<Kill>,
-    /// What kills a node; {node} stands for its name. Split at spaces; no shell
-    #[arg(long, value_name = "COMMAND", default_value = "scripts/tiers kill {node}")]
-    pub(crate) command_kill: String,
-    /// What starts it again
-    #[arg(long, value_name = "COMMAND", default_value = "scripts/tiers start {node}")]
-    pub(crate) command_start: String,
-    /// A file with the secret of the agents' HS256 key [default: ask the development mode's demo
-    /// page for tokens]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) agent_key: Option<PathBuf>,
-    /// The issuer of --agent-key; {tenant} stands for the tenant's name
-    #[arg(long, value_name = "ISSUER", default_value = "{tenant}")]
-    pub(crate) agent_issuer: String,
-    /// The id of --agent-key; {tenant} stands for the tenant's name
-    #[arg(long, value_name = "KID", default_value = "1")]
-    pub(crate) agent_kid: String,
-    /// Compares the database's rows with history
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) cql: Option<String>,
-    /// The database's keyspace
-    #[arg(long, value_name = "NAME", default_value = "parlor")]
-    pub(crate) cql_keyspace: String,
-    /// Writes report.json and report.html there
-    #[arg(long, value_name = "DIR")]
-    pub(crate) report: Option<PathBuf>,
-    /// So many of 100 sends may be refused, fail, or find no answer
-    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
-    pub(crate) allow_failed: f64,
-    /// So many subscriptions may be told that their past is not known
-    #[arg(long, value_name = "COUNT", default_value_t = 0)]
-    pub(crate) allow_gaps: u64,
-    /// Makes the choice of who writes when the same again [default: a random one]
-    #[arg(long)]
-    pub(crate) seed: Option<u64>,
-}
+// === impl Scenario ===
 
-// === impl Steady ===
-
-impl Steady {
-    /// The name of the tenant with this number.
-    pub(crate) fn tenant(&self, number: u32) -> String {
-        self.tenant_name.replace("{n}", &number.to_string())
+impl Scenario {
+    /// What is to be played.
+    ///
+    /// # Errors
+    /// Options that contradict each other.
+    pub(crate) fn plan(self) -> anyhow::Result<Plan> {
+        match self {
+            Self::Steady(options) => Ok(steady("steady", *options)),
+            Self::ManyTenants(options) => Ok(steady("many-tenants", *options)),
+            Self::Burst(bursts) => bursts.plan(),
+            Self::ReconnectStorm(storms) => Ok(storms.plan()),
+            Self::SlowReaders(slow) => Ok(slow.plan()),
+            Self::HotConversation(hot) => Ok(hot.plan()),
+            Self::Soak(soak) => soak.plan(),
+            Self::RepeatIds(repeat) => repeat.plan(),
+            Self::Ceiling(ceiling) => ceiling.plan(),
+        }
     }
 }
 
-fn tenant_name(text: &str) -> Result<String, String> {
-    if !text.contains("{n}") {
-        return Err("a name with {n} in it is expected, such as load-{n}".to_owned());
-    }
-    match TenantId::parse(&text.replace("{n}", "99999")) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(bad) => Err(bad.to_string()),
-    }
-}
-
-/// A number of clients or conversations.
-fn count() -> impl TypedValueParser<Value = u32> {
-    value_parser!(u32).range(1..=1_000_000)
-}
-
-fn percent() -> impl TypedValueParser<Value = u32> {
-    value_parser!(u32).range(0..=100)
+/// The same load all the time.
+fn steady(scenario: &'static str, options: Options) -> Plan {
+    let load = Load::Offer(Course::steady(options.pace.rate));
+    Plan { scenario, options, load, storm: None, stall: None, hot: None, flat: None }
 }
 
 #[cfg(test)]
@@ -157,8 +90,36 @@ mod tests {
 
     use super::*;
 
+    fn plan(arguments: &[&str]) -> anyhow::Result<Plan> {
+        Cli::try_parse_from([&["parlor-loadtest"], arguments].concat())?.scenario.plan()
+    }
+
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_scenario_has_defaults_of_its_own() {
+        for command in Cli::command().get_subcommands() {
+            let plan = plan(&[command.get_name()]).unwrap();
+            assert_eq!(plan.scenario, command.get_name());
+            assert!(plan.lasts() > std::time::Duration::ZERO, "{plan:?}");
+        }
+        assert_eq!(plan(&["burst"]).unwrap().options.pace.rate.to_string(), "50/s");
+        assert_eq!(plan(&["many-tenants"]).unwrap().options.cast.tenants, 1000);
+        let own = plan(&["many-tenants", "--tenants", "7"]).unwrap();
+        assert_eq!(own.options.cast.tenants, 7, "what is said counts");
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        let refused = |arguments: &[&str]| plan(arguments).unwrap_err().to_string();
+        assert!(
+            refused(&["burst", "--burst-for", "10s", "--burst-every", "5s"]).contains("longer")
+        );
+        assert!(refused(&["repeat-ids", "--kinds", "widget=1,parlor1=1"]).contains("no ids"));
+        assert!(refused(&["ceiling", "--factor", "1.0"]).contains("--factor"));
+        assert!(refused(&["soak", "--flat", "10"]).contains("--admin"));
     }
 }

@@ -1,5 +1,6 @@
 //! Virtual visitors and agents, and what they share.
 
+pub(crate) mod orders;
 pub(crate) mod rest_writer;
 pub(crate) mod socket_client;
 pub(crate) mod widget;
@@ -12,17 +13,19 @@ use std::sync::{
 use parlor_common::{
     clock::{Clock, Timestamp},
     drain::Drain,
-    id::ConversationId,
+    id::{ClientMessageId, ConversationId},
     random::Random,
 };
 use tokio::{sync::oneshot, time::Instant};
 
+use self::orders::Orders;
 use crate::{
     address::Address,
     jar::Jar,
-    ledger::{Client, Conversation, Ledger},
-    plan::Kind,
+    ledger::{Client, Conversation, Ledger, Tag},
+    plan::kinds::Kind,
     scores::Scores,
+    timeline::TimeLine,
     tokens::Tokens,
 };
 
@@ -40,6 +43,8 @@ pub(crate) struct World {
     pub(crate) tokens: Tokens,
     pub(crate) random: Random,
     pub(crate) time: ServerTime,
+    pub(crate) orders: Orders,
+    pub(crate) line: TimeLine,
     pub(crate) drain: Drain,
 }
 
@@ -66,6 +71,15 @@ pub(crate) struct Intent {
     pub(crate) visitor: Arc<Visitor>,
     /// When it should be sent.
     pub(crate) intended: Instant,
+    /// The draft it is, where it was given an id before.
+    pub(crate) known: Option<Known>,
+}
+
+/// A draft that has its id.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) tag: Tag,
+    pub(crate) id: ClientMessageId,
 }
 
 /// The server's time, as its answers tell it.

@@ -21,6 +21,7 @@ pub(crate) struct Frame<'a> {
     pub(crate) server_time: Option<String>,
     pub(crate) after_ms: Option<u64>,
     pub(crate) error: Option<Trouble>,
+    pub(crate) duplicate: Option<bool>,
 }
 
 /// A message.
@@ -52,6 +53,8 @@ pub(crate) struct TroubleAnswer {
 pub(crate) struct Posted<'a> {
     #[serde(borrow)]
     pub(crate) message: Shown<'a>,
+    #[serde(default)]
+    pub(crate) duplicate: bool,
 }
 
 /// The answer to `POST /api/chat/session`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream, lookup_host},
     time::timeout,
 };
 
@@ -55,6 +55,7 @@ pub(crate) enum NoAnswer {
 /// An answer, headers and body, may have this many bytes.
 const MOST_BYTES: usize = 16 << 20;
 const MOST_HEADERS: usize = 64;
+const SMALL_WINDOW: u32 = 4096;
 
 /// What the headers of an answer say.
 struct Head {
@@ -79,7 +80,7 @@ impl Http {
         let address = self.addresses[self.at].clone();
         let mut stream = match self.kept() {
             Some(stream) => stream,
-            None => match connect(&address, call.deadline).await {
+            None => match connect(&address, call.deadline, false).await {
                 Ok(stream) => stream,
                 Err(error) => {
                     self.at = (self.at + 1) % self.addresses.len();
@@ -126,8 +127,27 @@ impl Answer {
 }
 
 /// A TCP connection without Nagle's delay.
-pub(crate) async fn connect(address: &Address, deadline: Duration) -> anyhow::Result<TcpStream> {
-    let connecting = TcpStream::connect(address.target());
+pub(crate) async fn connect(
+    address: &Address,
+    deadline: Duration,
+    is_window_small: bool,
+) -> anyhow::Result<TcpStream> {
+    let connecting = async {
+        if !is_window_small {
+            return TcpStream::connect(address.target()).await;
+        }
+        // It has to be set before the connection is made.
+        let mut last = None;
+        for target in lookup_host(address.target()).await? {
+            let socket = if target.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            socket.set_recv_buffer_size(SMALL_WINDOW)?;
+            match socket.connect(target).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| std::io::ErrorKind::NotFound.into()))
+    };
     let stream = timeout(deadline, connecting).await.context("the deadline passed")?;
     let stream = stream.with_context(|| address.to_string())?;
     stream.set_nodelay(true)?;

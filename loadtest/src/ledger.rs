@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use self::seen::Seen;
 pub(crate) use self::{
     tag::{Tag, Texts},
-    verdict::{Counts, Fault, FaultKind, Verdict},
+    verdict::{Counts, Fault, FaultKind, Split, Verdict},
 };
 
 /// One conversation of the run. Tenants are counted from 1; conversations from 0, through the whole
@@ -203,10 +203,19 @@ impl Ledger {
         tag
     }
 
-    /// Notes what became of a draft.
+    /// Notes what became of a draft. What was accepted once stays so, whatever is said of it when
+    /// it is sent again; another id for it is a second acceptance.
     pub(crate) fn answered(&self, tag: Tag, outcome: Outcome) {
-        if let Some(draft) = self.book().draft(tag) {
-            draft.outcome = outcome;
+        let mut book = self.book();
+        let Some(draft) = book.draft(tag) else { return };
+        match (draft.outcome, outcome) {
+            (Outcome::Accepted(Some(first)), Outcome::Accepted(Some(id))) if first != id => {
+                let detail = format!("was told that it was accepted as {first} and as {id}");
+                let place = "its author".to_owned();
+                book.fault(Fault::at_client(FaultKind::Doubled, place, Some(tag), detail));
+            }
+            (Outcome::Accepted(_), _) => {}
+            _ => draft.outcome = outcome,
         }
     }
 
@@ -248,6 +257,7 @@ impl Ledger {
         let mut counts = Counts { faults: book.faults.len() as u64, ..Counts::default() };
         for draft in book.drafts.values().flatten() {
             counts.sent += 1;
+            counts.seen += u64::from(draft.seen);
             match draft.outcome {
                 Outcome::Accepted(_) => counts.accepted += 1,
                 Outcome::Refused => counts.refused += 1,
@@ -325,6 +335,16 @@ impl Draft {
 impl Client {
     const fn index(self) -> usize {
         self.0 as usize
+    }
+
+    /// Clients are counted from 0.
+    pub(crate) const fn number(self) -> u32 {
+        self.0
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn of(number: u32) -> Self {
+        Self(number)
     }
 }
 

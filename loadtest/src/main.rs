@@ -5,19 +5,24 @@ mod address;
 mod backoff;
 mod cli;
 mod client;
-mod faults;
+mod commands;
+mod exposition;
 mod frame;
 mod http;
 mod jar;
 mod ledger;
+mod load;
+mod nodes;
 mod plan;
+mod play;
+mod progress;
 mod readback;
 mod report;
 mod rows;
 mod scores;
 mod socket;
 mod stage;
-mod steady;
+mod timeline;
 mod tokens;
 
 use std::process::ExitCode;
@@ -26,21 +31,10 @@ use anyhow::Context;
 use clap::Parser;
 use parlor_common::{clock::Clock, random::Random};
 
-use crate::cli::{Cli, Scenario};
+use crate::{cli::Cli, commands::Commands, play::play, report::Report};
 
 fn main() -> ExitCode {
-    let Cli { scenario: Scenario::Steady(plan) } = Cli::parse();
-    let folder = plan.report.clone();
-    let played = tokio::runtime::Runtime::new().context("no runtime").and_then(|runtime| {
-        let report =
-            runtime.block_on(Box::pin(steady::run(*plan, Clock::system(), Random::system())))?;
-        print!("{}", report.terminal());
-        if let Some(folder) = folder {
-            report.write(&folder).with_context(|| folder.display().to_string())?;
-        }
-        Ok(report)
-    });
-    match played {
+    match run(Cli::parse()) {
         Ok(report) if report.passed() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
         Err(error) => {
@@ -48,4 +42,17 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Report> {
+    let plan = cli.scenario.plan()?;
+    let faults = Commands::new(&plan.options.drive)?;
+    let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
+    let playing = Box::pin(play(&plan, &faults, Clock::system(), Random::system()));
+    let report = runtime.block_on(playing)?;
+    print!("{}", report.terminal());
+    if let Some(folder) = &plan.options.evidence.report {
+        report.write(folder).with_context(|| folder.display().to_string())?;
+    }
+    Ok(report)
 }

@@ -25,6 +25,8 @@ struct Inner {
     accept: Histogram<u64>,
     deliver: Histogram<u64>,
     back: Histogram<u64>,
+    lag: Histogram<u64>,
+    slow: SlowReaders,
     second: Totals,
     second_accept: Histogram<u64>,
     second_deliver: Histogram<u64>,
@@ -55,6 +57,27 @@ pub(crate) struct Totals {
     pub(crate) replayed: u64,
     /// Clients that will not come back.
     pub(crate) gone: u64,
+    /// Of the acceptances, those of which the server said that it had accepted it before.
+    pub(crate) duplicates: u64,
+}
+
+/// What became of the connections of clients that had stopped reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct SlowReaders {
+    /// Closed by the server, which said why.
+    pub(crate) told: u64,
+    /// Ended by the server in another way.
+    pub(crate) cut: u64,
+    /// Not ended at all.
+    pub(crate) kept: u64,
+}
+
+/// What became of one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stalled {
+    Told,
+    Cut,
+    Kept,
 }
 
 /// One second.
@@ -89,6 +112,10 @@ pub(crate) struct Score {
     pub(crate) deliver: Quantiles,
     /// From the loss of a connection to the subscription of the next.
     pub(crate) back: Quantiles,
+    /// From the intended time to the moment at which a socket's client began to send: what the
+    /// harness, and not the server, was late.
+    pub(crate) lag: Quantiles,
+    pub(crate) slow: SlowReaders,
     pub(crate) refusals: BTreeMap<String, u64>,
     pub(crate) series: Vec<Point>,
 }
@@ -108,6 +135,8 @@ impl Scores {
             accept: histogram(),
             deliver: histogram(),
             back: histogram(),
+            lag: histogram(),
+            slow: SlowReaders::default(),
             second: Totals::default(),
             second_accept: histogram(),
             second_deliver: histogram(),
@@ -118,9 +147,37 @@ impl Scores {
         Self { started, inner: Mutex::new(inner) }
     }
 
-    /// The latencies of drafts that should be sent from `begin` on, and before `end`, count.
+    /// The latencies of drafts that should be sent from `begin` on, and before `end`, count, and no
+    /// others.
     pub(crate) fn measure(&self, begin: Instant, end: Instant) {
-        self.inner().window = Some((begin, end));
+        let mut inner = self.inner();
+        inner.window = Some((begin, end));
+        for latencies in inner.measured() {
+            latencies.reset();
+        }
+    }
+
+    /// A socket's client begins to send a draft that should be sent at `intended`.
+    pub(crate) fn begun(&self, intended: Instant) {
+        let mut inner = self.inner();
+        if inner.is_measured(intended) {
+            record(&mut inner.lag, intended.elapsed());
+        }
+    }
+
+    /// The server said whether it had accepted this one before.
+    pub(crate) fn duplicate(&self, is_duplicate: bool) {
+        self.inner().add(Totals { duplicates: u64::from(is_duplicate), ..Totals::default() });
+    }
+
+    /// The connection of a client that had stopped reading has ended, or was kept.
+    pub(crate) fn stall_ended(&self, stalled: Stalled) {
+        let slow = &mut self.inner().slow;
+        *match stalled {
+            Stalled::Told => &mut slow.told,
+            Stalled::Cut => &mut slow.cut,
+            Stalled::Kept => &mut slow.kept,
+        } += 1;
     }
 
     /// A draft's time has come.
@@ -220,6 +277,8 @@ impl Scores {
             accept: Quantiles::of(&inner.accept),
             deliver: Quantiles::of(&inner.deliver),
             back: Quantiles::of(&inner.back),
+            lag: Quantiles::of(&inner.lag),
+            slow: inner.slow,
             refusals: inner.refusals.clone(),
             series: inner.series.clone(),
         }
@@ -237,6 +296,11 @@ impl Inner {
         self.window.is_some_and(|(begin, end)| begin <= intended && intended < end)
     }
 
+    /// The latencies of the measured time.
+    fn measured(&mut self) -> [&mut Histogram<u64>; 3] {
+        [&mut self.accept, &mut self.deliver, &mut self.lag]
+    }
+
     fn add(&mut self, more: Totals) {
         for totals in [&mut self.totals, &mut self.second] {
             totals.offered += more.offered;
@@ -247,6 +311,7 @@ impl Inner {
             totals.losses += more.losses;
             totals.replayed += more.replayed;
             totals.gone += more.gone;
+            totals.duplicates += more.duplicates;
         }
     }
 }
@@ -300,6 +365,8 @@ mod tests {
         assert!((second.accept.p99 - 99.0).abs() < 1.0, "{second:?}");
         assert_eq!(scores.tick().accept.count, 0);
         assert_eq!(scores.score().accept.count, 100);
+        scores.measure(begin, begin + Duration::from_secs(2));
+        assert_eq!(scores.score().accept.count, 0, "another time is measured anew");
     }
 
     #[tokio::test(start_paused = true)]

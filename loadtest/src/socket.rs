@@ -29,6 +29,15 @@ pub(crate) enum NotOpened {
     Failed(String),
 }
 
+/// How much the kernel takes in for a client that does not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Window {
+    /// What the system gives, which grows to megabytes.
+    Usual,
+    /// As little as the system allows, so that the server notices a slow reader soon.
+    Small,
+}
+
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// Thousands share a machine: buffers are small, and a message has 64 KiB at most.
@@ -46,11 +55,13 @@ pub(crate) async fn open(
     address: &Address,
     path: &str,
     headers: &[(&'static str, String)],
+    window: Window,
 ) -> Result<(Socket, Vec<String>), NotOpened> {
     let failed = |error: &dyn std::fmt::Display| NotOpened::Failed(error.to_string());
     let request = request(address, path, headers).map_err(|error| failed(&error))?;
-    let stream =
-        connect(address, DEADLINE).await.map_err(|error| failed(&format_args!("{error:#}")))?;
+    let stream = connect(address, DEADLINE, window == Window::Small)
+        .await
+        .map_err(|error| failed(&format_args!("{error:#}")))?;
     let upgrade = Box::pin(client_async_with_config(request, stream, Some(config())));
     match timeout(DEADLINE, upgrade).await {
         Ok(Ok((socket, answer))) => {

@@ -13,7 +13,6 @@ use tokio::{
 };
 
 use crate::{
-    cli::Steady,
     client::{
         Intent, QUEUE, Ready, Visitor, World,
         rest_writer::RestWriter,
@@ -24,6 +23,7 @@ use crate::{
     http::{Call, Http},
     jar::Jar,
     ledger::{Conversation, Expects},
+    plan::{Plan, Stall},
 };
 
 /// The clients of a run, once all are connected.
@@ -33,8 +33,6 @@ pub(crate) struct Stage {
     pub(crate) lines: Vec<Line>,
     /// The agent of each tenant that answers; the first is tenant 1's.
     pub(crate) agents: Vec<mpsc::Sender<Intent>>,
-    /// How many sockets there should be.
-    pub(crate) sockets: u32,
 }
 
 /// A conversation and who writes into it.
@@ -42,6 +40,15 @@ pub(crate) struct Stage {
 pub(crate) struct Line {
     pub(crate) visitor: Arc<Visitor>,
     pub(crate) writers: Vec<mpsc::Sender<Intent>>,
+}
+
+/// One socket among those that expect the same.
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    tab: u32,
+    /// The number of the address that it connects to first.
+    at: u32,
+    is_slow: bool,
 }
 
 /// How many visitors connect at the same time.
@@ -56,20 +63,20 @@ impl Stage {
     ///
     /// # Errors
     /// Who could not be connected, and why: without everyone there is nothing to judge.
-    pub(crate) async fn set(world: &Arc<World>, plan: &Steady) -> anyhow::Result<Self> {
-        let sockets = plan.sockets.max(plan.conversations) + plan.tenants * plan.dashboards;
-        let end = Instant::now() + plan.connect;
+    pub(crate) async fn set(world: &Arc<World>, plan: &Plan) -> anyhow::Result<Self> {
+        let (cast, sockets) = (&plan.options.cast, plan.sockets());
+        let end = Instant::now() + plan.options.pace.connect;
         let arriving = async {
             let visitors: Vec<_> =
-                (0..plan.conversations).map(|number| Arc::new(visitor(plan, number))).collect();
+                (0..cast.conversations).map(|number| Arc::new(visitor(plan, number))).collect();
             let agents = arrive_agents(world, plan, &visitors).await?;
             let arrivals = visitors.into_iter().map(|visitor| async move {
                 let writers =
-                    arrive(world, &visitor, tabs(plan, visitor.conversation.number)).await?;
+                    arrive(world, &visitor, plan.tabs(visitor.conversation.number)).await?;
                 Ok::<_, anyhow::Error>(Line { visitor, writers })
             });
             let lines = stream::iter(arrivals).buffered(ARRIVING).try_collect().await?;
-            Ok(Self { lines, agents, sockets })
+            Ok(Self { lines, agents })
         };
         timeout_at(end, arriving).await.unwrap_or_else(|_| {
             let connected = world.scores.sockets();
@@ -84,18 +91,19 @@ impl Stage {
 /// Brings in each tenant's agents: who answers, and the dashboards. Gives those who answer.
 async fn arrive_agents(
     world: &Arc<World>,
-    plan: &Steady,
+    plan: &Plan,
     visitors: &[Arc<Visitor>],
 ) -> anyhow::Result<Vec<mpsc::Sender<Intent>>> {
     let mut writers = Vec::new();
     let mut dashboards = Vec::new();
-    for tenant in 1..=plan.tenants {
+    let (target, cast) = (&plan.options.target, &plan.options.cast);
+    for tenant in 1..=cast.tenants {
         let (writer, intents) = mpsc::channel(QUEUE);
         writers.push(writer);
         let client = world.ledger.client(Expects::Nothing, 0);
         let at = tenant as usize;
         world.drain.spawn(
-            RestWriter::of_agent(world.clone(), plan.tenant(tenant), client, intents, at).run(),
+            RestWriter::of_agent(world.clone(), target.tenant(tenant), client, intents, at).run(),
         );
         let own = || {
             visitors
@@ -104,12 +112,16 @@ async fn arrive_agents(
                 .cloned()
                 .collect()
         };
-        for tab in 0..plan.dashboards {
-            let person = Person::Agent { tenant: plan.tenant(tenant), visitors: own() };
+        let slow = plan.stall.map_or(0, |stall: Stall| {
+            // Those that will stop reading are shared out evenly.
+            stall.sockets / cast.tenants + u32::from(tenant <= stall.sockets % cast.tenants)
+        });
+        for tab in 0..cast.dashboards + slow {
+            let person = Person::Agent { tenant: target.tenant(tenant), visitors: own() };
+            let seat = Seat { tab, at: tenant + tab, is_slow: tab >= cast.dashboards };
             dashboards.push(async move {
                 // The other end is dropped: an agent writes nothing through its socket.
-                let (_, ready) =
-                    subscriber(world, person, Expects::Tenant(tenant), tab, tenant + tab);
+                let (_, ready) = subscriber(world, person, Expects::Tenant(tenant), seat);
                 ready.await.context("an agent's task ended")
             });
         }
@@ -121,24 +133,18 @@ async fn arrive_agents(
     Ok(writers)
 }
 
-fn visitor(plan: &Steady, number: u32) -> Visitor {
-    let tenant = number % plan.tenants + 1;
+fn visitor(plan: &Plan, number: u32) -> Visitor {
+    let (target, cast) = (&plan.options.target, &plan.options.cast);
+    let tenant = number % cast.tenants + 1;
     Visitor {
         conversation: Conversation { tenant, number },
-        tenant: plan.tenant(tenant),
-        kind: plan.kinds.of(number),
+        tenant: target.tenant(tenant),
+        kind: cast.kinds.of(number),
         jar: Jar::default(),
         token: OnceLock::new(),
         id: OnceLock::new(),
         is_begun: AtomicBool::new(false),
     }
-}
-
-/// How many sockets a conversation has.
-const fn tabs(plan: &Steady, number: u32) -> u32 {
-    let each = plan.sockets / plan.conversations;
-    let more = if number < plan.sockets % plan.conversations { 1 } else { 0 };
-    if each + more == 0 { 1 } else { each + more }
 }
 
 /// Brings a visitor in with all its tabs, one after the other, so that they share the first one's
@@ -158,7 +164,8 @@ async fn arrive(
             widget(world, visitor, tab, number + tab)
         } else {
             let expects = Expects::Conversation(visitor.conversation);
-            subscriber(world, Person::Visitor(visitor.clone()), expects, tab, number + tab)
+            let seat = Seat { tab, at: number + tab, is_slow: false };
+            subscriber(world, Person::Visitor(visitor.clone()), expects, seat)
         };
         ready.await.context("a visitor's task ended")?;
         writers.push(writer);
@@ -181,15 +188,14 @@ fn subscriber(
     world: &Arc<World>,
     person: Person,
     expects: Expects,
-    tab: u32,
-    at: u32,
+    seat: Seat,
 ) -> (mpsc::Sender<Intent>, oneshot::Receiver<()>) {
     let (writer, intents) = mpsc::channel(QUEUE);
     let (ready, is_ready): (Ready, _) = oneshot::channel();
-    let client = world.ledger.client(expects, tab);
-    world
-        .drain
-        .spawn(SocketClient::new(world.clone(), person, client, intents, ready, at as usize).run());
+    let client = world.ledger.client(expects, seat.tab);
+    let at = seat.at as usize;
+    let client = SocketClient::new(world.clone(), person, client, intents, ready, at);
+    world.drain.spawn(if seat.is_slow { client.slow() } else { client }.run());
     (writer, is_ready)
 }
 

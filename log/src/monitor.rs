@@ -131,7 +131,22 @@ impl Monitor {
 
     /// Whether the node's clock agrees with the log's.
     pub fn clock_right(&self) -> bool {
-        Duration::from_millis(self.skew_ms().unsigned_abs()) <= MAX_CLOCK_SKEW
+        is_right(self.skew_ms())
+    }
+
+    /// The log's time as well as is known: a wrong clock is corrected by what was last sampled.
+    pub fn time(&self) -> Timestamp {
+        let now = self.clock.now();
+        match self.skew_ms() {
+            skew if is_right(skew) => now,
+            skew => Timestamp::from_millis(now.as_millis() - skew),
+        }
+    }
+
+    /// A clock that tells [`Monitor::time`], for what must not depend on one machine's clock.
+    pub fn clock(&self) -> Clock {
+        let monitor = self.clone();
+        Clock::new(move || monitor.time())
     }
 
     /// Whether the node can do its work: the log answers, and the clock is right.
@@ -220,6 +235,10 @@ impl Monitor {
     fn get(&self, shard: Shard) -> Option<Sample> {
         self.samples.read().unwrap_or_else(PoisonError::into_inner).get(&shard).copied()
     }
+}
+
+fn is_right(skew_ms: i64) -> bool {
+    Duration::from_millis(skew_ms.unsigned_abs()) <= MAX_CLOCK_SKEW
 }
 
 #[cfg(test)]

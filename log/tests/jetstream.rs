@@ -4,11 +4,17 @@
 //! Every server is a real one. A test that does something to a server starts one of its own.
 
 mod cluster;
-mod faults;
+mod dead_letters;
+mod killed;
+mod nodes;
+mod pages;
 mod provisioning;
 mod refusals;
+mod restored;
+mod silent;
 mod single;
 mod stall;
+mod tools;
 
 use std::num::NonZeroU16;
 

@@ -7,6 +7,7 @@ mod cli;
 mod demo;
 mod descriptors;
 mod exit;
+mod handed;
 mod lines;
 mod metrics;
 mod node;
@@ -33,6 +34,7 @@ use parlor_common::{clock::Clock, keys::InstallationKeys, random::Random, tenant
 use crate::{
     cli::{Cli, Command},
     exit::Exit,
+    handed::Handed,
     metrics::Metrics,
     role::Role,
     settings::InForce,
@@ -63,7 +65,8 @@ fn run(cli: Cli) -> Result<(), Exit> {
         Some(Command::Config) => return print_settings(&in_force),
         Some(Command::Token { tenant, agent }) => return print_token(&in_force, &tenant, &agent),
     };
-    block_on(&in_force, &metrics, roles::run(role, &in_force, &metrics))
+    let handed = Handed::take()?;
+    block_on(&in_force, &metrics, roles::run(role, &in_force, handed, &metrics))
 }
 
 fn block_on(

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::Router;
 use parlor_common::{drain::Drain, random::Random};
-use parlor_http::{self as http, HttpSettings, Readiness};
+use parlor_http::{self as http, HttpSettings, Listener, Readiness};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -37,7 +37,7 @@ impl Stages {
     /// Takes traffic to `app` until the edge drains.
     pub(crate) fn serve(
         &self,
-        listener: TcpListener,
+        listener: Listener,
         app: Router,
         settings: &HttpSettings,
         random: &Random,
@@ -116,10 +116,19 @@ impl Signals {
     }
 }
 
-/// Takes an address for the node, before anything is built.
-pub(crate) async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, Exit> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|error| {
-        Exit::unavailable(format_args!("{name} = {address} cannot be listened on: {error}"))
-    })
+/// Where the node takes connections: the socket that a service manager has handed over, or else an
+/// address of its own. Before anything is built.
+pub(crate) async fn listen(
+    name: &str,
+    address: SocketAddr,
+    handed: Option<std::net::TcpListener>,
+) -> Result<Listener, Exit> {
+    match handed {
+        Some(handed) => TcpListener::from_std(handed).map(Listener::Handed).map_err(|error| {
+            Exit::unavailable(format_args!("the socket handed over for {name}: {error}"))
+        }),
+        None => TcpListener::bind(address).await.map(Listener::Own).map_err(|error| {
+            Exit::unavailable(format_args!("{name} = {address} cannot be listened on: {error}"))
+        }),
+    }
 }

@@ -11,7 +11,7 @@ use parlor_common::{
 use parlor_fanout::{FeedParts, Feeds, Hub, Sockets};
 use parlor_history::History;
 use parlor_http::page_loads::PageLoads;
-use parlor_http::{self as http, HttpSettings, Readiness, RequestId, problem_response};
+use parlor_http::{self as http, HttpSettings, Listener, Readiness, RequestId, problem_response};
 use parlor_ingress::{DoorParts, LogDoor};
 use parlor_log::{
     PERSISTER,
@@ -19,15 +19,15 @@ use parlor_log::{
     monitor::{Monitor, MonitorMetrics},
 };
 use parlor_persister::StoreSink;
-use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use crate::{
     backends::{Backends, metrics},
     demo, descriptors,
     exit::Exit,
+    handed::Handed,
     metrics::Metrics,
-    node::{Signals, Stages, bind},
+    node::{Signals, Stages, listen},
     private,
     role::{Parts, Role},
     secrets,
@@ -55,19 +55,27 @@ struct Shared<'a> {
 type NamedCheck = (&'static str, Box<dyn Fn() -> Result<(), String> + Send + Sync>);
 
 /// Runs a node until it is told to stop.
-pub(crate) async fn run(role: Role, in_force: &InForce, process: &Metrics) -> Result<(), Exit> {
+pub(crate) async fn run(
+    role: Role,
+    in_force: &InForce,
+    handed: Handed,
+    process: &Metrics,
+) -> Result<(), Exit> {
+    let parts = role.parts();
+    handed.check(parts, in_force.development)?;
+    // A successor takes over what waits in the socket, so that there is nothing to wait for.
+    let lingers = parts.lingers() && handed.http.is_none();
     let settings = &in_force.settings;
     let mut signals = Signals::new()?;
-    let parts = role.parts();
     let files = descriptors::raise();
     let listener = match parts.listens() {
         true => {
             let room = descriptors::room_for(settings.http.max_connections, files)?;
-            Some((bind("listen", settings.listen).await?, room))
+            Some((listen("listen", settings.listen, handed.http).await?, room))
         }
         false => None,
     };
-    let admin = bind("admin", settings.admin).await?;
+    let admin = listen("admin", settings.admin, handed.admin).await?;
     let shared = Shared::build(parts, in_force).await?;
     metrics(process.register(&shared.registry))?;
     let mut checks = shared.checks();
@@ -76,10 +84,10 @@ pub(crate) async fn run(role: Role, in_force: &InForce, process: &Metrics) -> Re
     }
     let app = shared.app(parts, &mut checks)?;
     let readiness = Readiness::new(checks);
-    shared.announce(role);
+    shared.announce(role, listener.as_ref().map(|(listener, _)| listener), &admin);
     shared.serve(listener, app, admin, &readiness)?;
     signals.next().await;
-    shared.stages.stop(&readiness, &settings.drain, parts.lingers(), &mut signals).await;
+    shared.stages.stop(&readiness, &settings.drain, lingers, &mut signals).await;
     shared.backends.close().await;
     info!("stopped");
     Ok(())
@@ -220,7 +228,6 @@ impl<'a> Shared<'a> {
             history: self.history.clone(),
             monitor: self.monitor.clone(),
             limits: self.limits.clone(),
-            clock: self.clock.clone(),
             random: self.random.clone(),
             settings: self.settings.door.clone(),
             metrics: metrics.clone(),
@@ -248,22 +255,22 @@ impl<'a> Shared<'a> {
     fn visitor_tokens(&self) -> VisitorTokens {
         VisitorTokens::new(
             &self.keys,
-            self.clock.clone(),
+            self.monitor.clock(),
             self.random.clone(),
             self.settings.cookies.clone(),
         )
     }
 
     fn agents(&self) -> Agents {
-        Agents::new(self.tenants.clone(), self.clock.clone())
+        Agents::new(self.tenants.clone(), self.monitor.clock())
     }
 
     /// Serves the operators, and the clients with as many connections as there is room for.
     fn serve(
         &self,
-        listener: Option<(TcpListener, usize)>,
+        listener: Option<(Listener, usize)>,
         app: Router,
-        admin: TcpListener,
+        admin: Listener,
         readiness: &Readiness,
     ) -> Result<(), Exit> {
         let metrics = metrics(http::Metrics::new(&self.registry))?;
@@ -283,8 +290,8 @@ impl<'a> Shared<'a> {
         Ok(())
     }
 
-    fn announce(&self, role: Role) {
-        let Settings { listen, admin, data, .. } = self.settings;
+    fn announce(&self, role: Role, listener: Option<&Listener>, admin: &Listener) {
+        let Settings { listen, admin: operators, data, .. } = self.settings;
         if self.development {
             warn!(
                 "development mode: no settings file, so any tenant's name is taken, from pages on \
@@ -292,15 +299,16 @@ impl<'a> Shared<'a> {
             );
         }
         let Parts { embedded, .. } = role.parts();
-        match role.parts().listens() {
-            true if embedded => info!(
+        let admin = admin.local_addr().unwrap_or(*operators);
+        match listener.map(|listener| listener.local_addr().unwrap_or(*listen)) {
+            Some(listen) if embedded => info!(
                 "Parlor is on http://localhost:{} ({listen}); its data is in {}; operators are on \
                  {admin}",
                 listen.port(),
                 data.display()
             ),
-            true => info!("{role:?} is on {listen}; operators are on {admin}"),
-            false => info!("{role:?} works; operators are on {admin}"),
+            Some(listen) => info!("{role:?} is on {listen}; operators are on {admin}"),
+            None => info!("{role:?} works; operators are on {admin}"),
         }
     }
 }

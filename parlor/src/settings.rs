@@ -202,16 +202,19 @@ fn check(settings: &Settings) -> Result<(), Exit> {
 }
 
 fn stays_on_loopback(settings: &Settings) -> Result<(), Exit> {
-    for (name, address) in [("listen", settings.listen), ("admin", settings.admin)] {
-        if !address.ip().is_loopback() {
-            return Err(Exit::usage(format_args!(
-                "{name} = {address}: without a settings file Parlor is in development mode, which \
-                 takes any tenant, and \
-                 listens on loopback alone; name a settings file with --settings"
-            )));
-        }
+    check_loopback("listen", settings.listen)?;
+    check_loopback("admin", settings.admin)
+}
+
+/// What development mode may listen on.
+pub(crate) fn check_loopback(name: &str, address: SocketAddr) -> Result<(), Exit> {
+    if address.ip().is_loopback() {
+        return Ok(());
     }
-    Ok(())
+    Err(Exit::usage(format_args!(
+        "{name} = {address}: without a settings file Parlor is in development mode, which takes \
+         any tenant, and listens on loopback alone; name a settings file with --settings"
+    )))
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 mod alone;
 #[path = "parlor/balancer.rs"]
 mod balancer;
+#[path = "parlor/handed.rs"]
+mod handed;
 #[path = "parlor/installation.rs"]
 mod installation;
 #[path = "parlor/operating.rs"]

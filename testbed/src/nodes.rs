@@ -128,9 +128,7 @@ impl Parlor {
 
     /// Whether the admin port says so now.
     pub async fn is_ready(&self) -> bool {
-        http::request(self.admin, "GET", "/ready", &[], "")
-            .await
-            .is_ok_and(|answer| answer.status == 200)
+        http::get(self.admin, "/ready").await.is_ok_and(|answer| answer.status == 200)
     }
 
     /// `kill -9`, and the same again on the same ports.

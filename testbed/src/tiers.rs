@@ -212,7 +212,7 @@ impl Tiers {
         let is_served = async || {
             let figures = http::get(self.figures(), "/;csv").await;
             figures.is_ok_and(|figures| {
-                figures.body.lines().any(|row| row.starts_with(&line) && row.contains(",UP,"))
+                figures.text().lines().any(|row| row.starts_with(&line) && row.contains(",UP,"))
             })
         };
         wait_for(&self.node(node), Duration::from_secs(10), "seen by the balancer", is_served).await

@@ -24,9 +24,10 @@ pub(crate) struct Stream {
 // === impl Stream ===
 
 impl Stream {
-    /// A connection of which this much was read already.
-    pub(crate) fn new(tcp: TcpStream, ahead: Bytes) -> Self {
-        Self { tcp: Arc::new(Mutex::new(tcp)), ahead }
+    /// A connection of which this much was read already. It is copied: it is seldom anything, and
+    /// even nothing would keep the buffer of 8 KiB that the request was read into.
+    pub(crate) fn new(tcp: TcpStream, ahead: &[u8]) -> Self {
+        Self { tcp: Arc::new(Mutex::new(tcp)), ahead: Bytes::copy_from_slice(ahead) }
     }
 
     /// The same connection, for the other direction.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use parlor_common::{event::DeliveredBody, position::Position, state::Reader};
 
 use super::{
-    client::{live_visitor, upgrade, widget},
+    client::{live_visitor, of_visitor, widget},
     raw::{Raw, frame},
     world::World,
 };
@@ -93,7 +93,7 @@ async fn marks_are_shown_to_nobody_and_protocol_1_makes_none() {
     let node = world.node().await;
     let (token, conversations) = world.visitor("shop");
     let mut parlor1 = live_visitor(&world, &node, "shop", &token).await;
-    let upgrade = upgrade("/ws/chat?tenantId=shop").origin().cookie_of(&world.tokens, &token);
+    let upgrade = of_visitor(&world, "shop", &token);
     let mut client = upgrade.open(&node).await;
     world.agent_writes(&conversations, "one").await;
     client.texts(1).await;

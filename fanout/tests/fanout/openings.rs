@@ -11,13 +11,13 @@ use parlor_common::event::Event;
 use parlor_http::page_loads::{PageKey, PageLoad, Snapshot};
 
 use super::{
-    client::{Upgrade, upgrade, widget},
+    client::{Upgrade, of_visitor, widget},
     raw::Raw,
     world::{Plan, TestNode, World, tenant},
 };
 
 fn page(world: &World, token: &VisitorToken) -> Upgrade {
-    upgrade("/ws/chat?tenantId=shop").origin().cookie_of(&world.tokens, token)
+    of_visitor(world, "shop", token)
 }
 
 fn load(node: &TestNode, token: &VisitorToken) -> PageLoad {

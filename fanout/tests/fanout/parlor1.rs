@@ -139,7 +139,7 @@ async fn the_token_in_the_hello_wins_over_the_cookie() {
     let (cookie, _) = world.visitor("shop");
     let (token, conversations) = world.visitor("shop");
     let upgrade = upgrade("/ws/chat?tenantId=shop").origin().parlor1();
-    let mut client = upgrade.cookie_of(&world.tokens, &cookie).open(&node).await;
+    let mut client = upgrade.cookie(&world.cookie_of(&cookie)).open(&node).await;
     client.hello(Some(&world.tokens.write(&token))).await;
     client.subscribe(None).await;
     world.agent_writes(&conversations, "to the token's visitor").await;
@@ -152,7 +152,7 @@ async fn without_an_origin_a_visitor_is_known_by_the_hello_alone() {
     let node = world.node().await;
     let (token, _) = world.visitor("shop");
     let open = || upgrade("/ws/chat?tenantId=shop").parlor1();
-    let refused = open().cookie_of(&world.tokens, &token).try_open(&node).await.err().unwrap();
+    let refused = open().cookie(&world.cookie_of(&token)).try_open(&node).await.err().unwrap();
     assert_eq!(
         (refused.status.as_u16(), refused.code()),
         (403, "origin_refused"),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{
-    client::{Client, agent, live_visitor, upgrade, widget},
+    client::{Client, agent, live_visitor, of_visitor, upgrade, widget},
     door::TestDoor,
     raw::{Raw, frame},
     world::{Plan, SocketSettings, World, agent_author},
@@ -29,7 +29,7 @@ async fn the_first_ping_comes_at_once_and_the_frame_is_the_contracts() {
     let world = World::new().await;
     let node = world.node().await;
     let (token, conversations) = world.visitor("shop");
-    let upgrade = upgrade("/ws/chat?tenantId=shop").origin().cookie_of(&world.tokens, &token);
+    let upgrade = of_visitor(&world, "shop", &token);
     let mut client = upgrade.open(&node).await;
     assert!(client.next_message().await.is_ping(), "nothing was asked for, and a ping comes");
     let event = world.agent_writes(&conversations, "hello").await;
@@ -50,7 +50,7 @@ async fn what_is_accepted_after_the_101_is_shown() {
     let node = world.node().await;
     for round in 0..20 {
         let (token, conversations) = world.visitor("shop");
-        let upgrade = upgrade("/ws/chat?tenantId=shop").origin().cookie_of(&world.tokens, &token);
+        let upgrade = of_visitor(&world, "shop", &token);
         let mut client = upgrade.open(&node).await;
         world.agent_writes(&conversations, &round.to_string()).await;
         assert_eq!(client.texts(1).await, [round.to_string()]);
@@ -302,7 +302,7 @@ async fn pongs_that_answer_our_pings_are_never_too_many() {
     let sockets = SocketSettings { controls_per_second: 2, ..world.plan().sockets };
     let node = world.node_with(Plan { sockets, ..world.plan() }).await;
     let (token, conversations) = world.visitor("shop");
-    let upgrade = upgrade("/ws/chat?tenantId=shop").origin().cookie_of(&world.tokens, &token);
+    let upgrade = of_visitor(&world, "shop", &token);
     let mut client = upgrade.open(&node).await;
     for number in 0..30 {
         world.agent_writes(&conversations, &number.to_string()).await;

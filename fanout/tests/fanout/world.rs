@@ -36,7 +36,7 @@ use super::door::TestDoor;
 pub const SOON: Duration = Duration::from_secs(10);
 
 /// A page of the tenants' own machine.
-pub const ORIGIN: &str = "http://localhost:3000";
+pub use parlor_testbed::client::http::ORIGIN;
 
 pub struct World {
     /// What the nodes follow: the installation's, or what stands before it.
@@ -61,6 +61,7 @@ pub struct Plan {
     pub tenants: Tenants,
 }
 
+#[derive(Debug)]
 pub struct TestNode {
     pub address: SocketAddr,
     pub feeds: Feeds,
@@ -71,6 +72,12 @@ pub struct TestNode {
     pub page_loads: PageLoads,
     feeds_drain: Drain,
     http_drain: Drain,
+}
+
+impl From<&TestNode> for SocketAddr {
+    fn from(node: &TestNode) -> Self {
+        node.address
+    }
 }
 
 pub fn tenant(name: &str) -> TenantId {
@@ -203,6 +210,12 @@ impl World {
     }
 
     /// A new visitor, and the conversations it has with a tenant.
+    /// What the browser of this visitor sends.
+    pub fn cookie_of(&self, token: &VisitorToken) -> String {
+        let cookie = self.tokens.set_cookie(token);
+        cookie.to_str().unwrap().split(';').next().unwrap().to_owned()
+    }
+
     pub fn visitor(&self, tenant_name: &str) -> (VisitorToken, ConversationSet) {
         let token = self.tokens.issue();
         let conversations = token.conversations(&tenant(tenant_name));

@@ -99,6 +99,12 @@ impl Default for Setup {
     }
 }
 
+impl From<&Node> for SocketAddr {
+    fn from(node: &Node) -> Self {
+        node.address
+    }
+}
+
 // === impl Node ===
 
 impl Node {
@@ -149,15 +155,14 @@ impl Node {
         let limits = Limits::new(limits, tenants.clone(), node_clock.clone());
         let metrics = Metrics::new(&registry).unwrap();
         let cookies = CookieSettings { secure: true, max_age: Duration::from_secs(86_400) };
-        let visitors = VisitorTokens::new(&keys(), node_clock.clone(), random.clone(), cookies);
-        let agents = Agents::new(tenants.clone(), node_clock.clone());
+        let visitors = VisitorTokens::new(&keys(), monitor.clock(), random.clone(), cookies);
+        let agents = Agents::new(tenants.clone(), monitor.clock());
         let cursors = Cursors::new(&keys());
         let door = Arc::new(LogDoor::new(DoorParts {
             log: log.clone(),
             history: history.clone(),
             monitor: monitor.clone(),
             limits: limits.clone(),
-            clock: node_clock.clone(),
             random: random.clone(),
             settings: door,
             metrics: metrics.clone(),
@@ -198,10 +203,6 @@ impl Node {
                 .sum()
         });
         Self { address, door, at, clock, visitors, cursors, page_loads, agents, metrics, drain }
-    }
-
-    pub(crate) const fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// Ends it and frees its folders.

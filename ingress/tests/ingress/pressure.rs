@@ -55,7 +55,7 @@ async fn a_duplicate_that_only_the_logs_own_retry_caused_is_no_repeat() {
 async fn cut_off(node: &Node, text: &str) -> String {
     let token = node.visitors.write(&node.visitors.issue());
     let start = node.end().await;
-    let connection = Ask::say(text).tenant("once").bearer(&token).begin(node).await;
+    let connection = Ask::say(text).tenant("once").bearer(&token).begin(node).await.unwrap();
     while node.end().await == start {
         tokio::task::yield_now().await;
     }

@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Intent, Visitor, World};
+use super::{Intent, Known, Visitor, World};
 use crate::{
     frame::{Posted, TroubleAnswer},
     http::{Answer, Call, Http, NoAnswer},
@@ -112,21 +112,17 @@ impl RestWriter {
             return;
         };
         let has_id = !matches!(self.identity, Identity::Widget);
-        let tag = self.world.ledger.sends(Sending {
-            author: self.client,
-            conversation: intent.visitor.conversation,
-            transport: if has_id { Transport::Identified } else { Transport::Post },
-            // A widget that has given up its socket sent frames before, and those were of another
-            // session.
-            session: if has_id { 0 } else { u32::MAX },
-            intended: intent.intended,
-        });
+        let (tag, id) = match intent.known.clone() {
+            Some(Known { tag, id }) => (tag, id),
+            None => {
+                let id = ClientMessageId::made(self.world.time.now(), &self.world.random);
+                (self.sends(intent, has_id), id)
+            }
+        };
         let text = self.world.ledger.texts().write(tag);
-        let body = if has_id {
-            let id = ClientMessageId::made(self.world.time.now(), &self.world.random);
-            json!({ "text": text, "clientMessageId": id })
-        } else {
-            json!({ "text": text, "tenantId": intent.visitor.tenant })
+        let body = match has_id {
+            true => json!({ "text": text, "clientMessageId": id }),
+            false => json!({ "text": text, "tenantId": intent.visitor.tenant }),
         };
         let body = body.to_string();
         let started = Instant::now();
@@ -149,6 +145,18 @@ impl RestWriter {
             }
             sleep(PAUSE).await;
         }
+    }
+
+    fn sends(&self, intent: &Intent, has_id: bool) -> Tag {
+        self.world.ledger.sends(Sending {
+            author: self.client,
+            conversation: intent.visitor.conversation,
+            transport: if has_id { Transport::Identified } else { Transport::Post },
+            // A widget that has given up its socket sent frames before, and those were of another
+            // session.
+            session: if has_id { 0 } else { u32::MAX },
+            intended: intent.intended,
+        })
     }
 
     async fn where_to(&self, visitor: &Visitor) -> Option<(String, Vec<(&'static str, String)>)> {
@@ -178,6 +186,8 @@ impl RestWriter {
             // An answer that cannot be read is still an acceptance: "any 2xx with JSON".
             let posted = serde_json::from_slice::<Posted<'_>>(&answer.body).ok();
             intent.visitor.begun(posted.as_ref().and_then(|posted| posted.message.conversation_id));
+            let is_duplicate = posted.as_ref().is_some_and(|posted| posted.duplicate);
+            world.scores.duplicate(is_duplicate);
             let id: Option<EventId> = posted.map(|posted| posted.message.id);
             world.ledger.answered(tag, Outcome::Accepted(id));
             world.scores.accepted(intent.intended);

@@ -15,12 +15,13 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 
-use super::{Connected, Intent, Ready, Visitor, World};
+use super::{Connected, Intent, Known, Ready, Visitor, World};
 use crate::{
     backoff,
     frame::Frame,
     ledger::{Client, Outcome, Sending, Tag, Transport},
-    socket::{self, Socket},
+    scores::Stalled,
+    socket::{self, Socket, Window},
 };
 
 /// As whom it connects.
@@ -45,6 +46,8 @@ pub(crate) struct SocketClient {
     pub(crate) ready: Option<Ready>,
     /// The number of the address that it connects to next.
     pub(crate) at: usize,
+    /// Whether it stops reading when slow readers are told to.
+    is_slow: bool,
     state: State,
 }
 
@@ -58,6 +61,8 @@ struct State {
     lost: Option<Instant>,
     /// The server named the time to come back.
     after: Option<Duration>,
+    /// It has stopped reading, and what became of that connection is not known yet.
+    has_stalled: bool,
 }
 
 #[derive(Debug)]
@@ -73,6 +78,8 @@ enum End {
     Over,
     /// The server says not to come back.
     Gone,
+    /// The server says that this client reads too slowly.
+    Slow,
     Lost,
 }
 
@@ -93,18 +100,32 @@ impl SocketClient {
         ready: Ready,
         at: usize,
     ) -> Self {
-        Self { world, person, client, intents, ready: Some(ready), at, state: State::default() }
+        let state = State::default();
+        Self { world, person, client, intents, ready: Some(ready), at, is_slow: false, state }
+    }
+
+    /// The same, as one that stops reading when slow readers are told to.
+    pub(crate) fn slow(self) -> Self {
+        Self { is_slow: true, ..self }
     }
 
     /// Connects, listens and writes until the run is over.
     pub(crate) async fn run(mut self) {
         let mut tries = 0;
         loop {
-            match self.connection(&mut tries).await {
+            let end = self.connection(&mut tries).await;
+            if std::mem::take(&mut self.state.has_stalled) {
+                self.world.scores.stall_ended(match end {
+                    Ok(End::Over) => Stalled::Kept,
+                    Ok(End::Slow) => Stalled::Told,
+                    Ok(End::Gone | End::Lost) | Err(_) => Stalled::Cut,
+                });
+            }
+            match end {
                 Ok(End::Over) => return,
                 Ok(End::Gone) => return self.world.scores.gone(),
                 // Any error is a lost connection, and is counted as one.
-                Ok(End::Lost) | Err(_) => {}
+                Ok(End::Slow | End::Lost) | Err(_) => {}
             }
             if self.ready.is_none() {
                 self.state.lost.get_or_insert_with(Instant::now);
@@ -131,6 +152,7 @@ impl SocketClient {
             say(&mut socket, &written(&world, draft)).await?;
         }
         let mut connected = None;
+        let mut cuts = world.orders.cuts();
         let mut draining = pin!(world.drain.draining());
         loop {
             tokio::select! {
@@ -141,6 +163,14 @@ impl SocketClient {
                     // Nobody is left to be told of a failure to say goodbye.
                     timeout(Duration::from_secs(1), socket.close(None)).await.ok();
                     return Ok(End::Over);
+                }
+                () = cuts.hit(self.client) => return Ok(End::Lost),
+                () = world.orders.stalled(true), if self.is_slow && connected.is_some() => {
+                    self.state.has_stalled = true;
+                    tokio::select! {
+                        () = world.orders.stalled(false) => self.is_slow = false,
+                        () = &mut draining => return Ok(End::Over),
+                    }
                 }
                 frame = timeout(SILENCE, socket.next()) => {
                     let frame = frame.context("silence")?.context("the connection ended")??;
@@ -187,8 +217,9 @@ impl SocketClient {
         };
         let headers =
             [("sec-websocket-protocol", SUBPROTOCOL.to_owned()), ("origin", world.origin.clone())];
-        let (mut socket, _) =
-            socket::open(&addresses[self.at % addresses.len()], &path, &headers).await?;
+        let address = &addresses[self.at % addresses.len()];
+        let window = if self.is_slow { Window::Small } else { Window::Usual };
+        let (mut socket, _) = socket::open(address, &path, &headers, window).await?;
         let client = Some("parlor-loadtest/1".to_owned());
         say(&mut socket, &ClientFrame::Hello { protocol: PROTOCOL, token: Some(token), client })
             .await?;
@@ -233,6 +264,7 @@ impl SocketClient {
             }
             "accepted" => {
                 if let Some(draft) = self.answered(frame.client_message_id.as_deref()) {
+                    self.world.scores.duplicate(frame.duplicate == Some(true));
                     self.accepted(&draft, frame.id);
                 }
             }
@@ -273,6 +305,10 @@ impl SocketClient {
     }
 
     fn begin(&self, intent: &Intent) -> Unanswered {
+        self.world.scores.begun(intent.intended);
+        if let Some(Known { tag, id }) = intent.known.clone() {
+            return Unanswered { id, tag, intended: intent.intended };
+        }
         let sending = Sending {
             author: self.client,
             conversation: intent.visitor.conversation,
@@ -302,6 +338,7 @@ async fn say(socket: &mut Socket, frame: &ClientFrame) -> anyhow::Result<()> {
 /// What a close code's range says.
 fn ended(close: Option<&CloseFrame>) -> End {
     match close.map(|close| u16::from(close.code)) {
+        Some(4002) => End::Slow,
         Some(4500..=4999) => End::Gone,
         _ => End::Lost,
     }

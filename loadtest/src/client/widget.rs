@@ -18,7 +18,7 @@ use crate::{
     frame::Frame,
     http::{Call, Http},
     ledger::{Client, Sending, Transport},
-    socket::{self, Socket},
+    socket::{self, Socket, Window},
 };
 
 /// One tab over all its connections.
@@ -93,7 +93,7 @@ impl Widget {
         let mut headers = vec![("origin", self.world.origin.clone())];
         headers.extend(jar.header().map(|cookie| ("cookie", cookie)));
         let path = format!("/ws/chat?tenantId={tenant}");
-        let upgrade = socket::open(address, &path, &headers);
+        let upgrade = socket::open(address, &path, &headers, Window::Usual);
         let load = async {
             if is_load {
                 let mut headers = headers.clone();
@@ -113,6 +113,7 @@ impl Widget {
 
     async fn connection(&mut self, mut socket: Socket, losses: u32) -> anyhow::Result<End> {
         let world = self.world.clone();
+        let mut cuts = world.orders.cuts();
         let mut draining = pin!(world.drain.draining());
         loop {
             tokio::select! {
@@ -121,6 +122,7 @@ impl Widget {
                     timeout(Duration::from_secs(1), socket.close(None)).await.ok();
                     return Ok(End::Over);
                 }
+                () = cuts.hit(self.client) => return Ok(End::Lost),
                 frame = timeout(SILENCE, socket.next()) => {
                     match frame.context("silence")?.context("the connection ended")?? {
                         Message::Text(text) => self.said(&text)?,
@@ -151,6 +153,7 @@ impl Widget {
     }
 
     fn written(&self, intent: &Intent, losses: u32) -> String {
+        self.world.scores.begun(intent.intended);
         let sending = Sending {
             author: self.client,
             conversation: self.visitor.conversation,

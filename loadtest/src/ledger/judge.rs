@@ -257,6 +257,7 @@ impl Judge<'_> {
 
     /// Checks that the database holds what history says, in the same order.
     fn rows(&mut self, entries: &[Entry], rows: &[Entry]) {
+        *self.verdict.in_rows.get_or_insert(0) += rows.len() as u64;
         let mut stored: HashMap<_, usize> = HashMap::new();
         for row in rows {
             *stored.entry(row.id).or_default() += 1;

@@ -52,6 +52,9 @@ pub(crate) struct Counts {
     pub(crate) failed: u64,
     /// Neither answered nor seen.
     pub(crate) unknown: u64,
+    /// Shown to anybody.
+    pub(crate) seen: u64,
+    /// Showings, to all clients together.
     pub(crate) shown: u64,
     /// Shown again to a widget after a lost connection, as it may be.
     pub(crate) repeats: u64,
@@ -87,6 +90,8 @@ pub(crate) struct Verdict {
     pub(crate) missing_at: Split,
     /// Messages that history holds.
     pub(crate) in_history: u64,
+    /// Rows that the database holds, where it was asked.
+    pub(crate) in_rows: Option<u64>,
     /// Drafts without an answer that are in history, and that are not.
     pub(crate) unknown_present: u64,
     pub(crate) unknown_absent: u64,

@@ -1,6 +1,6 @@
 //! The report as one page that stands alone: no script, nothing fetched, light and dark.
 
-use super::{NAMED, Report, html::escape, mark, plot::Plot};
+use super::{NAMED, Report, html::escape, lines::lines, plot::Plot};
 use crate::scores::{Point, Quantiles};
 
 const STYLE: &str = include_str!("style.css");
@@ -8,8 +8,7 @@ const STYLE: &str = include_str!("style.css");
 /// The page.
 pub(super) fn page(report: &Report) -> String {
     let (class, word) = if report.passed { ("passed", "passed") } else { ("failed", "failed") };
-    let rows: String = report
-        .lines()
+    let rows: String = lines(report)
         .into_iter()
         .map(|(name, value)| {
             format!("<tr><th scope=\"row\">{name}</th><td>{}</td></tr>", escape(&value))
@@ -43,7 +42,8 @@ pub(super) fn page(report: &Report) -> String {
 
 fn plots<'a>(report: &'a Report, times: &'a [f64]) -> Vec<Plot<'a>> {
     let series = report.score.series.as_slice();
-    let marks = || report.marks.iter().map(|at| (at.at, mark(at))).collect::<Vec<_>>();
+    let marks =
+        || report.marks.iter().map(|mark| (mark.began, mark.sentence())).collect::<Vec<_>>();
     let per_second = |of: fn(&Point) -> u64| {
         series.iter().map(|point| Some(count(of(point)))).collect::<Vec<_>>()
     };

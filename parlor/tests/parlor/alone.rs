@@ -4,7 +4,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use parlor_testbed::{
-    client::{http, socket::Socket, visitor::Visitor},
+    client::{http::Ask, socket::Socket, visitor::Visitor},
     nodes::{Parlor, run},
     wait::until,
 };
@@ -65,28 +65,23 @@ async fn it_says_what_mode_it_is_in_and_where_its_data_is() {
 async fn a_widget_and_an_agent_talk() {
     let folder = here();
     let parlor = Parlor::start(folder.path(), None, &[]).await;
-    let mut widget = Socket::widget(parlor.listen, "demo", "").await;
-    let cookie = widget.cookie.clone().expect("a new visitor's cookie is set on the 101");
+    let mut widget = Socket::widget(parlor.listen, "demo", None).await;
+    let cookie = widget.cookie().expect("a new visitor's cookie is set on the 101");
     let minted = run(folder.path(), &["token", "--tenant", "demo", "--agent", "ann"], &[]);
     let token = minted.stdout.trim();
     let mut agent = Socket::agent(parlor.listen, "demo", token, None).await;
     assert_eq!(agent.next().await["type"], "subscribed");
 
-    widget
-        .say(&json!({"type": "message", "text": "hello", "tenantId": "demo", "timestamp": "x"}))
-        .await;
+    let hello = json!({"type": "message", "text": "hello", "tenantId": "demo", "timestamp": "x"});
+    widget.send(hello).await;
     let shown = agent.next().await;
     assert_eq!(shown["message"]["text"], "hello");
     assert_eq!(shown["message"]["sender"], "user");
 
     let path =
         format!("/api/agent/conversations/{}/messages", shown["conversationId"].as_str().unwrap());
-    let bearer = format!("Bearer {token}");
-    let reply = json!({"text": "hi there"}).to_string();
-    let answer = http::request(parlor.listen, "POST", &path, &[("Authorization", &bearer)], &reply)
-        .await
-        .unwrap();
-    assert_eq!(answer.status, 201, "{}", answer.body);
+    let reply = Ask::bare("POST", &path).bearer(token).json(&json!({"text": "hi there"}));
+    reply.send(parlor.listen).await.expect(201);
     assert_eq!(widget.next_text().await, "hi there", "and not an echo of its own");
 
     let mut visitor = Visitor::new("demo");
@@ -99,13 +94,13 @@ async fn a_widget_and_an_agent_talk() {
 async fn a_stop_says_goodbye_to_a_widget_and_stores_what_it_still_sends() {
     let folder = here();
     let mut parlor = Parlor::start(folder.path(), None, &[]).await;
-    let mut widget = Socket::widget(parlor.listen, "demo", "").await;
+    let mut widget = Socket::widget(parlor.listen, "demo", None).await;
     let mut visitor = Visitor::new("demo");
-    visitor.cookie = widget.cookie.clone();
-    widget.say(&json!({"type": "message", "text": "last words"})).await;
+    visitor.cookie = widget.cookie();
+    widget.send(json!({"type": "message", "text": "last words"})).await;
     let goodbye = async {
         // After the server's Close the widget still says something, and only then answers it.
-        assert!(matches!(widget.closed().await, Some(1001 | 1012)));
+        assert!(matches!(widget.close_code().await, 1001 | 1012));
     };
     tokio::join!(parlor.restart(), goodbye);
     assert_eq!(visitor.texts(parlor.listen).await.unwrap(), ["last words"]);
@@ -117,18 +112,11 @@ async fn operators_paths_are_on_the_admin_port_alone() {
     let folder = here();
     let parlor = Parlor::start(folder.path(), None, &[]).await;
     for path in ["/live", "/ready", "/metrics"] {
-        assert_eq!(
-            http::request(parlor.admin, "GET", path, &[], "").await.unwrap().status,
-            200,
-            "{path}"
-        );
-        assert_eq!(
-            http::request(parlor.listen, "GET", path, &[], "").await.unwrap().status,
-            404,
-            "{path}"
-        );
+        let ask = Ask::bare("GET", path);
+        assert_eq!(ask.send(parlor.admin).await.status, 200, "{path}");
+        assert_eq!(ask.send(parlor.listen).await.status, 404, "{path}");
     }
-    let metrics = http::request(parlor.admin, "GET", "/metrics", &[], "").await.unwrap().body;
+    let metrics = Ask::bare("GET", "/metrics").send(parlor.admin).await.text();
     assert!(metrics.contains("parlor_"), "{metrics}");
     assert!(parlor.stop().await.success());
 }
@@ -137,15 +125,12 @@ async fn operators_paths_are_on_the_admin_port_alone() {
 async fn the_pages_are_served_with_a_strict_policy_and_the_token_to_localhost_alone() {
     let folder = here();
     let parlor = Parlor::start(folder.path(), None, &[]).await;
-    let page = http::request(parlor.listen, "GET", "/", &[], "").await.unwrap();
-    assert_eq!(page.status, 200);
-    assert!(page.headers["content-security-policy"].contains("default-src 'none'"));
-    let token = "/demo/agent-token?tenantId=demo";
-    assert_eq!(http::request(parlor.listen, "GET", token, &[], "").await.unwrap().status, 200);
-    let elsewhere = [("Sec-Fetch-Site", "cross-site")];
-    assert_eq!(
-        http::request(parlor.listen, "GET", token, &elsewhere, "").await.unwrap().status,
-        403
-    );
+    let page = Ask::bare("GET", "/").send(parlor.listen).await.expect(200);
+    let policy = page.header("content-security-policy").expect("a policy");
+    assert!(policy.contains("default-src 'none'"));
+    let host = format!("localhost:{}", parlor.listen.port());
+    let token = Ask::bare("GET", "/demo/agent-token?tenantId=demo").header("Host", host);
+    token.send(parlor.listen).await.expect(200);
+    token.header("Sec-Fetch-Site", "cross-site").send(parlor.listen).await.expect(403);
     assert!(parlor.stop().await.success());
 }

@@ -6,7 +6,7 @@ use std::{fmt::Write as _, net::SocketAddr, num::NonZeroU16};
 use parlor_common::{shard::Shards, tenant::TenantId};
 use parlor_testbed::{
     balancer::{self, Balancer},
-    client::http::request,
+    client::http::Ask,
     wait::until,
 };
 
@@ -25,10 +25,13 @@ fn configuration(address: SocketAddr) -> String {
 }
 
 /// The shard of a request; empty where it names no tenant.
-async fn shard_at(balancer: &Balancer, path: &str, headers: &[(&str, &str)]) -> String {
-    let answer = request(balancer.address, "GET", path, headers, "").await.unwrap();
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    answer.body
+async fn shard_of(balancer: &Balancer, ask: Ask) -> String {
+    ask.send(balancer.address).await.expect(200).text()
+}
+
+/// The shard of a request whose address alone may name a tenant.
+async fn shard_at(balancer: &Balancer, path: &str) -> String {
+    shard_of(balancer, Ask::bare("GET", path)).await
 }
 
 #[tokio::test]
@@ -36,8 +39,8 @@ async fn the_balancer_and_the_log_agree_on_a_tenants_shard() {
     let folder = tempfile::tempdir().unwrap();
     let balancer =
         Balancer::start(folder.path(), configuration).expect("scripts/test installs HAProxy");
-    until("HAProxy answers", async || request(balancer.address, "GET", "/", &[], "").await.is_ok())
-        .await;
+    let ask = Ask::bare("GET", "/");
+    until("HAProxy answers", async || ask.try_send(balancer.address).await.is_ok()).await;
     let shards = Shards::new(NonZeroU16::new(16).unwrap());
     let longest = "a".repeat(64);
     let mut names: Vec<String> =
@@ -49,14 +52,14 @@ async fn the_balancer_and_the_log_agree_on_a_tenants_shard() {
     for name in names {
         let shard = shards.of(&TenantId::parse(&name).unwrap()).number();
         seen[usize::from(shard)] = true;
-        let by_header = shard_at(&balancer, "/api/chat/messages", &[("X-Tenant-ID", &name)]).await;
+        let by_header = shard_of(&balancer, Ask::messages().tenant(&name)).await;
         assert_eq!(by_header, shard.to_string(), "{name} in a header");
         for path in [format!("/ws/chat?tenantId={name}"), format!("/ws/agent?a=b&tenant={name}")] {
-            assert_eq!(shard_at(&balancer, &path, &[]).await, shard.to_string(), "{path}");
+            assert_eq!(shard_at(&balancer, &path).await, shard.to_string(), "{path}");
         }
     }
     assert_eq!(seen, [true; 16], "the names reach every shard");
     let escaped = shards.of(&TenantId::parse("a.b").unwrap()).number().to_string();
-    assert_eq!(shard_at(&balancer, "/ws/chat?tenantId=a%2Eb", &[]).await, escaped);
-    assert_eq!(shard_at(&balancer, "/", &[]).await, "", "without a tenant the nodes take turns");
+    assert_eq!(shard_at(&balancer, "/ws/chat?tenantId=a%2Eb").await, escaped);
+    assert_eq!(shard_at(&balancer, "/").await, "", "without a tenant the nodes take turns");
 }

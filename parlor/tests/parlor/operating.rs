@@ -9,7 +9,7 @@ use std::{
 
 use toml::{Table, Value};
 
-use parlor_testbed::{client::http, nodes::Parlor};
+use parlor_testbed::{client::http::Ask, nodes::Parlor};
 
 const DEFAULTS: &str = "parlor/defaults.toml";
 const OPERATING: &str = "docs/OPERATING.md";
@@ -169,11 +169,9 @@ fn every_setting_is_documented_with_its_default_and_none_that_is_not_there() {
 async fn everything_a_running_node_shows_is_documented() {
     let folder = tempfile::tempdir().unwrap();
     let parlor = Parlor::start(folder.path(), None, &[]).await;
-    let answer = http::request(parlor.admin, "GET", "/metrics", &[], "").await.unwrap();
-    assert_eq!(answer.status, 200);
+    let metrics = Ask::bare("GET", "/metrics").send(parlor.admin).await.expect(200).text();
     let text = read(OPERATING);
-    let shown: Vec<_> = answer
-        .body
+    let shown: Vec<_> = metrics
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
         .collect();

@@ -11,7 +11,7 @@ use std::{
 };
 
 use parlor_testbed::{
-    client::http,
+    client::http::Ask,
     nodes::{Parlor, command, free_addresses},
 };
 use tempfile::TempDir;
@@ -53,22 +53,22 @@ impl Node {
     }
 
     async fn is_ready(&self) -> bool {
-        let answer = http::request(self.admin, "GET", "/ready", &[], "").await;
+        let answer = Ask::bare("GET", "/ready").try_send(self.admin).await;
         answer.is_ok_and(|answer| answer.status == 200)
     }
 
     /// What clients ask, each of which is a line of the log at `debug`.
     async fn is_asked(&self, times: usize) {
         for _ in 0..times {
-            let answer = http::request(self.listen, "GET", "/nowhere", &[], "").await.unwrap();
+            let answer = Ask::bare("GET", "/nowhere").send(self.listen).await;
             // 429 once there are more of them than an address may ask.
             assert!(matches!(answer.status, 404 | 429), "{answer:?}");
         }
     }
 
     async fn lost_lines(&self) -> f64 {
-        let answer = http::request(self.admin, "GET", "/metrics", &[], "").await.unwrap();
-        let mut lines = answer.body.lines();
+        let metrics = Ask::bare("GET", "/metrics").send(self.admin).await.text();
+        let mut lines = metrics.lines();
         let lost = lines.find_map(|line| line.strip_prefix("parlor_telemetry_lost_lines_total "));
         lost.unwrap().parse().unwrap()
     }

@@ -2,7 +2,9 @@
 
 use std::{io, net::SocketAddr};
 
-use super::http::{Answer, request};
+use serde_json::Value;
+
+use super::http::{Answer, Ask};
 
 /// A visitor of `tenant`, as the widget's page is one.
 #[derive(Clone, Debug)]
@@ -23,17 +25,11 @@ impl Visitor {
     ///
     /// # Errors
     /// There is no answer.
-    pub async fn post(&mut self, to: SocketAddr, body: &serde_json::Value) -> io::Result<Answer> {
-        let cookie = self.cookie.clone().unwrap_or_default();
-        let headers = [
-            ("X-Tenant-ID", self.tenant.as_str()),
-            ("Origin", "http://localhost:3000"),
-            ("Content-Type", "application/json"),
-            ("Cookie", &cookie),
-        ];
-        let answer = request(to, "POST", "/api/chat/messages", &headers, &body.to_string()).await?;
-        if answer.headers.contains_key("set-cookie") {
-            self.cookie = Some(answer.cookie());
+    pub async fn post(&mut self, to: SocketAddr, body: &Value) -> io::Result<Answer> {
+        let ask = self.ask(Ask::of_page("POST", "/api/chat/messages")).json(body);
+        let answer = ask.try_send(to).await?;
+        if let Some(cookie) = answer.cookie() {
+            self.cookie = Some(cookie);
         }
         Ok(answer)
     }
@@ -43,14 +39,11 @@ impl Visitor {
     /// # Errors
     /// There is no answer.
     pub async fn texts(&self, to: SocketAddr) -> io::Result<Vec<String>> {
-        let cookie = self.cookie.clone().unwrap_or_default();
-        let headers = [("X-Tenant-ID", self.tenant.as_str()), ("Cookie", &cookie)];
-        let answer = request(to, "GET", "/api/chat/messages", &headers, "").await?;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        let page = answer.json();
-        let text = |message: &serde_json::Value| {
-            message["text"].as_str().expect("a message has a text").to_owned()
-        };
-        Ok(page["messages"].as_array().expect("a page has messages").iter().map(text).collect())
+        Ok(self.ask(Ask::messages()).try_send(to).await?.expect(200).texts())
+    }
+
+    fn ask(&self, ask: Ask) -> Ask {
+        let ask = ask.tenant(&self.tenant);
+        self.cookie.iter().fold(ask, |ask, cookie| ask.cookie(cookie))
     }
 }

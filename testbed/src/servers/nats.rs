@@ -72,7 +72,7 @@ pub async fn connections(monitor: u16) -> Option<u64> {
 
 async fn about(monitor: u16, path: &str) -> Option<Value> {
     let answer = http::get(local(monitor), path).await.ok()?;
-    serde_json::from_str(&answer.body).ok()
+    serde_json::from_str(&answer.text()).ok()
 }
 
 fn local(port: u16) -> SocketAddr {
