@@ -41,8 +41,14 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 /// The pause between two tries to make a consumer again.
 const PAUSE: Duration = Duration::from_millis(150);
 
-/// How long one question of a renewal may take: short, since an election makes questions get lost.
-const RENEWAL_WAIT: Duration = Duration::from_secs(1);
+/// How long one question of a renewal may take, try by try: short, since an election makes questions
+/// get lost, and since the servers place a consumer on any of them, for a while also on one that has
+/// just died. Every third try is patient, for servers that are slow.
+const RENEWAL_WAITS: [Duration; 3] =
+    [Duration::from_millis(400), Duration::from_millis(400), Duration::from_secs(1)];
+
+/// How long an answer to the server's flow control may take to leave.
+const CONTROL_WAIT: Duration = Duration::from_secs(1);
 
 /// A tail over consumers, one after the other.
 pub(super) struct JetStreamTail {
@@ -201,7 +207,7 @@ impl Tail for JetStreamTail {
                 // An answer that gets lost is asked for again by the next heartbeat.
                 Received::FlowControl(reply) => {
                     let answered =
-                        self.log.shared.api.link.publish(reply, Bytes::new(), RENEWAL_WAIT).await;
+                        self.log.shared.api.link.publish(reply, Bytes::new(), CONTROL_WAIT).await;
                     if answered.is_err() {
                         self.renew("it cannot be answered");
                     }
@@ -226,8 +232,10 @@ impl Flow {
         reached: u64,
     ) -> Result<Self, LogError> {
         let deadline = Instant::now() + log.shared.settings.renewal_deadline;
+        let mut waits = RENEWAL_WAITS.into_iter().cycle();
         loop {
-            match timeout_at(deadline, Self::make(log, stream, reached, RENEWAL_WAIT)).await {
+            let wait = waits.next().unwrap_or(CONTROL_WAIT);
+            match timeout_at(deadline, Self::make(log, stream, reached, wait)).await {
                 Ok(Ok(flow)) => return Ok(flow),
                 Ok(Err(error @ LogError::Rejected(_))) => return Err(error),
                 Ok(Err(error)) if Instant::now() + PAUSE >= deadline => return Err(error),

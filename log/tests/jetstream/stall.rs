@@ -3,13 +3,14 @@
 
 use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use parlor_common::{
     conversation::ConversationKey, id::ConversationId, position::Position, shard::Shard,
     tenant::TenantId,
 };
 use parlor_log::{EventLog, Start, Tail, jetstream::JetStreamSettings};
 use parlor_testbed::servers::{own::Cluster, raw::Raw};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::{connect, plan, provision_new, settings};
 use crate::suite::{
@@ -21,9 +22,8 @@ const SHARDS: u16 = 8;
 const KILLS: usize = 5;
 /// Between two appends to a shard.
 const APART: Duration = Duration::from_millis(200);
-/// Between two probes of a stream, and how long one may take.
+/// Between two probes of a stream.
 const PROBE_EVERY: Duration = Duration::from_millis(50);
-const PROBE_WITHIN: Duration = Duration::from_millis(300);
 
 /// What one stream's leader's death came to, from the kill on.
 struct Stall {
@@ -46,16 +46,10 @@ fn key_of(log: &Arc<dyn EventLog>, shard: Shard) -> ConversationKey {
 /// Waits until the stream takes a publish by this server.
 async fn elected(url: &str, shard: Shard) -> Instant {
     let subject = format!("chat.{shard}.probe.07070707070707070707070707070707");
-    loop {
-        let probe = async {
-            let acked = Raw::connect(url).await.publish(&subject, "", "probe").await;
-            acked["seq"].as_u64().is_some_and(|sequence| sequence > 0)
-        };
-        if timeout(PROBE_WITHIN, probe).await == Ok(true) {
-            return Instant::now();
-        }
+    while !Raw::is_taken(url, &subject).await {
         sleep(PROBE_EVERY).await;
     }
+    Instant::now()
 }
 
 /// Appends all the while, each without waiting for the last, until the election is over; returns
@@ -65,26 +59,34 @@ async fn appends(
     key: &ConversationKey,
     over: &tokio::sync::Notify,
 ) -> (Instant, Position) {
-    let mut appending = Vec::new();
-    let over = over.notified();
-    tokio::pin!(over);
+    let (mut appending, mut last) = (FuturesUnordered::new(), Position::ZERO);
+    let (mut ticks, mut going) = (tokio::time::interval(APART), true);
     loop {
-        let (log, key) = (log.clone(), key.clone());
-        appending.push(tokio::spawn(async move {
-            let (id, record) = (id(), record("during"));
-            loop {
-                if let Ok(appended) = try_append(&log, &key, &id, record.clone()).await {
-                    return appended.position;
-                }
-            }
-        }));
-        if timeout(APART, &mut over).await.is_ok() {
-            break;
+        tokio::select! {
+            _ = ticks.tick(), if going => appending.push(append_until_taken(log, key)),
+            () = over.notified(), if going => going = false,
+            Some(position) = appending.next() => last = last.max(position),
+            else => return (Instant::now(), last),
         }
     }
-    let positions = futures_util::future::join_all(appending).await;
-    let last = positions.into_iter().map(Result::unwrap).max().unwrap();
-    (Instant::now(), last)
+}
+
+async fn append_until_taken(log: &Arc<dyn EventLog>, key: &ConversationKey) -> Position {
+    let (id, record) = (id(), record("during"));
+    loop {
+        if let Ok(appended) = try_append(log, key, &id, record.clone()).await {
+            return appended.position;
+        }
+    }
+}
+
+async fn another(log: &Arc<dyn EventLog>, shard: Shard, reached: Position) -> Box<dyn Tail> {
+    loop {
+        if let Ok(tail) = log.tail(shard, Start::After(reached)).await {
+            return tail;
+        }
+        sleep(PROBE_EVERY).await;
+    }
 }
 
 async fn stall_of(
@@ -107,10 +109,14 @@ async fn stall_of(
         at
     };
     let following = async {
-        let (mut reached, mut wanted) = (Position::ZERO, None);
+        let (mut reached, mut wanted) = (tail.after(), None);
         while wanted.is_none_or(|wanted| reached < wanted) {
             tokio::select! {
-                entry = tail.next() => reached = entry.unwrap().position,
+                entry = tail.next() => match entry {
+                    Ok(entry) => reached = entry.position,
+                    // As a feed does.
+                    Err(_) => tail = another(log, shard, reached).await,
+                },
                 last = &mut last, if wanted.is_none() => wanted = Some(last.unwrap()),
             }
         }
@@ -145,11 +151,20 @@ async fn the_stall_after_a_leaders_death() {
         }
         let killed = Instant::now();
         cluster.servers[victim].kill();
+        let meta = async {
+            while !Raw::is_healthy(&survivor).await {
+                sleep(PROBE_EVERY).await;
+            }
+            killed.elapsed()
+        };
         let stalls = led.into_iter().map(|(shard, tail)| {
             let (log, survivor) = (log.clone(), survivor.clone());
             async move { (shard, stall_of(&log, tail, shard, &survivor, killed).await) }
         });
-        for (shard, stall) in futures_util::future::join_all(stalls).await {
+        let stalls = futures_util::future::join_all(stalls);
+        let (meta, stalls) = tokio::join!(meta, stalls);
+        println!("kill {kill}: the cluster has a leader after {:.2} s", meta.as_secs_f64());
+        for (shard, stall) in stalls {
             println!(
                 "kill {kill} shard {shard}: election {:.2} s, appends {:+.2} s, tail {:+.2} s",
                 stall.election.as_secs_f64(),

@@ -41,6 +41,18 @@ impl Raw {
         }
     }
 
+    /// Whether a stream takes what is published under `subject` by the server at `url`, just now.
+    pub async fn is_taken(url: &str, subject: &str) -> bool {
+        let asked = async {
+            let mut raw = Self::try_connect(url).await?;
+            raw.try_request(subject, "", "a probe").await
+        };
+        match tokio::time::timeout(Duration::from_millis(300), asked).await {
+            Ok(Ok(answer)) => answer.contains("\"seq\"") && !answer.contains("\"error\""),
+            _ => false,
+        }
+    }
+
     async fn try_connect(url: &str) -> std::io::Result<Self> {
         let address = url.strip_prefix("nats://").expect("a plain address");
         let mut stream = BufReader::new(TcpStream::connect(address).await?);
