@@ -16,6 +16,8 @@ mod fanout {
     mod raw;
     mod resume;
     mod slow;
+    mod storm;
+    mod suspended;
     mod widget;
     mod world;
 }

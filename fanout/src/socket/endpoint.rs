@@ -31,8 +31,10 @@ use crate::{
 
 /// How long a connection may take from its 101 to being a socket.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
-/// How long the read of a delivered mark may hold a handshake.
-const STATE_WITHIN: Duration = Duration::from_millis(600);
+/// How long the read of a delivered mark may hold the handshake of a page that comes back. Without
+/// it the page is shown nothing of what it missed, so that a storm must not run into it, and a store
+/// that does not answer has been given up before (`history.store_deadline`).
+const MARK_WITHIN: Duration = Duration::from_millis(2_500);
 /// When to come back to a node that has as many sockets as it may, or is about to stop.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
@@ -94,7 +96,7 @@ impl Endpoint {
         match self.upgrade(node, request).await {
             Ok(response) => response,
             Err(problem) => {
-                node.metrics.refused.inc();
+                node.metrics.refused(problem.code);
                 debug!(code = problem.code.as_str(), "an upgrade is refused");
                 handshake::refusal(&problem, &id, allowed)
             }
@@ -187,8 +189,9 @@ impl Client<'_> {
         Ok(response)
     }
 
-    /// Waits for the GET of the same page, and meanwhile reads how far the visitor's conversation
-    /// has been delivered. Nothing has been said yet to one that came without a cookie.
+    /// Waits for the GET of the same page. Where there is none, reads how far the conversation of
+    /// the page that comes back has been delivered. Nothing has been said yet to one that came
+    /// without a cookie.
     fn opening(
         &self,
         request: &Request<Body>,
@@ -205,17 +208,14 @@ impl Client<'_> {
         let key = PageKey::new(tenant.clone(), who, address, request.headers());
         let conversation = visitor.conversations(tenant).primary();
         async move {
-            let state = async {
-                if !came_with_cookie {
-                    return None;
-                }
-                let unavailable = HistoryError::Unavailable;
-                let state = node.history.state(&conversation);
-                let state = in_time(STATE_WITHIN, unavailable, state).await;
-                state.inspect_err(|error| debug!(%error, "a delivered mark cannot be read")).ok()
-            };
-            let (opening, state) =
-                tokio::join!(node.page_loads.opening(&key, node.settings.load_within), state);
+            let opening = node.page_loads.opening(&key, node.settings.load_within).await;
+            if !came_with_cookie || opening != PageOpening::ComesBack {
+                return (opening, None);
+            }
+            let state = node.history.state(&conversation);
+            let state = in_time(MARK_WITHIN, HistoryError::Unavailable, state).await;
+            let told = |error: &_| debug!(%error, "a delivered mark cannot be read");
+            let state = state.inspect_err(told).ok();
             (opening, state.map(|state| state.delivered(Reader::Visitor)))
         }
     }
