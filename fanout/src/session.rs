@@ -26,6 +26,7 @@ use tracing::debug;
 
 use crate::{
     dialect::Goodbye,
+    metrics::Shed,
     session::{
         closing::{Ending, Flush, Then},
         dialogue::Dialogue,
@@ -170,9 +171,7 @@ impl Session {
     /// Frames go from the replay to the outbox, and from the outbox to the writer.
     fn move_frames(&mut self, writer: &mut Writer) -> Result<(), Ending> {
         match self.dialogue.viewer.outbox().ended() {
-            Some(Ended::Slow) => {
-                return Err(Ending::at_once(self.dialogue.dialect().come_back(Ended::Slow)));
-            }
+            Some(Ended::Slow) => return Err(self.let_go(Shed::OutboxFull, Ended::Slow)),
             // Those of all its shard end at once.
             Some(Ended::Again) if self.leaving == Leaving::No => {
                 self.leaving = Leaving::Lost(self.dialogue.node.pace.turn(Instant::now()));
@@ -274,12 +273,11 @@ impl Session {
 
     fn tick(&mut self, writer: &Writer) -> Result<(), Ending> {
         let now = Instant::now();
-        let dialect = self.dialogue.dialect();
         if writer.deadline().is_some_and(|deadline| now >= deadline) {
-            return Err(Ending::at_once(dialect.come_back(Ended::Slow)));
+            return Err(self.let_go(Shed::WriteStalled, Ended::Slow));
         }
         if self.heartbeat.is_dead(now) {
-            return Err(Ending::at_once(dialect.come_back(Ended::Again)));
+            return Err(self.let_go(Shed::Silent, Ended::Again));
         }
         if let Some(number) = self.heartbeat.due(now) {
             if self.dialogue.is_suspended() {
@@ -297,8 +295,15 @@ impl Session {
         self.dialogue.say(self.dialogue.dialect().ping(number));
     }
 
+    /// The client does not keep up, or is not there any more: nothing delays the end.
+    fn let_go(&self, why: Shed, ended: Ended) -> Ending {
+        self.dialogue.node.metrics.shed(why);
+        Ending::at_once(self.dialogue.dialect().come_back(ended))
+    }
+
     /// The session cannot go on, and its client is invited back.
     fn come_back(&self) -> Ending {
+        self.dialogue.node.metrics.shed(Shed::Replay);
         Ending::with(self.dialogue.dialect().come_back(Ended::Again))
     }
 
@@ -306,6 +311,7 @@ impl Session {
     fn come_back_later(&self) -> Ending {
         let (node, dialect) = (&self.dialogue.node, self.dialogue.dialect());
         let code = dialect.come_back(Ended::Again);
+        node.metrics.shed(Shed::ShardLost);
         if let Some(frame) = dialect.reconnect(code, node.back_after()) {
             self.dialogue.viewer.outbox().part(frame);
         }
