@@ -2,6 +2,7 @@
 //! tabs that are opened at once without a cookie get one each.
 
 use http::{HeaderMap, HeaderValue, header};
+use parlor_common::planted::{self, Fault};
 
 use crate::visitor::{VisitorToken, VisitorTokens};
 
@@ -19,6 +20,9 @@ const MAX_EXPIRED: usize = 8;
 pub struct CookieVisitor {
     /// Who the visitor is: the oldest token, which has absorbed the others as far as there is room.
     pub token: VisitorToken,
+    /// Whether the browser is to get a cookie for several visitors that it did not have yet. It is
+    /// set once that is noted in their conversations, so that their open sockets learn of it.
+    pub merged: bool,
     /// The `Set-Cookie` values after which the browser has one cookie, for an answer that may set
     /// cookies. Empty where it has one already.
     pub set: Vec<HeaderValue>,
@@ -31,21 +35,26 @@ impl VisitorTokens {
     /// verify is left alone: another node may know its key.
     pub fn from_cookies(&self, headers: &HeaderMap) -> Option<CookieVisitor> {
         let jar = self.jar(headers);
-        let ((_, oldest), others) = jar.split_first()?;
+        let (first, others) = match planted::is(Fault::WrongVisitorMerged) {
+            true => jar.split_last()?,
+            false => jar.split_first()?,
+        };
+        let (_, oldest) = first;
         let token = oldest.absorbing(others.iter().map(|(_, other)| other));
         let kept = jar.iter().find(|(_, held)| *held == token).map(|(name, _)| *name);
-        let fresh = kept.is_none().then(|| self.set_cookie(&token));
+        let merged = kept.is_none();
+        let fresh = merged.then(|| self.set_cookie(&token));
         let covered = jar.iter().filter(|(name, held)| Some(*name) != kept && token.covers(held));
         let expired = covered.take(MAX_EXPIRED).filter_map(|(name, _)| self.expire_cookie(name));
         let set = fresh.into_iter().chain(expired).collect();
-        Some(CookieVisitor { token, set })
+        Some(CookieVisitor { token, merged, set })
     }
 
     /// A new visitor, whom the next request names by the cookie that is set.
     pub fn introduce(&self) -> CookieVisitor {
         let token = self.issue();
         let set = vec![self.set_cookie(&token)];
-        CookieVisitor { token, set }
+        CookieVisitor { token, merged: false, set }
     }
 
     /// The request's cookies that verify, by name, the oldest token first.

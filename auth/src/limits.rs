@@ -18,6 +18,7 @@ use parlor_common::{
     address::address_group,
     clock::Clock,
     id::VisitorId,
+    planted::{self, Fault},
     problem::{Code, Problem},
     tenant::TenantId,
 };
@@ -208,7 +209,7 @@ impl<K: Hash + Eq, const N: usize> Buckets<K, N> {
         if longest.is_none() {
             *used = after;
         }
-        if all.len() > self.cap {
+        if all.len() > self.cap && !planted::is(Fault::LimiterWithoutEviction) {
             all.pop_lru();
         }
         drop(all);

@@ -6,6 +6,7 @@ use std::{
 };
 
 use http::HeaderValue;
+use parlor_common::planted::{self, Fault};
 
 /// The most bytes of an Origin that are looked at; a host has 253 at most.
 const MAX_BYTES: usize = 300;
@@ -93,6 +94,14 @@ impl Origin {
         if port == 0 { Err(BadOrigin) } else { Ok(Self { scheme, host, port }) }
     }
 
+    /// The mistake [`Fault::OriginBySuffix`].
+    fn is_end_of(&self, other: &Self) -> bool {
+        match (&self.host, &other.host) {
+            (Host::Name(end), Host::Name(name)) => name.ends_with(&**end),
+            _ => false,
+        }
+    }
+
     fn is_loopback(&self) -> bool {
         match &self.host {
             Host::Name(name) => &**name == "localhost",
@@ -164,7 +173,9 @@ impl OriginRule {
     /// Whether `origin` is allowed.
     pub fn allows(&self, origin: &Origin) -> bool {
         match self {
-            Self::Exact(exact) => exact == origin,
+            Self::Exact(exact) => {
+                exact == origin || planted::is(Fault::OriginBySuffix) && exact.is_end_of(origin)
+            }
             Self::Loopback => origin.is_loopback(),
         }
     }
@@ -219,6 +230,7 @@ mod tests {
 
     #[test]
     fn an_origin_that_only_looks_like_it_is_another() {
+        parlor_testbed::planted::begin();
         for origin in [
             "",
             "null",

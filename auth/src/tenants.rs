@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use parlor_common::{
     drain::Drain,
     keys::{DerivedKey, InstallationKeys},
+    planted::{self, Fault},
     tenant::TenantId,
 };
 use tracing::{info, warn};
@@ -121,6 +122,7 @@ impl Tenants {
                 () = drain.draining() => return,
                 () = tokio::time::sleep(interval) => {}
             }
+            planted::panic_if(Fault::PanicInReload);
             let tenants = self.clone();
             match tokio::task::spawn_blocking(move || tenants.reload_if_changed()).await {
                 Ok(Ok(true)) => {

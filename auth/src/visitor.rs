@@ -8,6 +8,7 @@ use parlor_common::{
     author::{Author, AuthorKind},
     clock::{Clock, Timestamp},
     conversation::ConversationSet,
+    event::LinkedBody,
     id::VisitorId,
     keys::{DerivedKey, InstallationKeys},
     random::Random,
@@ -96,6 +97,11 @@ impl VisitorToken {
     /// Who a message of this visitor is by.
     pub fn author(&self) -> Author {
         Author { kind: AuthorKind::Visitor, id: self.visitor().to_string(), name: None }
+    }
+
+    /// What is noted in its conversations when it has absorbed others.
+    pub fn link(&self) -> LinkedBody {
+        LinkedBody { visitor: self.visitor(), absorbed: self.absorbed.clone() }
     }
 
     /// This token, which also stands for what `others` stand for, as far as there is room; the rest

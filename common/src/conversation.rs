@@ -130,6 +130,19 @@ impl ConversationSet {
         self.members.iter().map(derive).collect()
     }
 
+    /// These, once they are part of what `primary` and the visitors it has absorbed read: new
+    /// messages go to `primary`'s.
+    #[must_use]
+    pub fn linked(&self, primary: VisitorId, absorbed: &[VisitorId]) -> Self {
+        let mut all = Self::of_visitor(&self.tenant, primary, absorbed);
+        for member in &self.members {
+            if all.members.iter().all(|(known, _)| *known != member.0) {
+                all.members.push(*member);
+            }
+        }
+        all
+    }
+
     /// Whether `key` is one of them.
     pub fn contains(&self, key: &ConversationKey) -> bool {
         key.tenant == self.tenant && self.members.iter().any(|&(id, _)| id == key.id)
@@ -139,6 +152,18 @@ impl ConversationSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn linked_conversations_go_on_in_the_primarys_and_lose_none() {
+        let tenant = TenantId::parse("a").unwrap();
+        let visitor = |number| VisitorId::from_bytes([number; 16]);
+        let keys = |set: &ConversationSet| set.keys().collect::<Vec<_>>();
+        let set = |primary, absorbed: &[_]| ConversationSet::of_visitor(&tenant, primary, absorbed);
+        let second = set(visitor(2), &[visitor(3)]);
+        let linked = second.linked(visitor(1), &[visitor(2)]);
+        assert_eq!(keys(&linked), keys(&set(visitor(1), &[visitor(2), visitor(3)])));
+        assert_eq!(linked.linked(visitor(1), &[visitor(2)]), linked, "once more changes nothing");
+    }
 
     #[test]
     fn a_subject_has_four_tokens_and_reads_back() {

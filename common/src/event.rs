@@ -6,7 +6,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use self::body::{Audience, Body, DeliveredBody, Kind, MessageBody};
+pub use self::body::{
+    Audience, Body, DeliveredBody, Kind, LinkedBody, MarkedSocket, MessageBody, SocketIs,
+};
 use crate::{
     author::Author,
     clock::Timestamp,
@@ -148,7 +150,12 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{author::AuthorKind, id::ClientMessageId, position::Epoch, state::Reader};
+    use crate::{
+        author::AuthorKind,
+        id::{ClientMessageId, VisitorId},
+        position::Epoch,
+        state::Reader,
+    };
 
     fn record() -> Record {
         Record {
@@ -170,9 +177,19 @@ mod tests {
     fn a_record_reads_back_as_it_was_written() {
         assert_eq!(Record::decode(&record().encode().unwrap()).unwrap(), record());
         let up_to = Position::new(Epoch::FIRST, 7).unwrap();
-        let body = Body::Delivered(DeliveredBody { reader: Reader::Visitor, up_to });
-        let mark = Record { body, ..record() };
-        assert_eq!(Record::decode(&mark.encode().unwrap()).unwrap(), mark);
+        let session = SessionId::from_bytes([2; 16]);
+        let mark = DeliveredBody::of(Reader::Visitor, up_to);
+        let socket = Some(MarkedSocket { session, is: SocketIs::Lost });
+        let visitor = VisitorId::from_bytes([3; 16]);
+        let absorbed = vec![VisitorId::from_bytes([4; 16])];
+        for body in [
+            Body::Delivered(mark),
+            Body::Delivered(DeliveredBody { socket, ..mark }),
+            Body::Linked(LinkedBody { visitor, absorbed }),
+        ] {
+            let record = Record { body, ..record() };
+            assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);
+        }
     }
 
     #[test]

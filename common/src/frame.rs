@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{ConversationId, EventId, SessionId},
+    id::{ConversationId, EventId, SessionId, VisitorId},
     message::Message,
     problem::{ErrorBody, ErrorObject},
 };
@@ -83,6 +83,14 @@ pub enum ServerFrame<'a> {
         conversation_id: ConversationId,
         /// What was said.
         message: Cow<'a, Message>,
+    },
+    /// Several visitors turned out to be one; an agent is told.
+    #[serde(rename_all = "camelCase")]
+    Linked {
+        /// The visitor that they are now.
+        visitor_id: VisitorId,
+        /// Their conversations. The first is where the visitor writes from now on.
+        conversation_ids: Vec<ConversationId>,
     },
     /// A draft was accepted.
     #[serde(rename_all = "camelCase")]

@@ -4,7 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{author::Author, clock::Timestamp, random::Random, tenant::TenantId};
+use crate::{
+    author::Author,
+    clock::Timestamp,
+    planted::{self, Fault},
+    random::Random,
+    tenant::TenantId,
+};
 
 /// The text is not an id of this kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -137,6 +143,10 @@ impl EventId {
         author: &Author,
         id: &ClientMessageId,
     ) -> Self {
+        if planted::is(Fault::EventIdWithoutTenant) {
+            let parts = [author.id.as_bytes(), id.as_str().as_bytes()];
+            return Self(derive("parlor 2026 event id", &parts));
+        }
         Self(derive(
             "parlor 2026 event id",
             &[

@@ -19,6 +19,7 @@ pub mod id;
 pub mod keys;
 pub mod message;
 pub mod metrics;
+pub mod planted;
 pub mod position;
 pub mod problem;
 pub mod random;

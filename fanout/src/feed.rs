@@ -16,7 +16,12 @@ use std::{
 };
 
 use parlor_common::{
-    deadline::in_time, drain::Drain, position::Position, random::Random, shard::Shard,
+    deadline::in_time,
+    drain::Drain,
+    planted::{self, Fault},
+    position::Position,
+    random::Random,
+    shard::Shard,
 };
 use parlor_log::{EventLog, LogError, Start, Tail};
 use tokio::{
@@ -237,6 +242,7 @@ struct Feed {
 
 impl Feed {
     async fn run(self) {
+        planted::panic_if(Fault::PanicInFeed);
         tokio::select! {
             // What has come and is proven is seen before it is missed.
             biased;

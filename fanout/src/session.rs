@@ -20,7 +20,11 @@ pub(crate) mod viewer;
 
 use std::{pin::pin, time::Duration};
 
-use parlor_common::{close::CloseCode, position::Position};
+use parlor_common::{
+    close::CloseCode,
+    planted::{self, Fault},
+    position::Position,
+};
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
@@ -86,6 +90,7 @@ impl Session {
 
     /// Serves the client until one of the two is done.
     pub(crate) async fn run(mut self, socket: Socket) {
+        planted::panic_if(Fault::PanicInSession);
         let opened = Instant::now();
         let (mut reader, mut writer) = socket.split(self.dialogue.node.settings.write_within);
         self.heartbeat.heard(opened);
@@ -178,6 +183,7 @@ impl Session {
             }
             Some(Ended::Again) | None => {}
         }
+        self.dialogue.link();
         self.dialogue.refill().map_err(|_| self.come_back())?;
         if writer.is_idle() {
             let Taken { mut frames, last_shown } = self.dialogue.viewer.outbox().take();

@@ -41,6 +41,10 @@ pub struct SocketSettings {
     /// `sockets.load_within`: how long the 101 of the widget is held back for the page's GET.
     #[serde(with = "duration")]
     pub load_within: Duration,
+    /// `sockets.load_ahead`: how long before the 101 the GET is answered, so that the page has the
+    /// answer first.
+    #[serde(with = "duration")]
+    pub load_ahead: Duration,
     /// `sockets.ping_every`: how often the server pings.
     #[serde(with = "duration")]
     pub ping_every: Duration,

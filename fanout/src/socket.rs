@@ -18,7 +18,11 @@ use fastwebsockets::{
     Frame, OpCode, Payload, Role, WebSocketError, WebSocketRead, after_handshake_split,
 };
 use http::{Request, Response};
-use parlor_common::{close::CloseCode, frame::MAX_MESSAGE_BYTES};
+use parlor_common::{
+    close::CloseCode,
+    frame::MAX_MESSAGE_BYTES,
+    planted::{self, Fault},
+};
 use parlor_http::{ConnectionPermit, socket};
 use tokio_util::sync::ReusableBoxFuture;
 use tracing::error;
@@ -184,7 +188,7 @@ impl Messages {
         let mut message = self.partial.take().unwrap_or_default();
         message.binary |= opcode == OpCode::Binary;
         message.counted += if fin { payload.len() } else { payload.len().max(1) };
-        if message.counted > MAX_MESSAGE_BYTES {
+        if message.counted > MAX_MESSAGE_BYTES && !planted::is(Fault::UnboundedFragments) {
             return Err(ReadEnd::Violation(CloseCode::TooBig));
         }
         message.bytes.extend_from_slice(payload);

@@ -10,6 +10,7 @@ mod fanout {
     mod feeds;
     mod frames;
     mod handshake;
+    mod linked;
     mod marks;
     mod openings;
     mod parlor1;
@@ -18,6 +19,7 @@ mod fanout {
     mod slow;
     mod storm;
     mod suspended;
+    mod tabs;
     mod widget;
     mod world;
 }

@@ -14,6 +14,8 @@ mod kept;
 mod outages;
 #[path = "history/pages.rs"]
 mod pages;
+#[path = "history/returning.rs"]
+mod returning;
 #[path = "history/state.rs"]
 mod state;
 #[path = "history/world.rs"]

@@ -14,7 +14,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use parlor_common::{address::address_group, drain::Drain, random::Random};
+use parlor_common::{
+    address::address_group,
+    drain::Drain,
+    planted::{self, Fault},
+    random::Random,
+};
 
 mod address;
 mod admin;
@@ -99,6 +104,7 @@ pub async fn serve(
             () = server.drain.draining() => break,
             accepted = listener.accept() => accepted,
         };
+        planted::panic_if(Fault::PanicInAccept);
         match accepted {
             Ok((stream, peer)) => {
                 failing = false;
@@ -171,6 +177,7 @@ impl Server {
     }
 
     async fn run(self: Arc<Self>, tcp: TcpStream, peer: IpAddr, permit: ConnectionPermit) {
+        planted::panic_if(Fault::PanicInConnection);
         if let Err(error) = tcp.set_nodelay(true) {
             debug!(%error, "a connection ended before it was served");
             return;

@@ -23,8 +23,6 @@ use parlor_common::{id::VisitorId, position::Position, tenant::TenantId};
 /// How long a load waits for its socket after it has begun; a GET may take longer than that, but
 /// then its socket is open already.
 const KEPT: Duration = Duration::from_secs(2);
-/// From the answer of a GET to the opening of its socket, so that the answer is there first.
-const AHEAD: Duration = Duration::from_millis(40);
 /// The most pages that are known at once; the loads of others are not held for.
 const MAX_PAGES: usize = 20_000;
 /// The most loads of one page that wait for their sockets; an earlier one is forgotten.
@@ -139,15 +137,16 @@ impl PageLoads {
         PageLoad(load)
     }
 
-    /// Waits until the GET of the same page has been answered, for as long as `within`. Each GET is
-    /// the load of one socket. Cancel safe.
-    pub async fn opening(&self, key: &PageKey, within: Duration) -> PageOpening {
+    /// Waits until the GET of the same page has been answered, and for `ahead` after that, so that
+    /// its answer is there first; for as long as `within` in all. Each GET is the load of one
+    /// socket. Cancel safe.
+    pub async fn opening(&self, key: &PageKey, within: Duration, ahead: Duration) -> PageOpening {
         let until = Instant::now() + within;
         let Some(mut answer) = self.load(key, until).await else { return PageOpening::ComesBack };
         let answered = timeout_at(until, answer.wait_for(Option::is_some)).await;
         let snapshot = answered.ok().and_then(|answer| *answer.ok()?);
         if snapshot.is_some() {
-            sleep(AHEAD.min(until.saturating_duration_since(Instant::now()))).await;
+            sleep(ahead.min(until.saturating_duration_since(Instant::now()))).await;
         }
         PageOpening::Loads(snapshot)
     }
@@ -235,6 +234,7 @@ mod tests {
     use parlor_common::position::Epoch;
 
     const WITHIN: Duration = Duration::from_millis(600);
+    const AHEAD: Duration = Duration::from_millis(100);
 
     fn key(agent: &'static str) -> PageKey {
         let headers = [(header::USER_AGENT, agent.parse().unwrap())].into_iter().collect();
@@ -250,13 +250,15 @@ mod tests {
     async fn a_socket_waits_for_the_answer_of_its_page_in_either_order() {
         let (loads, page) = (PageLoads::new(), key("a"));
         let load = loads.begin(key("a"));
-        let (opening, ()) = tokio::join!(loads.opening(&page, WITHIN), async {
+        let began = Instant::now();
+        let (opening, ()) = tokio::join!(loads.opening(&page, WITHIN, AHEAD), async {
             sleep(Duration::from_millis(100)).await;
             load.answered(snapshot(7));
         });
         assert_eq!(opening, PageOpening::Loads(Some(snapshot(7))));
+        assert_eq!(began.elapsed(), Duration::from_millis(100) + AHEAD);
 
-        let (opening, ()) = tokio::join!(loads.opening(&page, WITHIN), async {
+        let (opening, ()) = tokio::join!(loads.opening(&page, WITHIN, AHEAD), async {
             sleep(Duration::from_millis(100)).await;
             loads.begin(key("a")).answered(snapshot(8));
         });
@@ -269,12 +271,12 @@ mod tests {
         let loads = PageLoads::new();
         let began = Instant::now();
         let other = loads.begin(key("other"));
-        assert_eq!(loads.opening(&key("a"), WITHIN).await, PageOpening::ComesBack);
+        assert_eq!(loads.opening(&key("a"), WITHIN, AHEAD).await, PageOpening::ComesBack);
         assert_eq!(began.elapsed(), WITHIN);
         drop(other);
-        assert_eq!(loads.opening(&key("other"), WITHIN).await, PageOpening::Loads(None));
+        assert_eq!(loads.opening(&key("other"), WITHIN, AHEAD).await, PageOpening::Loads(None));
         let late = loads.begin(key("late"));
-        assert_eq!(loads.opening(&key("late"), WITHIN).await, PageOpening::Loads(None));
+        assert_eq!(loads.opening(&key("late"), WITHIN, AHEAD).await, PageOpening::Loads(None));
         drop(late);
     }
 
@@ -284,13 +286,13 @@ mod tests {
         loads.begin(key("a")).answered(snapshot(1));
         loads.begin(key("a")).answered(snapshot(2));
         let (a, b) = (key("a"), key("a"));
-        let both = tokio::join!(loads.opening(&a, WITHIN), loads.opening(&b, WITHIN));
+        let both = tokio::join!(loads.opening(&a, WITHIN, AHEAD), loads.opening(&b, WITHIN, AHEAD));
         let expected = [1, 2].map(|sequence| PageOpening::Loads(Some(snapshot(sequence))));
         assert_eq!([both.0, both.1], expected);
-        assert_eq!(loads.opening(&a, WITHIN).await, PageOpening::ComesBack);
+        assert_eq!(loads.opening(&a, WITHIN, AHEAD).await, PageOpening::ComesBack);
         loads.begin(key("a")).answered(snapshot(3));
         sleep(KEPT * 2).await;
-        assert_eq!(loads.opening(&a, WITHIN).await, PageOpening::ComesBack);
+        assert_eq!(loads.opening(&a, WITHIN, AHEAD).await, PageOpening::ComesBack);
         assert!(loads.lock().pages.is_empty());
     }
 }

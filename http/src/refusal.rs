@@ -9,7 +9,11 @@ use tokio::{
 };
 
 use crate::{caps::Caps, request_id::RequestId};
-use parlor_common::{drain::Drain, problem::Problem};
+use parlor_common::{
+    drain::Drain,
+    planted::{self, Fault},
+    problem::Problem,
+};
 
 /// How long the client is given to send its request and read the answer.
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
@@ -28,6 +32,7 @@ pub(crate) fn answer(mut tcp: TcpStream, id: &RequestId, caps: &Caps, drain: &Dr
         body.len()
     );
     drain.spawn(async move {
+        planted::panic_if(Fault::PanicInRefusal);
         let told = async {
             tcp.write_all(answer.as_bytes()).await?;
             tcp.shutdown().await?;

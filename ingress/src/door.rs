@@ -114,6 +114,7 @@ impl LogDoor {
             Action::Send(draft) => self.check_limits(&key, &author, draft.text.as_str().len())?,
             // A mark follows from what was sent to the client, whose messages had a rate.
             Action::Mark(_) => {}
+            Action::Link(_) => self.check_limits(&key, &author, 0)?,
         }
         if self.monitor.overdue(self.log.shards().of(&key.tenant)) {
             return Err(self.busy(Busy::Store));
@@ -122,7 +123,8 @@ impl LogDoor {
 
         let prepared = match action {
             Action::Send(draft) => self.message(draft, made, &author, &conversations).await?,
-            Action::Mark(delivered) => value(Body::Delivered(delivered), &author, &key)?,
+            Action::Mark(delivered) => known_by_content(Body::Delivered(delivered), &author, &key)?,
+            Action::Link(linked) => known_by_content(Body::Linked(linked), &author, &key)?,
         };
         let (id, body) = match prepared {
             Prepared::Before(event) => return Ok(Receipt { event, duplicate: true }),
@@ -153,6 +155,19 @@ impl LogDoor {
         let repeated = duplicate && !record.body.is_row();
         let event = Event { conversation: key, position, record, raw };
         Ok(Receipt { event, duplicate: repeated })
+    }
+
+    /// Takes a link into each of the conversations, the primary's last.
+    async fn link(&self, submission: Submission) -> Result<Receipt, Problem> {
+        let into = |key: &ConversationKey| Submission {
+            conversations: ConversationSet::only(key),
+            ..submission.clone()
+        };
+        let keys: Vec<_> = submission.conversations.keys().collect();
+        for key in keys.iter().skip(1) {
+            self.take(into(key), None).await?;
+        }
+        self.take(into(&keys[0]), None).await
     }
 
     /// The message that a draft becomes, unless an earlier request had it accepted.
@@ -281,8 +296,12 @@ impl LogDoor {
     }
 }
 
-/// A last value of the conversation: the same value has the same id.
-fn value(body: Body, author: &Author, key: &ConversationKey) -> Result<Prepared, Problem> {
+/// What is known by what it says: the same again has the same id.
+fn known_by_content(
+    body: Body,
+    author: &Author,
+    key: &ConversationKey,
+) -> Result<Prepared, Problem> {
     if !body.may_come_from(author.kind) {
         return Err(Problem::new(Code::Forbidden, "this author cannot make such an event"));
     }
@@ -301,7 +320,10 @@ impl Door for LogDoor {
         let watch = self.metrics.watch(&submission.action);
         let attempt = self.unanswered.attempt(&submission);
         let made = attempt.as_ref().and_then(Attempt::id);
-        let answer = self.take(submission, made).await;
+        let answer = match submission.action {
+            Action::Send(_) | Action::Mark(_) => self.take(submission, made).await,
+            Action::Link(_) => self.link(submission).await,
+        };
         let settled = answer.as_ref().map_or_else(|problem| !problem.code.retryable(), |_| true);
         if settled && let Some(attempt) = attempt {
             attempt.settled();

@@ -15,6 +15,7 @@ mod route;
 /// What a visitor's widget asks, under `/api/chat`.
 mod chat {
     pub(super) mod access;
+    pub(super) mod delivered;
     pub(super) mod messages;
     pub(super) mod session;
 }

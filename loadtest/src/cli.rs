@@ -5,7 +5,10 @@ mod shape;
 use clap::{Parser, Subcommand};
 
 use self::shape::{Bursts, Ceiling, HotConversation, RepeatIds, SlowReaders, Soak, Storms};
-use crate::plan::{Load, Plan, options::Options, rate::Course};
+use crate::{
+    faults::Prove,
+    plan::{Load, Plan, options::Options, rate::Course},
+};
 
 /// Judges Parlor from outside: virtual visitors and agents over the public protocols, a ledger of
 /// what was sent, answered and seen, faults on a schedule, a report.
@@ -54,6 +57,9 @@ pub(crate) enum Scenario {
     /// A load that rises until a bound is broken: how much can be promised?
     #[command(mut_args(shape::ceiling))]
     Ceiling(Box<Ceiling>),
+    /// The catalogue of faults, each broken, mended and judged on a topology of processes that this
+    /// command starts
+    Faults(Box<Prove>),
 }
 
 // === impl Scenario ===
@@ -74,6 +80,7 @@ impl Scenario {
             Self::Soak(soak) => soak.plan(),
             Self::RepeatIds(repeat) => repeat.plan(),
             Self::Ceiling(ceiling) => ceiling.plan(),
+            Self::Faults(_) => anyhow::bail!("each fault has a plan of its own"),
         }
     }
 }
@@ -101,7 +108,8 @@ mod tests {
 
     #[test]
     fn every_scenario_has_defaults_of_its_own() {
-        for command in Cli::command().get_subcommands() {
+        let commands = Cli::command();
+        for command in commands.get_subcommands().filter(|command| command.get_name() != "faults") {
             let plan = plan(&[command.get_name()]).unwrap();
             assert_eq!(plan.scenario, command.get_name());
             assert!(plan.lasts() > std::time::Duration::ZERO, "{plan:?}");

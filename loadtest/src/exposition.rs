@@ -48,8 +48,8 @@ impl<'a> Exposition<'a> {
 }
 
 /// The quantile of what was observed between two looks at a histogram's cumulative buckets, in the
-/// unit of the bounds: the upper bound of its bucket. `None` where nothing was observed, or where
-/// the node was started anew meanwhile.
+/// unit of the bounds, as if a bucket's observations were spread evenly over it. `None` where
+/// nothing was observed, or where the node was started anew meanwhile.
 pub(crate) fn quantile(
     quantile: f64,
     now: &BTreeMap<String, f64>,
@@ -65,9 +65,15 @@ pub(crate) fn quantile(
     if total <= 0.0 || between.iter().any(|&(_, count)| count < 0.0) {
         return None;
     }
-    let place = between.iter().position(|&(_, count)| count >= quantile * total)?;
-    let finite = between.iter().rev().map(|&(bound, _)| bound).find(|bound| bound.is_finite());
-    Some(between[place].0).filter(|bound| bound.is_finite()).or(finite)
+    let wanted = quantile * total;
+    let place = between.iter().position(|&(_, count)| count >= wanted)?;
+    let (low, below) = if place == 0 { (0.0, 0.0) } else { between[place - 1] };
+    let (high, count) = between[place];
+    // Of the last bucket nothing is known but that it lies above.
+    if high.is_infinite() {
+        return Some(low);
+    }
+    Some(low + (high - low) * (wanted - below) / (count - below))
 }
 
 #[cfg(test)]
@@ -97,11 +103,12 @@ mod tests {
             ["0.1", "1", "+Inf"].map(str::to_owned).into_iter().zip(counts).collect()
         };
         let (before, now) = (buckets([5.0, 9.0, 10.0]), buckets([5.0, 109.0, 110.0]));
-        assert_eq!(quantile(0.99, &now, &before), Some(1.0));
-        assert_eq!(quantile(0.5, &now, &BTreeMap::new()), Some(1.0));
+        let close = |value: Option<f64>, to: f64| (value.unwrap() - to).abs() < 1e-9;
+        assert!(close(quantile(0.5, &now, &before), 0.1 + 0.9 * 0.5));
+        assert!(close(quantile(0.04, &now, &BTreeMap::new()), 0.1 * 4.4 / 5.0));
         assert_eq!(quantile(0.99, &before, &before), None, "nothing was observed");
         assert_eq!(quantile(0.99, &before, &now), None, "the node was started anew");
         let slow = buckets([0.0, 0.0, 3.0]);
-        assert_eq!(quantile(0.99, &slow, &BTreeMap::new()), Some(1.0), "the last finite bound");
+        assert_eq!(quantile(0.99, &slow, &BTreeMap::new()), Some(1.0), "above that");
     }
 }

@@ -219,6 +219,13 @@ impl Ledger {
         }
     }
 
+    /// Whether a draft was accepted, or refused for good.
+    pub(crate) fn is_answered(&self, tag: Tag) -> bool {
+        let is =
+            |draft: &mut Draft| matches!(draft.outcome, Outcome::Accepted(_) | Outcome::Refused);
+        self.book().draft(tag).is_some_and(is)
+    }
+
     /// Notes a text that a client was shown. A repeat, a foreign or an unknown text is a fault at
     /// once; of a draft that is rightly shown for the first time, its showing is returned.
     pub(crate) fn shown(&self, client: Client, text: &str) -> Option<Showing> {

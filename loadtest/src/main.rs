@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod commands;
 mod exposition;
+mod faults;
 mod frame;
 mod http;
 mod jar;
@@ -31,12 +32,16 @@ use anyhow::Context;
 use clap::Parser;
 use parlor_common::{clock::Clock, random::Random};
 
-use crate::{cli::Cli, commands::Commands, play::play, report::Report};
+use crate::{
+    cli::{Cli, Scenario},
+    commands::Commands,
+    play::play,
+};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(report) if report.passed() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("parlor-loadtest: {error:#}");
             ExitCode::from(2)
@@ -44,15 +49,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<Report> {
+/// False where the judgement says so.
+fn run(cli: Cli) -> anyhow::Result<bool> {
+    let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
+    if let Scenario::Faults(faults) = cli.scenario {
+        return runtime.block_on(Box::pin(faults.run()));
+    }
     let plan = cli.scenario.plan()?;
     let faults = Commands::new(&plan.options.drive)?;
-    let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
     let playing = Box::pin(play(&plan, &faults, Clock::system(), Random::system()));
     let report = runtime.block_on(playing)?;
     print!("{}", report.terminal());
     if let Some(folder) = &plan.options.evidence.report {
         report.write(folder).with_context(|| folder.display().to_string())?;
     }
-    Ok(report)
+    Ok(report.passed())
 }

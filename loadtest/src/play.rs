@@ -15,7 +15,7 @@ use crate::{
     plan::{Load, Plan, Stall, Storm},
     progress::{Phase, Progress},
     readback::read_back,
-    report::{Played, Report},
+    report::{Earlier, Played, Report},
     rows::Rows,
     scores::Scores,
     stage::Stage,
@@ -46,6 +46,7 @@ pub(crate) async fn play<F: Faults>(
     let started = Instant::now();
     let date = clock.now();
     let evidence = &plan.options.evidence;
+    let earlier = evidence.compare.as_deref().map(Earlier::read).transpose()?;
     let rows = match &evidence.cql {
         Some(address) => {
             Some(Arc::new(Box::pin(Rows::connect(address, &evidence.cql_keyspace)).await?))
@@ -64,6 +65,10 @@ pub(crate) async fn play<F: Faults>(
         let steps = under_load(plan, &world, &stage, faults, begin, end).await?;
         progress.enter(Phase::Arrive);
         arrive(&world, plan.sockets(), Instant::now() + plan.options.pace.drain).await;
+        // Whoever still writes would be told of acceptances that history was read too early for.
+        world.scores.tick();
+        world.drain.begin();
+        world.drain.finished(GOODBYE).await;
         progress.enter(Phase::ReadBack);
         let visitors = stage.lines.iter().map(|line| line.visitor.clone());
         let until = Instant::now() + plan.options.pace.drain;
@@ -77,8 +82,6 @@ pub(crate) async fn play<F: Faults>(
     world.scores.tick();
     progress.enter(Phase::Over);
     progress.last(&world);
-    world.drain.begin();
-    world.drain.finished(GOODBYE).await;
     let verdict = world.ledger.judge(&histories);
     let played = Played {
         date,
@@ -90,7 +93,7 @@ pub(crate) async fn play<F: Faults>(
         steps,
         nodes: nodes.series(),
     };
-    Ok(Report::new(plan, played))
+    Ok(Report::new(plan, played).beside(earlier))
 }
 
 /// The load, and everything that happens meanwhile.

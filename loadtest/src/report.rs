@@ -1,19 +1,24 @@
 //! The report: what was played, what it came to, and whether that is good; for the terminal, as
 //! JSON, as a page.
 
+mod bands;
+mod compare;
 mod flat;
 mod html;
 mod lines;
 mod machine;
 mod page;
 mod plot;
+mod plots;
 mod reasons;
+mod story;
 
 use std::{fs, io, path::Path};
 
 use parlor_common::clock::Timestamp;
 use serde::Serialize;
 
+pub(crate) use self::compare::Earlier;
 use self::{flat::Growth, machine::Machine};
 use crate::{
     ledger::{Counts, Verdict},
@@ -51,6 +56,9 @@ pub(crate) struct Report {
     nodes: Vec<NodeSeries>,
     /// How their memory and descriptors changed over the load.
     growth: Vec<Growth>,
+    /// A run to show beside this one.
+    #[serde(skip)]
+    earlier: Option<Earlier>,
 }
 
 /// What there is to tell of a run.
@@ -143,10 +151,16 @@ impl Report {
             ceiling,
             nodes,
             growth,
+            earlier: None,
         };
         report.reasons = reasons::of(plan, &report);
         report.passed = report.reasons.is_empty();
         report
+    }
+
+    /// Shows an earlier run beside this one.
+    pub(crate) fn beside(self, earlier: Option<Earlier>) -> Self {
+        Self { earlier, ..self }
     }
 
     /// Whether everything is as it must be.

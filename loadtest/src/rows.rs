@@ -26,12 +26,13 @@ pub(crate) struct Rows {
 /// A row's record, as far as it matters here.
 #[derive(Deserialize)]
 struct Record {
+    kind: String,
     body: Body,
 }
 
 #[derive(Deserialize)]
 struct Body {
-    text: String,
+    text: Option<String>,
 }
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -92,8 +93,12 @@ impl Rows {
             for row in found.into_rows_result()?.rows::<(Vec<u8>, Vec<u8>)>()? {
                 let (id, record) = row?;
                 let id: [u8; 16] = id.try_into().ok().context("an event's id has 16 bytes")?;
-                let text =
-                    serde_json::from_slice::<Record>(&record).ok().map(|record| record.body.text);
+                let record = serde_json::from_slice::<Record>(&record).ok();
+                // Histories hold messages alone, and so do the rows that are compared with them.
+                if record.as_ref().is_some_and(|record| record.kind != "message") {
+                    continue;
+                }
+                let text = record.and_then(|record| record.body.text);
                 let tag = text.and_then(|text| texts.read(&text));
                 entries.push(Entry { tag, id: EventId::from_bytes(id) });
             }

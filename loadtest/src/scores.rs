@@ -103,7 +103,7 @@ pub(crate) struct Quantiles {
 }
 
 /// Everything at the end.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Score {
     pub(crate) totals: Totals,
     /// From the intended time to the answer.

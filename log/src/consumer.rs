@@ -18,7 +18,12 @@ mod sink;
 
 use std::{sync::Arc, time::Instant};
 
-use parlor_common::{drain::Drain, event::Event, shard::Shard};
+use parlor_common::{
+    drain::Drain,
+    event::Event,
+    planted::{self, Fault},
+    shard::Shard,
+};
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use self::{
@@ -99,6 +104,7 @@ impl Consumer {
 impl Worker {
     /// Works until the drain begins.
     async fn run(self) {
+        planted::panic_if(Fault::PanicInConsumer);
         let Consumer { log, group, .. } = &self.consumer;
         while !self.drain.is_draining() {
             match log.deliveries(self.shard, group).await {
@@ -141,6 +147,10 @@ impl Worker {
             return Ok(());
         }
         let started = Instant::now();
+        if planted::is(Fault::AcknowledgeBeforeStore) {
+            self.ack(deliveries, &batch.deliveries).await?;
+            tokio::time::sleep(planted::WHILE).await;
+        }
         match self.offer(deliveries, &batch.events, &batch.deliveries).await? {
             Ok(()) => self.ack(deliveries, &batch.deliveries).await?,
             Err(_) => self.keep_one_by_one(deliveries, &batch).await?,

@@ -21,6 +21,7 @@ mod settings;
 mod shapes;
 mod sync;
 mod tail;
+mod trim;
 
 use std::{
     sync::Arc,
@@ -57,7 +58,7 @@ pub use self::{
 };
 use crate::{
     Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, PERSISTER, ShardState,
-    Start, Tail,
+    Start, Tail, Trim,
 };
 
 /// How much later than a follower a leader may come to have an event that most replicas have taken;
@@ -385,7 +386,14 @@ impl EventLog for JetStreamLog {
             persisted: self.position(stream, floor)?,
             oldest_unpersisted,
             max_age: from_nanos(info.config.max_age),
+            used_bytes: info.state.bytes,
+            max_bytes: u64::try_from(info.config.max_bytes).ok().filter(|bytes| *bytes > 0),
             time: read_time(&info.ts)?,
         })
+    }
+
+    async fn trim(&self, shard: Shard, trim: Trim) -> Result<u64, LogError> {
+        let stream = self.stream_of(shard)?;
+        trim::trim(self, stream, trim).await
     }
 }

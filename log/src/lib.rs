@@ -30,6 +30,11 @@ pub use self::{error::LogError, metrics::Metrics};
 /// The group whose progress is the persister's, and so the persisted position of a shard.
 pub const PERSISTER: &str = "persister";
 
+/// The shortest that an entry is kept: the duplicate window of 120 s, and what two clocks may be
+/// apart. JetStream makes its window anew from the stream when a server starts, so that the id of
+/// an entry that went is taken again.
+pub const MIN_KEEP: Duration = Duration::from_secs(180);
+
 /// Whether every log takes `name` for a group's: up to 32 of `[A-Za-z0-9_-]`.
 pub(crate) fn is_group_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
@@ -103,6 +108,19 @@ pub trait EventLog: Debug + Send + Sync + 'static {
     /// [`LogError::Unavailable`]; [`LogError::Rejected`] where the shard is no longer what it was
     /// at start (deleted, or made anew).
     async fn state(&self, shard: Shard) -> Result<ShardState, LogError>;
+
+    /// Lets go of the oldest entries of a shard, whatever their age allows, until it holds
+    /// [`Trim::down_to`] bytes or nothing more may go; returns how many went. What an entry takes
+    /// is known by about a tenth of the shard, so that somewhat more may go.
+    ///
+    /// The entries that went **must** all be at or before [`Trim::through`], acknowledged by every
+    /// group, and older than [`Trim::keep`] and than [`MIN_KEEP`]. The last entry stays. Positions
+    /// go on as before, and a tail or page that would have to show what went says so.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`]: some may have gone; [`LogError::Rejected`] as for
+    /// [`state`](Self::state).
+    async fn trim(&self, shard: Shard, trim: Trim) -> Result<u64, LogError>;
 }
 
 /// Live reading of one shard. Dropping it ends the reading.
@@ -245,6 +263,17 @@ pub struct BatchLimit {
     pub bytes: usize,
 }
 
+/// What may go of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trim {
+    /// Nothing after this position.
+    pub through: Position,
+    /// Nothing more once the shard holds so many bytes.
+    pub down_to: u64,
+    /// Nothing younger than this.
+    pub keep: Duration,
+}
+
 /// How things stand in a shard, as its leader knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShardState {
@@ -258,8 +287,21 @@ pub struct ShardState {
     pub oldest_unpersisted: Option<Timestamp>,
     /// How long the log keeps an event; `None` for ever.
     pub max_age: Option<Duration>,
+    /// What it holds, as its bound counts it.
+    pub used_bytes: u64,
+    /// Its bound; `None` where it has none.
+    pub max_bytes: Option<u64>,
     /// The time by the log's clock.
     pub time: Timestamp,
+}
+
+// === impl Trim ===
+
+impl Trim {
+    /// What was stored at this time or later stays, where it is `now`.
+    pub(crate) fn keeps_from(&self, now: Timestamp) -> Timestamp {
+        now.minus(self.keep.max(MIN_KEEP))
+    }
 }
 
 // === impl Filter ===

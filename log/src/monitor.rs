@@ -13,6 +13,7 @@ use futures_util::future::{join_all, try_join_all};
 use parlor_common::{
     clock::{Clock, Timestamp},
     drain::Drain,
+    planted::{self, Fault},
     position::{Epoch, Position},
     shard::Shard,
 };
@@ -98,6 +99,7 @@ impl Monitor {
                 () = drain.draining() => return,
                 _ = ticks.tick() => {}
             }
+            planted::panic_if(Fault::PanicInMonitor);
             // All at once: one that is silent must not make the others' samples old.
             join_all(self.log.shards().all().map(|shard| self.refresh(shard))).await;
             self.metrics.lag.set(self.lag().as_secs_f64());

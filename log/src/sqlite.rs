@@ -48,7 +48,7 @@ use self::{
 pub use self::{schema::OpenError, settings::SqliteLogSettings};
 use crate::{
     Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, ShardState, Start, Tail,
-    is_group_name,
+    Trim, is_group_name,
 };
 
 /// The largest record that is taken, as a NATS server's default for a payload.
@@ -65,6 +65,7 @@ pub struct SqliteLog {
     end: watch::Receiver<Position>,
     groups: Arc<BTreeMap<String, Arc<Group>>>,
     max_age: Duration,
+    max_bytes: u64,
     clock: Clock,
     metrics: Metrics,
 }
@@ -120,12 +121,12 @@ impl SqliteLog {
                 acked_through(&connection, name).map_err(|error| refused(error.to_string()))?;
             groups.insert(name.to_owned(), Arc::new(Group::new(name, through, settings.ack_wait)));
         }
-        let max_age = settings.max_age;
+        let (max_age, max_bytes) = (settings.max_age, settings.max_bytes);
         let (writer, end) =
             writer::start(connection, held, settings, clock.clone(), metrics.clone())
                 .map_err(|error| refused(error.to_string()))?;
         let groups = Arc::new(groups);
-        Ok(Self { writer, readers, end, groups, max_age, clock, metrics })
+        Ok(Self { writer, readers, end, groups, max_age, max_bytes, clock, metrics })
     }
 
     /// Commits what was given so far, then ends the writer and frees the folder. Appends that come
@@ -222,12 +223,35 @@ impl EventLog for SqliteLog {
     async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {
         self.check(shard)?;
         let (max_age, time) = (Some(self.max_age), self.clock.now());
+        let max_bytes = Some(self.max_bytes);
         self.readers
             .read(move |snapshot| {
                 let Extent { start, end, persisted } = snapshot.extent()?;
                 let oldest_unpersisted = snapshot.stored_after(persisted)?;
-                Ok(ShardState { start, end, persisted, oldest_unpersisted, max_age, time })
+                let used_bytes = snapshot.used_bytes()?;
+                Ok(ShardState {
+                    start,
+                    end,
+                    persisted,
+                    oldest_unpersisted,
+                    max_age,
+                    used_bytes,
+                    max_bytes,
+                    time,
+                })
             })
             .await
+    }
+
+    async fn trim(&self, shard: Shard, trim: Trim) -> Result<u64, LogError> {
+        self.check(shard)?;
+        let mut gone = 0;
+        loop {
+            let forgotten = self.writer.forget(trim).await?;
+            if forgotten == 0 {
+                return Ok(gone);
+            }
+            gone += forgotten as u64;
+        }
     }
 }

@@ -15,6 +15,7 @@ mod silent;
 mod single;
 mod stall;
 mod tools;
+mod trimmed;
 
 use std::num::NonZeroU16;
 
@@ -25,6 +26,8 @@ use parlor_log::{
         JetStreamLog, JetStreamMetrics, JetStreamSettings, Plan, Provision, Report, provision,
     },
 };
+
+use parlor_testbed::network::nats::NatsProxy;
 
 use crate::suite::{Bounds, tools::SECOND_GROUP};
 
@@ -56,8 +59,18 @@ async fn connect(settings: &JetStreamSettings) -> Result<JetStreamLog, LogError>
 }
 
 async fn connect_by(settings: &JetStreamSettings, by: Random) -> Result<JetStreamLog, LogError> {
+    parlor_testbed::planted::begin();
     let (jetstream, log) = (JetStreamMetrics::unregistered(), Metrics::unregistered());
     JetStreamLog::connect(settings.clone(), by, &Drain::new(), jetstream, log).await
+}
+
+/// The same log, which is told by the leaders that every message was stored in the last century.
+async fn aged(settings: &JetStreamSettings) -> (NatsProxy, JetStreamLog) {
+    let proxy = NatsProxy::before(&settings.urls[0]).await;
+    proxy.change(r#""time":"20"#, r#""time":"19"#);
+    let behind = JetStreamSettings { urls: vec![proxy.url()], ..settings.clone() };
+    let log = connect(&behind).await.unwrap();
+    (proxy, log)
 }
 
 /// Provisions; the store has seen nothing.

@@ -97,4 +97,9 @@ impl Harness for Sqlite {
         })
         .await;
     }
+
+    async fn age(&mut self) {
+        let half = i64::try_from(MAX_AGE.as_millis() / 2).unwrap();
+        self.ahead.fetch_add(half, Ordering::Relaxed);
+    }
 }

@@ -14,6 +14,7 @@ pub(crate) mod reopening;
 pub(crate) mod states;
 pub(crate) mod tails;
 pub(crate) mod tools;
+pub(crate) mod trims;
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,6 +40,9 @@ pub(crate) trait Harness: Sized {
     /// Everything so far is acknowledged by the group: now the log has forgotten it, but for its
     /// last entry perhaps.
     async fn forget(&mut self);
+
+    /// From here on [`log`](Self::log) takes everything so far for half an hour old.
+    async fn age(&mut self);
 }
 
 /// How large a log is, and how patient.
@@ -121,6 +125,13 @@ macro_rules! whole_suite {
             }
             bounds {
                 at_the_bound_it_is_full_until_there_is_room
+            }
+            trims {
+                only_what_is_old_and_acknowledged_by_every_group_goes
+                it_ends_at_its_bytes_and_the_last_entry_stays
+                at_the_bound_it_makes_room
+                what_has_gone_is_told_to_who_would_read_it
+                a_tail_that_is_overtaken_ends
             }
             reopening {
                 what_was_acknowledged_is_there_in_order

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use parlor_common::planted::{self, Fault};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::metrics::Metrics;
@@ -102,6 +103,7 @@ impl Shared {
             let waited = self.changed.wait_while(self.lock(), is_idle);
             let mut waiting = waited.unwrap_or_else(PoisonError::into_inner);
             let Some(line) = waiting.lines.pop_front() else { continue };
+            planted::panic_if(Fault::PanicInLines);
             waiting.bytes -= line.len();
             waiting.writing = true;
             drop(waiting);

@@ -12,6 +12,7 @@ mod lines;
 mod metrics;
 mod node;
 mod panics;
+mod planted;
 mod private;
 mod provision;
 mod role;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Exit> {
+    planted::begin()?;
     private::keep_to_ourselves();
     let metrics = Metrics::new().map_err(Exit::internal)?;
     let in_force = settings::read(cli.settings)?;

@@ -18,7 +18,7 @@ use parlor_log::{
     consumer::{Consumer, ConsumerMetrics},
     monitor::{Monitor, MonitorMetrics},
 };
-use parlor_persister::StoreSink;
+use parlor_persister::{StoreSink, TrimMetrics, Trimmer};
 use tracing::{info, warn};
 
 use crate::{
@@ -161,6 +161,13 @@ impl<'a> Shared<'a> {
             metrics: metrics(ConsumerMetrics::new(&self.registry))?,
         };
         let health = consumer.start(&self.stages.middle);
+        let trimmer = Trimmer {
+            log: log.clone(),
+            store: store.clone(),
+            settings: self.settings.trim.clone(),
+            metrics: metrics(TrimMetrics::new(&self.registry))?,
+        };
+        self.stages.middle.spawn(trimmer.run(self.stages.middle.clone()));
         Ok((PERSISTER, Box::new(move || health.check().map_err(|trouble| trouble.to_string()))))
     }
 

@@ -7,17 +7,23 @@ use figment::{
     providers::{Env, Format, Toml},
 };
 use parlor_auth::{CookieSettings, LimitSettings};
-use parlor_common::settings::{DEFAULTS, duration};
+use parlor_common::{
+    planted::AVAILABLE,
+    settings::{DEFAULTS, duration},
+};
 use parlor_fanout::{FeedSettings, SocketSettings};
 use parlor_http::HttpSettings;
 use parlor_ingress::{DoorSettings, RestSettings};
 use parlor_log::{
     consumer::ConsumerSettings, jetstream::JetStreamSettings, sqlite::SqliteLogSettings,
 };
+use parlor_persister::TrimSettings;
 use parlor_store::CqlSettings;
 use serde::{Deserialize, Serialize};
 
-use crate::{exit::Exit, secrets::SecretSettings, service_links, telemetry::TelemetrySettings};
+use crate::{
+    exit::Exit, planted, secrets::SecretSettings, service_links, telemetry::TelemetrySettings,
+};
 
 /// How the variables that are settings begin.
 const PREFIX: &str = "PARLOR_";
@@ -41,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) sockets: SocketSettings,
     pub(crate) history: HistorySettings,
     pub(crate) persister: ConsumerSettings,
+    pub(crate) trim: TrimSettings,
     pub(crate) monitor: MonitorSettings,
     pub(crate) drain: DrainSettings,
     pub(crate) embedded: EmbeddedSettings,
@@ -124,7 +131,9 @@ pub(crate) fn read(file: Option<PathBuf>) -> Result<InForce, Exit> {
     let links = service_links::in_environment();
     let ours = move |name: &figment::value::UncasedStr| {
         let is_link = links.iter().any(|link| link.strip_prefix(PREFIX).is_some_and(|l| name == l));
-        !name.starts_with("TEST_") && name != "SETTINGS" && !is_link
+        let is_planted =
+            AVAILABLE && planted::VARIABLE.strip_prefix(PREFIX).is_some_and(|p| name == p);
+        !name.starts_with("TEST_") && name != "SETTINGS" && !is_link && !is_planted
     };
     let settings: Settings = figment
         .merge(Env::prefixed(PREFIX).filter(ours).split("__"))
@@ -139,8 +148,19 @@ pub(crate) fn read(file: Option<PathBuf>) -> Result<InForce, Exit> {
 
 /// Refuses what would start and then not work. The log and the database check their own.
 fn check(settings: &Settings) -> Result<(), Exit> {
-    let Settings { http, rest, door, feed, sockets, persister, monitor, embedded, limits, .. } =
-        settings;
+    let Settings {
+        http,
+        rest,
+        door,
+        feed,
+        sockets,
+        persister,
+        trim,
+        monitor,
+        embedded,
+        limits,
+        ..
+    } = settings;
     let url = rest.socket_url.as_str();
     let rules = [
         ("http.max_connections must be 1 or more", http.max_connections > 0),
@@ -195,8 +215,9 @@ fn check(settings: &Settings) -> Result<(), Exit> {
         ("embedded.log.max_bytes must be 1048576 or more", embedded.log.max_bytes >= 1 << 20),
         ("limits.keys must be 1 or more", limits.keys > 0),
     ];
-    match rules.into_iter().find(|(_, holds)| !holds) {
-        Some((rule, _)) => Err(Exit::usage(format_args!("the settings cannot be used: {rule}"))),
+    let broken = rules.into_iter().find(|(_, holds)| !holds).map(|(rule, _)| rule);
+    match broken.or_else(|| trim.check().err()) {
+        Some(rule) => Err(Exit::usage(format_args!("the settings cannot be used: {rule}"))),
         None => Ok(()),
     }
 }

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use parlor_common::{event::Event, shard::Shard};
+use parlor_common::{
+    event::Event,
+    planted::{self, Fault},
+    shard::Shard,
+};
 use parlor_log::consumer::{Sink, SinkError};
 use parlor_store::{HistoryStore, StoreError};
 
@@ -23,6 +27,16 @@ impl StoreSink {
     /// A sink that writes this store.
     pub fn new(store: Arc<dyn HistoryStore>, metrics: Metrics) -> Self {
         Self { store, metrics }
+    }
+
+    async fn keep_all(&self, shard: Shard, events: &[Event]) -> Result<(), StoreError> {
+        let Some(highest) = events.iter().map(|event| event.position).max() else {
+            return Ok(());
+        };
+        // The watermark comes before the rows that it covers. A log that has lost its end is found
+        // out by it at the next start, and a row above it would let a position be given twice.
+        self.store.raise_watermark(shard, highest).await?;
+        self.insert(events).await
     }
 
     #[expect(clippy::disallowed_methods, reason = "the persister is the one place that inserts")]
@@ -48,13 +62,10 @@ impl Sink for StoreSink {
     }
 
     async fn keep(&self, shard: Shard, events: &[Event]) -> Result<(), SinkError> {
-        let Some(highest) = events.iter().map(|event| event.position).max() else {
-            return Ok(());
-        };
-        // The watermark comes before the rows that it covers. A log that has lost its end is found
-        // out by it at the next start, and a row above it would let a position be given twice.
-        self.store.raise_watermark(shard, highest).await.map_err(failed)?;
-        self.insert(events).await.map_err(failed)
+        match self.keep_all(shard, events).await {
+            Err(StoreError::Unavailable(_)) if planted::is(Fault::SinkKeptNothing) => Ok(()),
+            kept => kept.map_err(failed),
+        }
     }
 }
 

@@ -6,6 +6,9 @@
     reason = "the tests append what the persister is to store, as the door would"
 )]
 
+#[path = "persister/trim.rs"]
+mod trim;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -223,7 +226,7 @@ async fn a_row_is_never_above_the_watermark() {
 async fn a_mark_is_stored_as_a_last_value_and_is_no_row() {
     let bench = Bench::new().await;
     let up_to = bench.append(0, record(0).encode().unwrap()).await;
-    let body = Body::Delivered(DeliveredBody { reader: Reader::Agent, up_to });
+    let body = Body::Delivered(DeliveredBody::of(Reader::Agent, up_to));
     bench.append(1, Record { body, ..record(1) }.encode().unwrap()).await;
     bench.persist(&bench.drain);
     until("both are persisted", async || bench.persisted().await == 2).await;

@@ -46,6 +46,7 @@ mod suite {
                 marks::a_mark_ahead_of_its_own_event_is_refused
                 pages::a_page_before_a_position_holds_the_last_ones_before_it
                 pages::a_page_after_a_position_holds_the_first_ones_after_it
+                pages::a_row_of_the_agents_alone_is_in_no_page_of_the_visitors
                 pages::pages_go_on_over_the_borders_of_buckets
                 pages::pages_go_on_over_many_sparse_buckets_and_epochs
                 pages::an_empty_conversation_has_an_empty_page

@@ -21,6 +21,7 @@ use crate::{
     clock::TestClock,
     defaults,
     faulty::store::{FaultyStore, StoreFault},
+    planted,
 };
 
 /// A log and a store that belong together.
@@ -107,6 +108,7 @@ impl Setup {
 impl Installation {
     /// Opens both as a node does: the store tells the log what it has seen.
     pub async fn open(setup: Setup) -> Self {
+        planted::begin();
         let Setup { log, clock, folders, store_fault, registry } = setup;
         let metrics = parlor_store::Metrics::new(&registry).unwrap();
         let store = Arc::new(SqliteStore::open(&folders.store, metrics).await.unwrap());

@@ -14,6 +14,7 @@ pub mod installation;
 pub mod network;
 pub mod nodes;
 pub mod place;
+pub mod planted;
 pub mod process;
 pub mod secrets;
 pub mod servers;

@@ -1,15 +1,20 @@
 //! Networks that break: a TCP proxy between a client and a server.
 
+mod frames;
+pub mod links;
 pub mod nats;
+mod pump;
+mod weather;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr};
 
 use parlor_common::drain::Drain;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::watch,
 };
+
+pub use self::{frames::Protocol, weather::Network};
 
 /// Passes bytes on, as the network is. Dropping it ends every connection.
 #[derive(Debug)]
@@ -20,38 +25,26 @@ pub struct Proxy {
     drain: Drain,
 }
 
-/// What becomes of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Network {
-    /// They pass.
-    Whole,
-    /// They pass later, in both directions.
-    Slow(Duration),
-    /// Requests pass; answers wait until the network is whole.
-    AnswersHeld,
-    /// Nothing passes until the network is whole, and nobody is told.
-    Held,
-    /// Connections end, and new ones end at once.
-    Broken,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    Request,
-    Answer,
-}
-
 // === impl Proxy ===
 
 impl Proxy {
     /// A proxy before the server at `host:port`, on a free port of loopback.
     pub async fn before(server: &str) -> Self {
+        let free = ([127, 0, 0, 1], 0).into();
+        Self::at(free, server, Protocol::Any).await.expect("loopback has free ports")
+    }
+
+    /// The same at an address, between two that speak this protocol.
+    ///
+    /// # Errors
+    /// The address is taken.
+    pub async fn at(address: SocketAddr, server: &str, protocol: Protocol) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let network = watch::Sender::new(Network::Whole);
         let passing = network.clone();
-        Self::start(server, network, move |client, server| {
-            pass(client, server, passing.subscribe())
-        })
-        .await
+        Ok(Self::start(listener, server, network, move |client, server| {
+            pump::pass(client, server, protocol, passing.subscribe())
+        }))
     }
 
     /// A proxy whose connections are each the task that `relay` makes of the client's stream and
@@ -63,10 +56,12 @@ impl Proxy {
     where
         R: Future<Output = ()> + Send + 'static,
     {
-        Self::start(server, watch::Sender::new(Network::Whole), relay).await
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
+        Self::start(listener, server, watch::Sender::new(Network::Whole), relay)
     }
 
-    async fn start<R>(
+    fn start<R>(
+        listener: TcpListener,
         server: &str,
         network: watch::Sender<Network>,
         relay: impl Fn(TcpStream, TcpStream) -> R + Clone + Send + Sync + 'static,
@@ -74,7 +69,6 @@ impl Proxy {
     where
         R: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
         let address = listener.local_addr().expect("a bound listener has an address");
         let drain = Drain::new();
         let (server, state, connections) = (server.to_owned(), network.clone(), drain.clone());
@@ -122,51 +116,14 @@ fn is_broken(network: &Network) -> bool {
     *network == Network::Broken
 }
 
-/// Ends with either side.
-async fn pass(mut client: TcpStream, mut server: TcpStream, network: watch::Receiver<Network>) {
-    let (from_client, to_client) = client.split();
-    let (from_server, to_server) = server.split();
-    tokio::select! {
-        () = pump(Direction::Request, from_client, to_server, network.clone()) => {}
-        () = pump(Direction::Answer, from_server, to_client, network) => {}
-    }
-}
-
-async fn pump(
-    direction: Direction,
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    mut network: watch::Receiver<Network>,
-) {
-    let mut bytes = vec![0; 65_536];
-    loop {
-        let count = from.read(&mut bytes).await.unwrap_or(0);
-        if count == 0 {
-            return;
-        }
-        hold(direction, &mut network).await;
-        if to.write_all(&bytes[..count]).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Waits until bytes of this direction may pass.
-async fn hold(direction: Direction, network: &mut watch::Receiver<Network>) {
-    let passes = move |network: &Network| match network {
-        Network::Held => false,
-        Network::AnswersHeld => direction == Direction::Request,
-        Network::Whole | Network::Slow(_) | Network::Broken => true,
-    };
-    let network = network.wait_for(passes).await.map(|network| *network);
-    if let Ok(Network::Slow(delay)) = network {
-        tokio::time::sleep(delay).await;
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use tokio::time::timeout;
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        time::{Instant, timeout},
+    };
 
     use super::*;
 
@@ -223,5 +180,18 @@ mod tests {
             proxy.turn(Network::Whole);
             assert_eq!(timeout(LONG, waiting).await.unwrap(), "hello");
         }
+    }
+    #[tokio::test]
+    async fn what_is_delayed_or_sent_again_comes_later_and_in_order() {
+        let proxy = echo().await;
+        let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+        let delay = Duration::from_millis(50);
+        proxy.turn(Network::Lossy { delay, percent: 100 });
+        let before = Instant::now();
+        for said in ["one ", "two ", "three"] {
+            assert_eq!(timeout(LONG, answer(&mut stream, said)).await.unwrap(), said);
+        }
+        // Each way of each text was delayed, lost, and sent again.
+        assert!(before.elapsed() >= 6 * (delay + pump::SENT_AGAIN_AFTER));
     }
 }

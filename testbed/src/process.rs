@@ -40,12 +40,24 @@ impl Process {
     ///
     /// # Errors
     /// The folder cannot be written, or the program cannot be started.
-    pub async fn launch(&self, mut command: Command) -> io::Result<()> {
+    pub async fn launch(&self, command: Command) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let log = File::options().append(true).create(true).open(self.log_file())?;
+        self.launch_into(command, log.into()).await
+    }
+
+    /// The same with a standard error of the caller's. Where that is a pipe, its other end is
+    /// closed.
+    ///
+    /// # Errors
+    /// As [`launch`](Self::launch).
+    pub async fn launch_into(&self, mut command: Command, errors: Stdio) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let log = File::options().append(true).create(true).open(self.log_file())?;
         command.env("TESTBED_NODE", self.mark()).current_dir(&self.folder).process_group(0);
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command.stdin(Stdio::null()).stdout(log).stderr(errors);
         let mut child = command.spawn()?;
+        drop(child.stderr.take());
         fs::write(self.folder.join("pid"), child.id().to_string())?;
         // Until it has its own environment, it cannot be told from any other process.
         while !self.is_alive() && child.try_wait()?.is_none() {

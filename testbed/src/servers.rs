@@ -22,7 +22,7 @@ use tokio::{
 
 use self::{
     kind::{Kind, Node},
-    nats::NatsServer,
+    nats::{NatsServer, Sync},
 };
 use crate::{place::Place, process::Process};
 
@@ -47,6 +47,10 @@ pub struct Settings {
     pub given: Vec<(Kind, String)>,
     /// What the configuration of NATS refers to besides the addresses.
     pub variables: Vec<(String, String)>,
+    /// The ports by which each server of the cluster reaches the others, where that is by proxies.
+    pub routes: Option<Vec<Vec<u16>>>,
+    /// How those of such a cluster write.
+    pub sync: Sync,
 }
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -170,16 +174,26 @@ impl Servers {
     ) -> anyhow::Result<()> {
         // Clients' ports, then as many for monitoring, then for routes.
         let count = ports.len().div_ceil(3).max(1);
+        let routes = self.settings.routes.as_ref().and_then(|routes| routes.get(index));
+        let folder = self.place.root.join("nats");
+        let config = match routes {
+            Some(_) if ports.len() > 2 => {
+                nats::configure_apart(&folder, config, process.folder(), self.settings.sync)?
+            }
+            _ => folder.join(config),
+        };
         let server = NatsServer {
             name: process.name(),
-            config: self.place.root.join("nats").join(config),
+            config,
             store: process.folder().join("data"),
             // More than the disk has: each test's streams reserve much and hardly use it.
             max_store: "10TB",
             clients: ports[index],
             monitor: ports[count + index],
             cluster: ports.get(2 * count + index).copied(),
-            routes: ports.get(2 * count..).unwrap_or_default().to_vec(),
+            routes: routes
+                .map_or_else(|| ports.get(2 * count..).unwrap_or_default(), Vec::as_slice)
+                .to_vec(),
         };
         let mut command = Command::new(self.place.nats_server());
         server.configure(&mut command);
@@ -365,6 +379,20 @@ impl Servers {
             sleep(Duration::from_millis(100)).await;
         }
         Ok(())
+    }
+
+    /// Starts those of a kind that do not run, all at once, and waits until they answer.
+    ///
+    /// # Errors
+    /// They do not.
+    pub async fn start_all(&self, kind: Kind) -> anyhow::Result<()> {
+        let _lock = self.place.lock("servers")?;
+        for node in kind.nodes() {
+            if !self.is_alive(*node) {
+                self.launch(*node).await?;
+            }
+        }
+        self.wait_for(kind).await
     }
 
     /// The addresses of what runs, as lines for a shell.

@@ -6,54 +6,24 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 
 import { Agent, newTenant } from "./support/agent.mjs";
-import { launch, noComplaints } from "./support/browser.mjs";
-import { freePort, Server } from "./support/server.mjs";
+import { noComplaints } from "./support/browser.mjs";
+import { freePort } from "./support/server.mjs";
+import { restarts, Stage } from "./support/stage.mjs";
 import { until, untilEqual } from "./support/until.mjs";
-import { WidgetHost } from "./support/widget.mjs";
 
-/** @import {Browser, BrowserContext} from "playwright-core" */
+/** @import {Visitor} from "./support/stage.mjs" */
 
-const restarts = Server.restarts
-  ? {}
-  : { skip: "needs PARLOR_BIN or PARLOR_CONTROL: this server cannot be stopped" };
-
-/** @type {Server} */
-let server;
-/** @type {Browser} */
-let browser;
-/** @type {WidgetHost} */
-let host;
+/** @type {Stage} */
+let stage;
 
 before(async () => {
-  server = await Server.begin();
-  browser = await launch();
-  host = await WidgetHost.begin();
+  stage = await Stage.begin();
 });
-after(async () => {
-  await browser?.close();
-  await host?.end();
-  await server?.end();
-});
+after(() => stage?.end());
 afterEach(noComplaints);
 
-/**
- * One visitor (a browser profile) at one tenant that no other test has, and its agent.
- *
- * @param {(visitor: {context: BrowserContext, tenantId: string, agent: Agent, open: (where?:
- *   {path?: string, socket?: string, tenantId?: string}) => ReturnType<WidgetHost["open"]>}) =>
- *   Promise<void>} body
- * @param {string} [tenantId]
- */
-async function withVisitor(body, tenantId = newTenant()) {
-  const context = await browser.newContext();
-  const agent = new Agent(server, tenantId);
-  const open = (where = {}) => host.open(context, server, { tenantId, ...where });
-  try {
-    await body({ context, tenantId, agent, open });
-  } finally {
-    await context.close();
-  }
-}
+/** @param {(visitor: Visitor) => Promise<void>} body @param {string} [tenantId] */
+const withVisitor = (body, tenantId) => stage.withVisitor(body, tenantId ? { tenantId } : {});
 
 /** The base of a socket that cannot be opened: a network without WebSockets. */
 const noSocket = async () => `ws://localhost:${await freePort()}/ws/chat`;
@@ -173,7 +143,7 @@ test("a visitor's tenants are apart", () =>
     await Promise.all([here.online(), there.online()]);
     await here.send("to the one");
     await there.send("to the other");
-    const otherAgent = new Agent(server, elsewhere);
+    const otherAgent = new Agent(stage.server, elsewhere);
     await agent.reply(await agent.conversationWith("to the one"), "from the one");
     await otherAgent.reply(await otherAgent.conversationWith("to the other"), "from the other");
     await Promise.all([
@@ -244,9 +214,9 @@ for (const signal of /** @type {const} */ (["SIGTERM", "SIGKILL"])) {
       const conversation = await agent.conversationWith("before");
       await agent.reply(conversation, "seen before");
       await widget.shows(["before", "seen before"]);
-      await server.stop(signal);
+      await stage.server.stop(signal);
       await untilEqual("the widget is offline", () => widget.state(), "Offline");
-      await server.start();
+      await stage.server.start();
       await widget.online();
       await widget.send("after");
       await until("it is stored", async () =>
@@ -265,13 +235,13 @@ test("with both channels down the text is given back", restarts, () =>
   withVisitor(async ({ open }) => {
     const widget = await open();
     await widget.online();
-    await server.stop();
+    await stage.server.stop();
     try {
       await untilEqual("the widget is offline", () => widget.state(), "Offline");
       await widget.send("not now");
       await untilEqual("it is back", () => widget.page.locator("#text").inputValue(), "not now");
     } finally {
-      await server.start();
+      await stage.server.start();
     }
   }),
 );

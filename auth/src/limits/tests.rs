@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn limits(settings: LimitSettings) -> (Limits, Arc<AtomicI64>) {
+    parlor_testbed::planted::begin();
     let keys = InstallationKeys::new(Secret::new(vec![1; 32]).unwrap(), None);
     let time = Arc::new(AtomicI64::new(1_700_000_000_000));
     let told = time.clone();

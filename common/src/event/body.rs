@@ -9,7 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
     author::AuthorKind,
-    id::{ClientMessageId, ConversationId, EventId},
+    id::{ClientMessageId, ConversationId, EventId, SessionId, VisitorId},
     position::Position,
     state::{Reader, StateChange},
     tenant::TenantId,
@@ -25,6 +25,8 @@ pub enum Body {
     Message(MessageBody),
     /// A reader's client has everything up to a position.
     Delivered(DeliveredBody),
+    /// Several cookies became one visitor.
+    Linked(LinkedBody),
     /// A kind that a later version writes; readers skip it.
     Unknown,
 }
@@ -36,6 +38,8 @@ pub enum Kind {
     Message,
     /// [`Body::Delivered`].
     Delivered,
+    /// [`Body::Linked`].
+    Linked,
     /// [`Body::Unknown`].
     Unknown,
 }
@@ -65,6 +69,41 @@ pub struct DeliveredBody {
     pub reader: Reader,
     /// They have everything up to and including this position.
     pub up_to: Position,
+    /// Whose mark it is, where one socket answered for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<MarkedSocket>,
+}
+
+/// The socket that a mark tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkedSocket {
+    /// Its session.
+    pub session: SessionId,
+    /// What has become of it.
+    pub is: SocketIs,
+}
+
+/// What has become of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SocketIs {
+    /// It is open.
+    Open,
+    /// It is open, and its page has come back: it had another socket before.
+    Back,
+    /// It has ended, and its page did not end it: the page may come back.
+    Lost,
+    /// Its page has closed it, and does not come back.
+    Closed,
+}
+
+/// Several cookies of one browser turned out to be one visitor's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedBody {
+    /// The visitor that they are now; new messages go to its conversation.
+    pub visitor: VisitorId,
+    /// The visitors that it stands for besides, at least one.
+    pub absorbed: Vec<VisitorId>,
 }
 
 // === impl Body ===
@@ -75,6 +114,7 @@ impl Body {
         match self {
             Self::Message(_) => Kind::Message,
             Self::Delivered(_) => Kind::Delivered,
+            Self::Linked(_) => Kind::Linked,
             Self::Unknown => Kind::Unknown,
         }
     }
@@ -82,8 +122,10 @@ impl Body {
     /// Whether it is a row of the conversation as `audience` reads it, and part of a page.
     pub const fn in_timeline(&self, audience: Audience) -> bool {
         match (self, audience) {
-            (Self::Message(_), Audience::Visitor | Audience::Agents) => true,
-            (Self::Delivered(_) | Self::Unknown, Audience::Visitor | Audience::Agents) => false,
+            (Self::Message(_), Audience::Visitor | Audience::Agents)
+            | (Self::Linked(_), Audience::Agents) => true,
+            (Self::Linked(_), Audience::Visitor)
+            | (Self::Delivered(_) | Self::Unknown, Audience::Visitor | Audience::Agents) => false,
         }
     }
 
@@ -95,8 +137,10 @@ impl Body {
     /// Whether the hub shows it to sockets of `audience`.
     pub const fn on_sockets(&self, audience: Audience) -> bool {
         match (self, audience) {
-            (Self::Message(_), Audience::Visitor | Audience::Agents) => true,
-            (Self::Delivered(_) | Self::Unknown, Audience::Visitor | Audience::Agents) => false,
+            (Self::Message(_), Audience::Visitor | Audience::Agents)
+            | (Self::Linked(_), Audience::Agents) => true,
+            (Self::Linked(_), Audience::Visitor)
+            | (Self::Delivered(_) | Self::Unknown, Audience::Visitor | Audience::Agents) => false,
         }
     }
 
@@ -105,17 +149,17 @@ impl Body {
     pub const fn activity(&self) -> Option<&str> {
         match self {
             Self::Message(message) => Some(message.text.as_str()),
-            Self::Delivered(_) | Self::Unknown => None,
+            Self::Delivered(_) | Self::Linked(_) | Self::Unknown => None,
         }
     }
 
     /// What it changes in the conversation's state.
     pub const fn changes(&self) -> StateChange {
         match self {
-            Self::Delivered(DeliveredBody { reader, up_to }) => {
+            Self::Delivered(DeliveredBody { reader, up_to, .. }) => {
                 StateChange::Delivered { reader: *reader, up_to: *up_to }
             }
-            Self::Message(_) | Self::Unknown => StateChange::Nothing,
+            Self::Message(_) | Self::Linked(_) | Self::Unknown => StateChange::Nothing,
         }
     }
 
@@ -127,7 +171,8 @@ impl Body {
     /// Whether an author of this kind may make it.
     pub const fn may_come_from(&self, author: AuthorKind) -> bool {
         match (self, author) {
-            (Self::Message(_), AuthorKind::Visitor | AuthorKind::Agent | AuthorKind::Bot) => true,
+            (Self::Message(_), AuthorKind::Visitor | AuthorKind::Agent | AuthorKind::Bot)
+            | (Self::Linked(_), AuthorKind::Visitor) => true,
             (Self::Delivered(delivered), AuthorKind::Visitor) => {
                 matches!(delivered.reader, Reader::Visitor)
             }
@@ -135,12 +180,13 @@ impl Body {
                 matches!(delivered.reader, Reader::Agent)
             }
             (Self::Delivered(_), AuthorKind::Bot)
+            | (Self::Linked(_), AuthorKind::Agent | AuthorKind::Bot)
             | (Self::Unknown, AuthorKind::Visitor | AuthorKind::Agent | AuthorKind::Bot) => false,
         }
     }
 
-    /// The id of the event that leaves this value in a conversation of `tenant`: noted again, it is
-    /// the same event.
+    /// The id of an event that is known by what it says in a conversation of `tenant`: noted again,
+    /// it is the same event.
     ///
     /// # Errors
     /// For an unknown kind, which only its own version can write.
@@ -158,7 +204,15 @@ impl Body {
     pub const fn message(&self) -> Option<&MessageBody> {
         match self {
             Self::Message(message) => Some(message),
-            Self::Delivered(_) | Self::Unknown => None,
+            Self::Delivered(_) | Self::Linked(_) | Self::Unknown => None,
+        }
+    }
+
+    /// The link, where it is one.
+    pub const fn linked(&self) -> Option<&LinkedBody> {
+        match self {
+            Self::Linked(linked) => Some(linked),
+            Self::Message(_) | Self::Delivered(_) | Self::Unknown => None,
         }
     }
 
@@ -170,6 +224,7 @@ impl Body {
         match self {
             Self::Message(message) => to_raw_value(message),
             Self::Delivered(delivered) => to_raw_value(delivered),
+            Self::Linked(linked) => to_raw_value(linked),
             Self::Unknown => {
                 Err(serde::ser::Error::custom("an event of an unknown kind cannot be written"))
             }
@@ -184,8 +239,18 @@ impl Body {
         Ok(match kind {
             Kind::Message => Self::Message(serde_json::from_str(json.get())?),
             Kind::Delivered => Self::Delivered(serde_json::from_str(json.get())?),
+            Kind::Linked => Self::Linked(serde_json::from_str(json.get())?),
             Kind::Unknown => Self::Unknown,
         })
+    }
+}
+
+// === impl DeliveredBody ===
+
+impl DeliveredBody {
+    /// A mark that no socket has answered for.
+    pub const fn of(reader: Reader, up_to: Position) -> Self {
+        Self { reader, up_to, socket: None }
     }
 }
 
@@ -197,6 +262,7 @@ impl Kind {
         match self {
             Self::Message => "message",
             Self::Delivered => "delivered",
+            Self::Linked => "linked",
             Self::Unknown => "unknown",
         }
     }
@@ -206,6 +272,7 @@ impl Kind {
         match name {
             "message" => Self::Message,
             "delivered" => Self::Delivered,
+            "linked" => Self::Linked,
             _ => Self::Unknown,
         }
     }
@@ -217,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_mark_is_made_by_its_own_reader_alone() {
-        let mark = |reader| Body::Delivered(DeliveredBody { reader, up_to: Position::ZERO });
+        let mark = |reader| Body::Delivered(DeliveredBody::of(reader, Position::ZERO));
         assert!(mark(Reader::Visitor).may_come_from(AuthorKind::Visitor));
         assert!(mark(Reader::Agent).may_come_from(AuthorKind::Agent));
         assert!(!mark(Reader::Visitor).may_come_from(AuthorKind::Agent));
@@ -227,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_kind_reads_back_by_its_name() {
-        for kind in [Kind::Message, Kind::Delivered] {
+        for kind in [Kind::Message, Kind::Delivered, Kind::Linked] {
             assert_eq!(Kind::parse(kind.as_str()), kind);
         }
         assert_eq!(Kind::parse("poll"), Kind::Unknown);

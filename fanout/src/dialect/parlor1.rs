@@ -6,8 +6,9 @@ use bytes::Bytes;
 use parlor_common::{
     action::Action,
     close::CloseCode,
+    conversation::ConversationSet,
     cursor::Cursors,
-    event::{Audience, Event},
+    event::{Audience, Event, LinkedBody},
     frame::{ClientFrame, MAX_MESSAGE_BYTES, PROTOCOL, SUBPROTOCOL, ServerFrame},
     id::{ClientMessageId, SessionId},
     message::{Draft, Message, Text},
@@ -83,6 +84,9 @@ impl Dialect for Parlor1 {
     }
 
     fn event(&self, event: &Event, cursors: &Cursors) -> Option<Bytes> {
+        if let Some(linked) = event.record.body.linked() {
+            return linked_frame(event, linked);
+        }
         let message = Message::of(event, cursors)?;
         let conversation_id = message.conversation_id;
         let frame = ServerFrame::Message { conversation_id, message: Cow::Owned(message) };
@@ -232,6 +236,16 @@ impl Speaker for Client {
 fn reconnect(code: CloseCode, back_after: Duration) -> Bytes {
     let after_ms = u64::try_from(back_after.as_millis()).unwrap_or(u64::MAX);
     encoded(&ServerFrame::Reconnect { after_ms, code: code.number() })
+}
+
+/// Each of the conversations has the link; it is shown once, as the primary's.
+fn linked_frame(event: &Event, linked: &LinkedBody) -> Option<Bytes> {
+    let tenant = &event.conversation.tenant;
+    let set = ConversationSet::of_visitor(tenant, linked.visitor, &linked.absorbed);
+    (set.primary() == event.conversation).then(|| {
+        let conversation_ids = set.keys().map(|key| key.id).collect();
+        encoded(&ServerFrame::Linked { visitor_id: linked.visitor, conversation_ids })
+    })
 }
 
 fn encoded(frame: &ServerFrame<'_>) -> Bytes {

@@ -20,6 +20,8 @@ pub(crate) struct Facts {
     pub(crate) transport: Transport,
     /// When it arrived at the door.
     pub(crate) arrived: Timestamp,
+    /// Whether it makes several visitors one.
+    pub(crate) links: bool,
     for_visitor: bool,
     for_agents: bool,
 }
@@ -35,6 +37,7 @@ impl Facts {
             by_visitor: record.author.kind == AuthorKind::Visitor,
             transport: record.transport,
             arrived: record.arrived,
+            links: record.body.linked().is_some(),
             for_visitor: record.body.on_sockets(Audience::Visitor),
             for_agents: record.body.on_sockets(Audience::Agents),
         }

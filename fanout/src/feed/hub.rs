@@ -11,8 +11,11 @@ use std::{
 
 use bytes::Bytes;
 use parlor_common::{
-    conversation::ConversationKey,
+    conversation::{ConversationKey, ConversationSet},
     cursor::Cursors,
+    event::LinkedBody,
+    id::SessionId,
+    planted::{self, Fault},
     position::Position,
     shard::{Shard, Shards},
     tenant::TenantId,
@@ -62,7 +65,8 @@ struct State {
 #[derive(Debug)]
 struct Subscriber {
     viewer: Arc<Viewer>,
-    scope: Scope,
+    /// Changed under the shard's lock alone.
+    scope: Mutex<Scope>,
     /// The client has everything up to here, so that only what comes later is shown.
     after: Position,
     /// What an earlier subscription of the same connection has shown is not shown again.
@@ -174,6 +178,13 @@ impl Hub {
         self.shard_hub(shard).lock().ring.as_ref().map(Ring::end)
     }
 
+    /// The sessions of this node that follow one of these conversations.
+    pub(crate) fn sessions(&self, set: &ConversationSet) -> Vec<SessionId> {
+        let state = self.shard_hub(self.shards.of(set.tenant())).lock();
+        let subscribers = set.keys().filter_map(|key| state.conversations.get(&key));
+        subscribers.flatten().map(|subscriber| subscriber.viewer.session()).collect()
+    }
+
     /// Waits until the shard is followed. Cancel safe.
     pub(crate) async fn live(&self, shard: Shard) {
         let mut live = self.shard_hub(shard).live.subscribe();
@@ -193,7 +204,11 @@ impl Hub {
         }
         self.metrics.events.inc();
         let one = conversations.get(item.conversation()).into_iter().flatten();
-        let all = tenants.get(&item.conversation().tenant).into_iter().flatten();
+        let tenant = &item.conversation().tenant;
+        let all = tenants
+            .iter()
+            .filter(|(of, _)| *of == tenant || planted::is(Fault::KeyWithoutTenant))
+            .flat_map(|(_, subscribers)| subscribers);
         let mut shown = 0;
         for subscriber in one.chain(all).filter(|subscriber| subscriber.awaits(position)) {
             if let Some(frame) = self.frame(&item, &subscriber.viewer) {
@@ -202,7 +217,12 @@ impl Hub {
             }
         }
         self.metrics.deliveries.inc_by(shown);
+        let linked = conversations.get(item.conversation()).and_then(|_| item.linked());
+        let conversation = item.conversation().clone();
         ring.push(position, item.cost(), item);
+        if let Some(linked) = linked {
+            state.link(&conversation, &linked);
+        }
     }
 
     /// Begins a subscription: what the ring holds after the position, then the frame that
@@ -232,8 +252,9 @@ impl Hub {
         let fresh = |position| !shown.is_some_and(|shown: Coverage| shown.contains(position));
         let mut capacity = viewer.outbox().capacity();
         let mut frames = VecDeque::new();
-        let mut through = after;
-        for (position, item) in ring.after(after).filter(|(position, _)| fresh(*position)) {
+        let (mut through, mut scope) = (after, scope.clone());
+        let first = if planted::is(Fault::AttachEarly) { after.before() } else { after };
+        for (position, item) in ring.after(first).filter(|(position, _)| fresh(*position)) {
             let shown =
                 scope.contains(item.conversation()).then(|| self.frame(item, viewer)).flatten();
             if let Some(frame) = shown {
@@ -241,6 +262,13 @@ impl Hub {
                     return Err(Apart::Far(frames, through));
                 }
                 frames.push_back(Shown { position, frame });
+            }
+            if let Scope::Conversations(set) = &scope
+                && set.contains(item.conversation())
+                && let Some(linked) = item.linked()
+            {
+                scope = Scope::Conversations(set.linked(linked.visitor, &linked.absorbed));
+                viewer.link(linked);
             }
             through = position;
         }
@@ -250,12 +278,12 @@ impl Hub {
         if let Some(frame) = announce(Attached { position, replayed }) {
             viewer.outbox().say(frame);
         }
-        let subscriber = Arc::new(Subscriber {
-            viewer: viewer.clone(),
-            scope: scope.clone(),
-            after: position,
-            shown,
-        });
+        let after = match planted::is(Fault::AttachLate) {
+            true => Position::from_u64(position.as_u64() + 1).unwrap_or(position),
+            false => position,
+        };
+        let subscriber =
+            Arc::new(Subscriber { viewer: viewer.clone(), scope: Mutex::new(scope), after, shown });
         state.insert(&subscriber);
         let from = match begin {
             Begin::Now => position,
@@ -295,7 +323,7 @@ impl ShardHub {
 
 impl State {
     fn insert(&mut self, subscriber: &Arc<Subscriber>) {
-        match &subscriber.scope {
+        match &*subscriber.scope() {
             Scope::Tenant(tenant) => {
                 self.tenants.entry(tenant.clone()).or_default().push(subscriber.clone())
             }
@@ -308,11 +336,23 @@ impl State {
     }
 
     fn remove(&mut self, subscriber: &Arc<Subscriber>) {
-        match &subscriber.scope {
+        match &*subscriber.scope() {
             Scope::Tenant(tenant) => remove(&mut self.tenants, tenant, subscriber),
             Scope::Conversations(set) => {
                 set.keys().for_each(|key| remove(&mut self.conversations, &key, subscriber))
             }
+        }
+    }
+
+    /// The visitors that follow `conversation` follow the others of the link too, from now on.
+    fn link(&mut self, conversation: &ConversationKey, linked: &LinkedBody) {
+        for subscriber in self.conversations.get(conversation).cloned().unwrap_or_default() {
+            let Scope::Conversations(set) = subscriber.scope().clone() else { continue };
+            let set = set.linked(linked.visitor, &linked.absorbed);
+            self.remove(&subscriber);
+            *subscriber.scope() = Scope::Conversations(set);
+            self.insert(&subscriber);
+            subscriber.viewer.link(linked.clone());
         }
     }
 }
@@ -334,6 +374,10 @@ fn remove<K: Eq + std::hash::Hash>(
 // === impl Subscriber ===
 
 impl Subscriber {
+    fn scope(&self) -> MutexGuard<'_, Scope> {
+        self.scope.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn awaits(&self, position: Position) -> bool {
         position > self.after && !self.shown.is_some_and(|shown| shown.contains(position))
     }

@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use parlor_common::{
-    conversation::ConversationKey, cursor::Cursors, event::Event, position::Position,
+    conversation::ConversationKey,
+    cursor::Cursors,
+    event::{Event, LinkedBody},
+    position::Position,
 };
 use parlor_log::Entry;
 use tracing::warn;
@@ -57,6 +60,12 @@ impl Item {
     pub(crate) fn frame(&self, dialect: &dyn Dialect, cursors: &Cursors) -> Option<Bytes> {
         let encode = || self.decode().and_then(|event| dialect.event(&event, cursors));
         self.frames.get(dialect.slot())?.get_or_init(encode).clone()
+    }
+
+    /// What it makes one, where it does.
+    pub(crate) fn linked(&self) -> Option<LinkedBody> {
+        self.facts().filter(|facts| facts.links)?;
+        self.decode()?.record.body.linked().cloned()
     }
 
     fn decode(&self) -> Option<Event> {

@@ -1,7 +1,11 @@
 //! Resume: pages of the log are read until the client is inside the ring, then it attaches. This is
 //! the arithmetic, and it is pure.
 
-use parlor_common::{event::Event, position::Position};
+use parlor_common::{
+    event::Event,
+    planted::{self, Fault},
+    position::Position,
+};
 
 use crate::feed::span::{Begin, Coverage};
 
@@ -65,11 +69,14 @@ impl Resume {
         let fresh = |event: &Event| {
             let position = event.position;
             // The page may lack events beyond `through`.
-            at < position
-                && position <= through
-                && !self.shown.is_some_and(|shown| shown.contains(position))
+            let within = match planted::is(Fault::ResumeOffByOne) {
+                true => position < through,
+                false => position <= through,
+            };
+            at < position && within && !self.shown.is_some_and(|shown| shown.contains(position))
         };
-        let events: Vec<Event> = events.into_iter().filter(fresh).collect();
+        let late = planted::is(Fault::ReplayStartsLate) && self.replayed == 0;
+        let events: Vec<Event> = events.into_iter().filter(fresh).skip(usize::from(late)).collect();
         self.replayed += events.len() as u64;
         self.at = at.max(through);
         self.proven = true;

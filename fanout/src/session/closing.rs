@@ -1,7 +1,7 @@
 //! Closing: what is done with a connection whose end has been decided, and with what was taken from
 //! it.
 
-use parlor_common::close::CloseCode;
+use parlor_common::{close::CloseCode, event::SocketIs};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 
@@ -87,10 +87,15 @@ pub(crate) async fn close(
     ending: Ending,
 ) {
     dialogue.unfollow();
+    // The widget's page closes its socket when it is left, and for no other reason.
+    let is = match ending {
+        Ending::Echo(_) => SocketIs::Closed,
+        Ending::Gone | Ending::Close { .. } => SocketIs::Lost,
+    };
     let (close, flush, then) = match ending {
         Ending::Gone => {
             drop(writer);
-            return finish(&mut dialogue).await;
+            return finish(&mut dialogue, is).await;
         }
         Ending::Echo(code) => (wire::close_echo(code), Flush::Nothing, Then::HangUp),
         Ending::Close { code, flush, then } => (wire::close(code), flush, then),
@@ -105,7 +110,7 @@ pub(crate) async fn close(
     // The peer may take its time to hang up: what it has said goes to the door meanwhile, as
     // always.
     let left = until.saturating_duration_since(Instant::now());
-    tokio::join!(writer.shut(left), finish(&mut dialogue));
+    tokio::join!(writer.shut(left), finish(&mut dialogue, is));
 }
 
 /// Writes the close and reads on until the peer's, or until it takes too long.
@@ -145,9 +150,9 @@ async fn part(
 }
 
 /// What was taken from a client that is gone goes to the door all the same, for a while.
-async fn finish(dialogue: &mut Dialogue) {
+async fn finish(dialogue: &mut Dialogue, is: SocketIs) {
     let until = Instant::now() + dialogue.node.settings.finish_within;
-    let last_mark = dialogue.last_mark();
+    let last_mark = dialogue.last_mark(is);
     tokio::join!(finish_drafts(dialogue, until), async {
         // It is no more than what a reader may be shown twice.
         drop(timeout_at(until, last_mark).await);

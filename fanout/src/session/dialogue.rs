@@ -11,12 +11,13 @@ use parlor_common::{
     close::CloseCode,
     conversation::ConversationSet,
     door::Submission,
-    event::{Audience, DeliveredBody, Transport},
+    event::{Audience, DeliveredBody, MarkedSocket, SocketIs, Transport},
     id::SessionId,
     position::Position,
     problem::{Code, Problem},
     state::Reader,
 };
+use parlor_history::LeftOff;
 use parlor_http::page_loads::PageOpening;
 use tokio::time::Instant;
 use tracing::debug;
@@ -123,29 +124,29 @@ impl Dialogue {
     /// Begins to show what the client does not have: what is above the answer of its page's GET, or
     /// what agents wrote while it was away.
     ///
-    /// `delivered` is how far its conversation had been delivered before; `None` where that is not
-    /// known.
+    /// `left_off` is how far a page that comes back had got; `None` where that is not known.
     pub(crate) fn open(
         &mut self,
         opening: PageOpening,
-        delivered: Option<Position>,
+        left_off: Option<LeftOff>,
     ) -> Result<(), ComeBack> {
         let following = self.following.as_mut().ok_or(ComeBack)?;
         let end = self.node.hub.end(self.node.hub.shard_of(following.tenant())).ok_or(ComeBack)?;
-        if let (Some(marks), Some(delivered)) = (&mut self.marks, delivered) {
-            marks.noted(delivered);
-        }
-        let since = match (opening, delivered) {
+        let since = match (opening, left_off) {
             (PageOpening::Loads(Some(snapshot)), _) => {
                 if let (Some(marks), Some(last)) = (&mut self.marks, snapshot.last) {
                     marks.shown(last);
                 }
                 Since::Cursor(snapshot.through)
             }
-            (PageOpening::ComesBack, Some(delivered)) => {
+            (PageOpening::ComesBack, Some(LeftOff { up_to, is_noted })) => {
                 self.viewer.comes_back(end);
+                // A page view alone leaves no record.
+                if let Some(marks) = self.marks.as_mut().filter(|_| is_noted) {
+                    marks.comes_back(up_to);
+                }
                 // Nothing was delivered of what a log has that was made anew since.
-                Since::Cursor(delivered.max(end.epoch().start()))
+                Since::Cursor(up_to.max(end.epoch().start()))
             }
             (PageOpening::Loads(None), _) | (PageOpening::ComesBack, None) => Since::Now,
         };
@@ -237,8 +238,8 @@ impl Dialogue {
 
     /// Does what is due: a mark goes to the door, or the socket ends.
     pub(crate) fn tick(&mut self, now: Instant) -> Result<(), CloseCode> {
-        if let Some(up_to) = self.marks.as_ref().and_then(|marks| marks.due(now))
-            && let Some(answer) = self.mark(up_to)
+        if let Some((up_to, is)) = self.marks.as_ref().and_then(|marks| marks.due(now))
+            && let Some(answer) = self.mark(up_to, is)
             && let Some(marks) = &mut self.marks
         {
             marks.begin(up_to, answer, now);
@@ -298,6 +299,20 @@ impl Dialogue {
         following.refill(&self.node, &self.viewer)
     }
 
+    /// Where the hub has found that the visitor is one with others: it follows their conversations,
+    /// and writes as the one that they are.
+    pub(crate) fn link(&mut self) {
+        let Some(linked) = self.viewer.take_link() else { return };
+        if let Some(following) = &mut self.following {
+            following.link(&linked);
+        }
+        if let Some(writer) = &mut self.writer {
+            let (set, author) = &mut **writer;
+            *set = set.linked(linked.visitor, &linked.absorbed);
+            author.id = linked.visitor.to_string();
+        }
+    }
+
     /// Shows nothing more.
     pub(crate) fn unfollow(&mut self) {
         self.following = None;
@@ -310,10 +325,10 @@ impl Dialogue {
         self.node.tenants.get(following.tenant()).is_none_or(|tenant| tenant.suspended)
     }
 
-    /// The session ends: waits until the last mark has been noted, or could not be.
-    pub(crate) fn last_mark(&mut self) -> impl Future<Output = ()> + use<> {
+    /// The session ends: waits until it is noted how far its client has got, or could not be.
+    pub(crate) fn last_mark(&mut self, is: SocketIs) -> impl Future<Output = ()> + use<> {
         let (with_door, left) = self.marks.as_mut().map(Marks::finish).unwrap_or_default();
-        let last = left.and_then(|up_to| self.mark(up_to));
+        let last = left.and_then(|up_to| self.mark(up_to, is));
         async move {
             for answer in with_door.into_iter().chain(last) {
                 if let Err(problem) = answer.await {
@@ -324,10 +339,11 @@ impl Dialogue {
     }
 
     /// A mark on its way to the door.
-    fn mark(&self, up_to: Position) -> Option<Answer> {
+    fn mark(&self, up_to: Position, is: SocketIs) -> Option<Answer> {
         let (door, arrived) = (self.node.door.clone()?, self.node.clock.now());
-        let action = Action::Mark(DeliveredBody { reader: Reader::Visitor, up_to });
-        match self.submission(action, arrived) {
+        let socket = Some(MarkedSocket { session: self.viewer.session(), is });
+        let mark = DeliveredBody { socket, ..DeliveredBody::of(Reader::Visitor, up_to) };
+        match self.submission(Action::Mark(mark), arrived) {
             Waiting::Draft(submission) => Some(ask(door, *submission)),
             Waiting::Refused(..) => None,
         }

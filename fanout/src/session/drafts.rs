@@ -164,7 +164,7 @@ pub(crate) fn ask(door: Arc<dyn Door>, submission: Submission) -> Answer {
 pub(crate) fn client_message_id(action: &Action) -> Option<String> {
     match action {
         Action::Send(draft) => draft.client_message_id.as_ref().map(ToString::to_string),
-        Action::Mark(_) => None,
+        Action::Mark(_) | Action::Link(_) => None,
     }
 }
 

@@ -11,7 +11,7 @@
 use std::{collections::VecDeque, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use parlor_common::{deadline::in_time, position::Position, tenant::TenantId};
+use parlor_common::{deadline::in_time, event::LinkedBody, position::Position, tenant::TenantId};
 use parlor_history::{HistoryError, HistoryPage, Scope};
 use tokio::time::sleep;
 use tracing::debug;
@@ -99,6 +99,13 @@ impl Following {
     /// Whose events they are.
     pub(crate) const fn tenant(&self) -> &TenantId {
         self.scope.tenant()
+    }
+
+    /// The visitor is one with others: their conversations are followed from now on.
+    pub(crate) fn link(&mut self, linked: &LinkedBody) {
+        if let Scope::Conversations(set) = &mut self.scope {
+            *set = set.linked(linked.visitor, &linked.absorbed);
+        }
     }
 
     /// Begins, or begins anew: the second subscription replaces the first, and what that one showed

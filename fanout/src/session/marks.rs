@@ -3,7 +3,11 @@
 
 use std::{fmt, time::Duration};
 
-use parlor_common::position::Position;
+use parlor_common::{
+    event::SocketIs,
+    planted::{self, Fault},
+    position::Position,
+};
 use tokio::time::Instant;
 
 use crate::session::drafts::Answer;
@@ -19,8 +23,10 @@ pub(crate) struct Marks {
     pinged: Option<(u64, Position)>,
     /// The client has everything up to here.
     acknowledged: Position,
-    /// The log has been told so.
-    noted: Position,
+    /// The log has been told so of this socket; `None` before it has been told anything.
+    noted: Option<Position>,
+    /// The log is to be told that the page has come back.
+    back: bool,
     with_door: Option<(Position, Answer)>,
     not_before: Instant,
 }
@@ -34,15 +40,18 @@ impl Marks {
             shown: Position::ZERO,
             pinged: None,
             acknowledged: Position::ZERO,
-            noted: Position::ZERO,
+            noted: None,
+            back: false,
             with_door: None,
             not_before: now,
         }
     }
 
-    /// The log has been told this much by earlier sessions.
-    pub(crate) fn noted(&mut self, up_to: Position) {
-        self.noted = self.noted.max(up_to);
+    /// The page comes back, and has everything up to here.
+    pub(crate) fn comes_back(&mut self, up_to: Position) {
+        self.back = true;
+        self.acknowledged = up_to;
+        self.shown = up_to;
     }
 
     /// Everything up to here has gone to the writer.
@@ -51,7 +60,10 @@ impl Marks {
     }
 
     /// A ping goes out behind what was shown.
-    pub(crate) const fn pinged(&mut self, number: u64) {
+    pub(crate) fn pinged(&mut self, number: u64) {
+        if planted::is(Fault::MarkBeforePong) {
+            self.acknowledged = self.shown;
+        }
         self.pinged = Some((number, self.shown));
     }
 
@@ -68,13 +80,14 @@ impl Marks {
 
     /// When the next mark is to go to the door; `None` while there is none, or one is there.
     pub(crate) fn due_at(&self) -> Option<Instant> {
-        let waits = self.with_door.is_none() && self.acknowledged > self.noted;
+        let waits = self.with_door.is_none() && (self.back || self.is_ahead(self.noted));
         waits.then_some(self.not_before)
     }
 
-    /// The mark that is to go to the door now, if one is.
-    pub(crate) fn due(&self, now: Instant) -> Option<Position> {
-        self.due_at().filter(|at| now >= *at).map(|_| self.acknowledged)
+    /// The mark that is to go to the door now, if one is, and what it tells of the socket.
+    pub(crate) fn due(&self, now: Instant) -> Option<(Position, SocketIs)> {
+        let is = if self.back { SocketIs::Back } else { SocketIs::Open };
+        self.due_at().filter(|at| now >= *at).map(|_| (self.acknowledged, is))
     }
 
     /// The mark is with the door.
@@ -90,18 +103,22 @@ impl Marks {
             return std::future::pending().await;
         };
         if answer.await.is_ok() {
-            self.noted = *up_to;
+            self.noted = Some(*up_to);
+            self.back = false;
         }
         self.with_door = None;
     }
 
-    /// The session ends: what is with the door, and the mark that still has to go there.
+    /// The session ends: what is with the door, and the mark with which the log is told of the end.
+    /// There is none of a socket that the log does not know and that has nothing to tell.
     pub(crate) fn finish(&mut self) -> (Option<Answer>, Option<Position>) {
-        let (noted, answer) = match self.with_door.take() {
-            Some((up_to, answer)) => (up_to, Some(answer)),
-            None => (self.noted, None),
-        };
-        (answer, (self.acknowledged > noted).then_some(self.acknowledged))
+        let known = self.back || self.noted.is_some() || self.with_door.is_some();
+        let tells = known || self.is_ahead(None);
+        (self.with_door.take().map(|(_, answer)| answer), tells.then_some(self.acknowledged))
+    }
+
+    fn is_ahead(&self, noted: Option<Position>) -> bool {
+        self.acknowledged > noted.unwrap_or(Position::ZERO)
     }
 }
 
@@ -128,6 +145,24 @@ mod tests {
         Box::pin(std::future::ready(Err(Problem::unavailable("the log is down"))))
     }
 
+    fn due(marks: &Marks, now: Instant) -> Option<Position> {
+        marks.due(now).map(|(up_to, _)| up_to)
+    }
+
+    #[tokio::test]
+    async fn a_page_that_comes_back_is_noted_at_once_and_every_known_socket_at_its_end() {
+        let now = Instant::now();
+        let mut unknown = Marks::new(now);
+        assert!(unknown.finish().1.is_none(), "a page view leaves no record");
+        let mut marks = Marks::new(now);
+        marks.comes_back(at(5));
+        assert_eq!(marks.due(now), Some((at(5), SocketIs::Back)));
+        marks.begin(at(5), Box::pin(std::future::pending()), now);
+        let (with_door, last) = marks.finish();
+        assert!(with_door.is_some());
+        assert_eq!(last, Some(at(5)));
+    }
+
     #[tokio::test]
     async fn a_mark_covers_what_was_shown_before_the_ping_that_was_answered() {
         let now = Instant::now();
@@ -140,12 +175,12 @@ mod tests {
         marks.shown(at(6));
         assert_eq!(marks.due(now), None, "the ping is not answered");
         marks.answered(2);
-        assert_eq!(marks.due(now), Some(at(5)));
+        assert_eq!(due(&marks, now), Some(at(5)));
         marks.pinged(3);
         marks.answered(2);
-        assert_eq!(marks.due(now), Some(at(5)), "the same answer again tells nothing");
+        assert_eq!(due(&marks, now), Some(at(5)), "the same answer again tells nothing");
         marks.answered(3);
-        assert_eq!(marks.due(now), Some(at(6)));
+        assert_eq!(due(&marks, now), Some(at(6)));
     }
 
     #[tokio::test]
@@ -158,10 +193,10 @@ mod tests {
         marks.begin(at(5), failed(), now);
         assert_eq!(marks.due_at(), None);
         marks.settled().await;
-        assert_eq!((marks.due(now), marks.due(now + APART)), (None, Some(at(5))));
+        assert_eq!((due(&marks, now), due(&marks, now + APART)), (None, Some(at(5))));
         marks.shown(at(3));
         marks.pinged(2);
         marks.answered(2);
-        assert_eq!(marks.due(now + APART), Some(at(5)), "a mark only rises");
+        assert_eq!(due(&marks, now + APART), Some(at(5)), "a mark only rises");
     }
 }

@@ -133,6 +133,11 @@ impl Outbox {
         Taken { frames: std::mem::take(&mut state.frames), last_shown: state.last_shown.take() }
     }
 
+    /// Wakes the session, which has something else to look at.
+    pub(crate) fn wake(&self) {
+        self.changed.notify_one();
+    }
+
     /// Waits until something was put in, or it ended, since the last call. Cancel safe.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;

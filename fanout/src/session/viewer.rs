@@ -1,11 +1,16 @@
 //! The viewer: one socket as the hub knows it, and what it is shown.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
-use parlor_common::{clock::Timestamp, event::Audience, id::SessionId, position::Position};
+use parlor_common::{
+    clock::Timestamp,
+    event::{Audience, LinkedBody},
+    id::SessionId,
+    position::Position,
+};
 
 use crate::{
     dialect::{Dialect, Recipient},
@@ -24,6 +29,8 @@ pub(crate) struct Viewer {
     answered: AtomicI64,
     /// What the visitor itself sent up to here is on its page already.
     own_through: AtomicU64,
+    /// What the session has not been told of yet: its visitor is one with others.
+    linked: Mutex<Option<LinkedBody>>,
 }
 
 /// A time at which no ping can be answered.
@@ -40,7 +47,8 @@ impl Viewer {
     ) -> Arc<Self> {
         let answered = AtomicI64::new(UNANSWERED);
         let own_through = AtomicU64::new(0);
-        Arc::new(Self { session, dialect, audience, outbox, answered, own_through })
+        let linked = Mutex::default();
+        Arc::new(Self { session, dialect, audience, outbox, answered, own_through, linked })
     }
 
     pub(crate) const fn session(&self) -> SessionId {
@@ -63,6 +71,17 @@ impl Viewer {
     /// The page comes back: what the visitor itself sent up to here is on it already.
     pub(crate) fn comes_back(&self, own_through: Position) {
         self.own_through.store(own_through.as_u64(), Ordering::Relaxed);
+    }
+
+    /// The visitor is one with others, and the session is to know.
+    pub(crate) fn link(&self, linked: LinkedBody) {
+        *self.linked.lock().unwrap_or_else(PoisonError::into_inner) = Some(linked);
+        self.outbox.wake();
+    }
+
+    /// What [`link`](Self::link) has told last, once.
+    pub(crate) fn take_link(&self) -> Option<LinkedBody> {
+        self.linked.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Whether an event is shown here: its kind is for this audience, and the dialect shows it to

@@ -8,20 +8,21 @@ use axum::{body::Body, response::Response};
 use http::{HeaderValue, Method, Request, header};
 use parlor_auth::{Agents, VisitorToken, VisitorTokens, visit};
 use parlor_common::{
+    action::Action,
     deadline::in_time,
-    event::Audience,
-    position::Position,
+    door::Submission,
+    event::{Audience, Transport},
     problem::{Code, Problem},
-    state::Reader,
     tenant::TenantId,
 };
-use parlor_history::HistoryError;
+use parlor_history::{HistoryError, LeftOff};
 use parlor_http::page_loads::{PageKey, PageOpening};
 use parlor_http::{ClientAddr, RequestId};
 use tokio::time::timeout;
 use tracing::{Instrument, debug, info_span};
 
 use crate::{
+    SocketSettings,
     dialect::{Dialect, Identity, Speaker, all, offer::Offer},
     login::{AgentLogin, Known, Login},
     node::{Node, OpenSocket},
@@ -35,6 +36,8 @@ const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
 /// it the page is shown nothing of what it missed, so that a storm must not run into it, and a store
 /// that does not answer has been given up before (`history.store_deadline`).
 const MARK_WITHIN: Duration = Duration::from_millis(2_500);
+/// How long a handshake waits until it is noted that its cookies are one visitor's.
+const LINK_WITHIN: Duration = Duration::from_secs(2);
 /// When to come back to a node that has as many sockets as it may, or is about to stop.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
@@ -159,13 +162,15 @@ impl Client<'_> {
         let origin = visit::check_origin(&tenant, headers, visit::Kind::Upgrade, credential)?;
         let came_with_cookie = known.is_some();
         let visitor = known.or_else(|| origin.is_some().then(|| tokens.introduce()));
+        let merged = visitor.as_ref().filter(|visitor| visitor.merged);
+        let linked = self.link(&tenant.id, merged.map(|visitor| &visitor.token));
         let (visitor, cookies) =
             visitor.map_or((None, Vec::new()), |visitor| (Some(visitor.token), visitor.set));
-        let dialogue = match identity {
+        let (linked, dialogue) = match identity {
             Identity::Frame(speaker) => {
                 let (tokens, tenant) = (tokens.clone(), tenant.id.clone());
                 let login = Login::Visitor { tokens, tenant, cookie: visitor };
-                self.dialogue(speaker(login, &node.settings))
+                (linked.await, self.dialogue(speaker(login, &node.settings)))
             }
             Identity::Upgrade(speaker) => {
                 let nobody = || Problem::unavailable("no visitor could be made");
@@ -176,29 +181,60 @@ impl Client<'_> {
                 // The client asks for nothing that it missed: the socket must be live before the
                 // client is told that it is open.
                 let unavailable = || Problem::unavailable("the log cannot be followed just now");
-                let ((opening, delivered), followed) = tokio::join!(opening, dialogue.followed());
+                let ((opening, left_off), followed, linked) =
+                    tokio::join!(opening, dialogue.followed(), linked);
                 if !followed {
                     return Err(unavailable());
                 }
-                dialogue.open(opening, delivered).map_err(|_| unavailable())?;
-                dialogue
+                dialogue.open(opening, left_off).map_err(|_| unavailable())?;
+                (linked, dialogue)
             }
         };
         let mut response = start(request, dialogue, tenant.id.as_str())?;
-        handshake::set_cookies(&mut response, cookies);
+        if linked {
+            handshake::set_cookies(&mut response, cookies);
+        }
         Ok(response)
     }
 
-    /// Waits for the GET of the same page. Where there is none, reads how far the conversation of
-    /// the page that comes back has been delivered. Nothing has been said yet to one that came
-    /// without a cookie.
+    /// Notes, where a visitor has `merged`, that several cookies are one visitor's; tells whether
+    /// the browser may have its one cookie. Else it keeps those that it has, and its next request
+    /// tries again.
+    fn link(
+        &self,
+        tenant: &TenantId,
+        merged: Option<&VisitorToken>,
+    ) -> impl Future<Output = bool> + Send + use<> {
+        let submission = merged.map(|visitor| Submission {
+            conversations: visitor.conversations(tenant),
+            author: visitor.author(),
+            session: None,
+            transport: Transport::Socket,
+            arrived: self.node.clock.now(),
+            action: Action::Link(visitor.link()),
+        });
+        let door = self.node.door.clone();
+        async move {
+            let (Some(submission), Some(door)) = (submission, door) else { return true };
+            let late = |_| Problem::unavailable("the link was not noted in time");
+            let noted = in_time(LINK_WITHIN, late, door.accept(submission)).await;
+            noted.inspect_err(|problem| debug!(%problem, "cookies are not made one")).is_ok()
+        }
+    }
+
+    /// Waits for the GET of the same page. Where there is none, reads how far the page that comes
+    /// back has got. Nothing has been said yet to one that came without a
+    /// cookie.
+    ///
+    /// The mark is read after the wait, because the GET may have been sent to another node: then
+    /// that node has noted meanwhile what it has shown.
     fn opening(
         &self,
         request: &Request<Body>,
         tenant: &TenantId,
         visitor: &VisitorToken,
         came_with_cookie: bool,
-    ) -> impl Future<Output = (PageOpening, Option<Position>)> + Send + use<> {
+    ) -> impl Future<Output = (PageOpening, Option<LeftOff>)> + Send + use<> {
         let node = self.node.clone();
         let address = match request.extensions().get::<ClientAddr>() {
             Some(ClientAddr(address)) => *address,
@@ -206,17 +242,20 @@ impl Client<'_> {
         };
         let who = came_with_cookie.then(|| visitor.visitor());
         let key = PageKey::new(tenant.clone(), who, address, request.headers());
-        let conversation = visitor.conversations(tenant).primary();
+        let conversations = visitor.conversations(tenant);
         async move {
-            let opening = node.page_loads.opening(&key, node.settings.load_within).await;
+            let SocketSettings { load_within, load_ahead, .. } = node.settings;
+            let opening = node.page_loads.opening(&key, load_within, load_ahead).await;
             if !came_with_cookie || opening != PageOpening::ComesBack {
                 return (opening, None);
             }
-            let state = node.history.state(&conversation);
-            let state = in_time(MARK_WITHIN, HistoryError::Unavailable, state).await;
-            let told = |error: &_| debug!(%error, "a delivered mark cannot be read");
-            let state = state.inspect_err(told).ok();
-            (opening, state.map(|state| state.delivered(Reader::Visitor)))
+            let open = node.hub.sessions(&conversations);
+            let is_open = |session| open.contains(&session);
+            let now = node.clock.now();
+            let left_off = node.history.comes_back_at(&conversations, now, is_open);
+            let left_off = in_time(MARK_WITHIN, HistoryError::Unavailable, left_off).await;
+            let told = |error: &_| debug!(%error, "how far a page has got cannot be read");
+            (opening, left_off.inspect_err(told).ok())
         }
     }
 

@@ -111,6 +111,10 @@ impl TestDoor {
                 let body = Body::Delivered(mark);
                 (body.value_id(&conversation.tenant, conversation.id).unwrap(), body)
             }
+            Action::Link(linked) => {
+                let body = Body::Linked(linked);
+                (body.value_id(&conversation.tenant, conversation.id).unwrap(), body)
+            }
         };
         let record = Record {
             id,
@@ -143,6 +147,17 @@ impl Door for TestDoor {
                 let receipt = self.append(submission).await?;
                 self.marks.lock().unwrap().push(mark);
                 return Ok(receipt);
+            }
+            Action::Link(_) => {
+                let failure = self.failures.lock().unwrap().pop_front();
+                let mut receipt = failure.map_or(Ok(None), Err)?;
+                let keys: Vec<_> = submission.conversations.keys().collect();
+                for key in keys.iter().rev() {
+                    let conversations = ConversationSet::only(key);
+                    let into = Submission { conversations, ..submission.clone() };
+                    receipt = Some(self.append(into).await?);
+                }
+                return Ok(receipt.expect("a set has a conversation"));
             }
         }
         if let Some(gate) = &self.gate {

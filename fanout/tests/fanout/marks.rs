@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use parlor_common::{event::DeliveredBody, position::Position, state::Reader};
+use parlor_common::{
+    event::{DeliveredBody, SocketIs},
+    position::Position,
+    state::Reader,
+};
 
 use super::{
     client::{live_visitor, of_visitor, widget},
@@ -10,8 +14,17 @@ use super::{
     world::World,
 };
 
-fn up_to(position: Position) -> DeliveredBody {
-    DeliveredBody { reader: Reader::Visitor, up_to: position }
+/// How far each mark reaches, and what it tells of its socket.
+fn marks(world: &World) -> Vec<(Position, SocketIs)> {
+    let told = |mark: DeliveredBody| {
+        assert_eq!(mark.reader, Reader::Visitor);
+        (mark.up_to, mark.socket.expect("a socket has answered").is)
+    };
+    world.door.marks().into_iter().map(told).collect()
+}
+
+fn last(world: &World) -> Option<(Position, SocketIs)> {
+    marks(world).pop()
 }
 
 #[tokio::test]
@@ -20,9 +33,9 @@ async fn what_a_widget_has_answered_for_is_noted_a_burst_in_few_marks() {
     let node = world.node().await;
     let (token, conversations) = world.visitor("shop");
     let mut client = widget(&world, &node, "shop", &token).await;
-    let mut last = Position::ZERO;
+    let mut newest = Position::ZERO;
     for number in 0..30 {
-        last = world.agent_writes(&conversations, &number.to_string()).await.position;
+        newest = world.agent_writes(&conversations, &number.to_string()).await.position;
     }
     client.texts(30).await;
     client.frames_until_pong().await;
@@ -30,9 +43,10 @@ async fn what_a_widget_has_answered_for_is_noted_a_burst_in_few_marks() {
         // It goes on answering pings until it is told to go.
         client.close_code().await
     });
-    node.until("the last one is noted", |_| world.door.marks().last() == Some(&up_to(last))).await;
-    let marks = world.door.marks();
-    assert!(marks.is_sorted_by(|one, next| one.up_to < next.up_to), "{marks:?}");
+    let noted = Some((newest, SocketIs::Open));
+    node.until("the last one is noted", |_| last(&world) == noted).await;
+    let marks = marks(&world);
+    assert!(marks.is_sorted_by(|one, next| one.0 < next.0), "{marks:?}");
     assert!(marks.len() <= 3, "{marks:?}");
     node.drain.begin();
     assert_eq!(client.await.unwrap(), 1001);
@@ -62,7 +76,8 @@ async fn what_is_not_answered_is_not_noted() {
     raw.write(&frame(0x88, &1000_u16.to_be_bytes())).await;
     assert_eq!(raw.close_code().await, 1000);
     node.until("the session is over", |node| node.visitors.open() == 0).await;
-    assert_eq!(world.door.marks(), [up_to(one.position)], "the second was never answered");
+    let noted = [(one.position, SocketIs::Open), (one.position, SocketIs::Closed)];
+    assert_eq!(marks(&world), noted, "the second was never answered");
 }
 
 #[tokio::test]
@@ -75,15 +90,15 @@ async fn the_last_mark_is_noted_when_the_socket_ends() {
     client.texts(1).await;
     client.frames_until_pong().await;
     node.until("the first is noted", |_| world.door.marks().len() == 1).await;
-    let last = world.agent_writes(&conversations, "two").await;
+    let newest = world.agent_writes(&conversations, "two").await;
     client.texts(1).await;
     // The pong of the ping after it is read before this one.
     client.frames_until_pong().await;
     client.frames_until_pong().await;
     let began = std::time::Instant::now();
     drop(client);
-    node.until("the last is noted", |_| world.door.marks().last() == Some(&up_to(last.position)))
-        .await;
+    let noted = Some((newest.position, SocketIs::Lost));
+    node.until("the last is noted", |_| last(&world) == noted).await;
     assert!(began.elapsed() < Duration::from_secs(1), "it does not wait for its time");
 }
 

@@ -7,7 +7,13 @@ use std::{
 
 use http::HeaderMap;
 use parlor_auth::VisitorToken;
-use parlor_common::event::Event;
+use parlor_common::{
+    action::Action,
+    clock::Clock,
+    door::{Door, Submission},
+    event::{DeliveredBody, Event, Transport},
+    state::Reader,
+};
 use parlor_http::page_loads::{PageKey, PageLoad, Snapshot};
 
 use super::{
@@ -87,7 +93,9 @@ async fn what_a_get_has_shown_is_delivered_once_the_page_has_answered_a_ping() {
     client.frames_until_pong().await;
     drop(client);
     back.until("the session is over", |node| node.visitors.open() == 0).await;
-    assert_eq!(world.door.marks().len(), 1, "what is noted already is not noted again");
+    let marks = world.door.marks();
+    let all_alike = marks.iter().all(|mark| mark.up_to == last.position);
+    assert!(all_alike, "nothing more was delivered: {marks:?}");
 }
 
 #[tokio::test]
@@ -124,6 +132,33 @@ async fn a_page_that_comes_back_is_sent_what_agents_wrote_meanwhile_and_nothing_
         world.agent_writes(&conversations, "live").await;
         assert_eq!(client.texts(1).await, ["live"]);
     }
+}
+
+/// The balancer has sent the GET of the page to another node, which notes what it shows.
+#[tokio::test]
+async fn a_socket_on_another_node_than_its_get_is_shown_nothing_twice() {
+    let world = World::new().await;
+    let mut plan = world.plan();
+    plan.sockets.load_within = Duration::from_secs(1);
+    let node = world.node_with(plan).await;
+    let (token, conversations) = world.visitor("shop");
+    let last = world.agent_writes(&conversations, "in the answer").await;
+    let get = async {
+        let up_to = last.position;
+        let submission = Submission {
+            conversations: conversations.clone(),
+            author: token.author(),
+            session: None,
+            transport: Transport::Rest,
+            arrived: Clock::system().now(),
+            action: Action::Mark(DeliveredBody::of(Reader::Visitor, up_to)),
+        };
+        world.door.accept(submission).await.unwrap();
+        world.agent_writes(&conversations, "above").await;
+    };
+    let (mut client, ()) = tokio::join!(page(&world, &token).open(&node), get);
+    assert_eq!(client.texts(1).await, ["above"]);
+    assert!(client.frames_until_pong().await.is_empty());
 }
 
 #[tokio::test]

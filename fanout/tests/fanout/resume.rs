@@ -1,11 +1,14 @@
 //! Exactly the missed set, or an honest gap.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parlor_common::{
     conversation::ConversationSet,
     position::{Epoch, Position},
+    shard::Shard,
 };
+use parlor_log::Trim;
+use parlor_testbed::{clock::TestClock, wait::until};
 use serde_json::json;
 
 use super::{
@@ -305,4 +308,41 @@ async fn a_node_resumes_what_another_node_showed() {
     let (replayed, subscribed) = client.subscribe(Some(&cursors[1])).await;
     assert_eq!(replayed, numbered(2..5));
     assert_eq!(subscribed["recovered"], true);
+}
+
+/// Everything that was written is stored, the node's monitor knows it, and of the log only the last
+/// entry is left.
+async fn store_and_trim(world: &World, clock: &TestClock, node: &TestNode) {
+    world.at.persist(usize::MAX).await;
+    let end = world.at.end().await;
+    node.drain.spawn(world.monitor.clone().run(Duration::from_millis(5), node.drain.clone()));
+    until("the node knows it", async || world.monitor.persisted(Shard::ONLY) == end).await;
+    clock.advance(Duration::from_secs(3600));
+    let trim = Trim { through: end, down_to: 0, keep: Duration::from_secs(600) };
+    assert!(world.log.trim(Shard::ONLY, trim).await.unwrap() > 0);
+    assert_eq!(world.log.state(Shard::ONLY).await.unwrap().start, end.before());
+}
+
+#[tokio::test]
+async fn after_a_trim_a_visitor_resumes_from_the_store_and_an_agent_is_told_of_a_gap() {
+    let clock = TestClock::default();
+    let world = World::by(&clock).await;
+    let (token, conversations) = world.visitor("shop");
+    let cursors = write(&world, &conversations, 0..20).await;
+    // A node that has none of it in its ring.
+    let node = world.node().await;
+    store_and_trim(&world, &clock, &node).await;
+
+    let mut client = visitor(&world, &node, "shop", &token).await;
+    let (replayed, subscribed) = client.subscribe(Some(&cursors[3])).await;
+    assert_eq!((replayed, &subscribed["recovered"]), (numbered(4..20), &json!(true)));
+    let mut agent = agent(&world, &node, "shop").await;
+    let (replayed, subscribed) = agent.subscribe(Some(&cursors[3])).await;
+    assert_eq!((replayed, &subscribed["recovered"]), (numbered(0..0), &json!(false)));
+    // What is left of the log is whole.
+    let (replayed, subscribed) = agent.subscribe(Some(&cursors[18])).await;
+    assert_eq!((replayed, &subscribed["recovered"]), (numbered(19..20), &json!(true)));
+    write(&world, &conversations, 20..22).await;
+    assert_eq!(agent.texts(2).await, numbered(20..22));
+    assert_eq!(client.texts(2).await, numbered(20..22));
 }

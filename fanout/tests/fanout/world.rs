@@ -24,6 +24,7 @@ use parlor_http::page_loads::PageLoads;
 use parlor_http::{self as http, HttpSettings};
 use parlor_log::{EventLog, monitor::Monitor};
 use parlor_testbed::{
+    clock::TestClock,
     defaults,
     faulty::log::FaultyLog,
     installation::{self, Installation, Setup},
@@ -91,6 +92,12 @@ pub fn agent_author() -> Author {
 impl World {
     pub async fn new() -> Self {
         let at = Installation::open(Setup::default()).await;
+        Self::over(Arc::new(at.log.clone()), at).await
+    }
+
+    /// A world whose log has a clock that the test moves.
+    pub async fn by(clock: &TestClock) -> Self {
+        let at = Installation::open(Setup::by(clock)).await;
         Self::over(Arc::new(at.log.clone()), at).await
     }
 

@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use parlor_common::{
     author::{Author, AuthorKind},
+    clock::Timestamp,
     conversation::{ConversationKey, ConversationSet},
-    event::{Body, DeliveredBody, Event, MessageBody, Record, Transport},
-    id::{ClientMessageId, EventId, VisitorId},
+    event::{Body, DeliveredBody, Event, MarkedSocket, MessageBody, Record, SocketIs, Transport},
+    id::{ClientMessageId, EventId, SessionId, VisitorId},
     metrics::Registry,
     position::Position,
     state::Reader,
@@ -97,6 +98,10 @@ impl World {
         self.at = open(&self.clock, folders, max_bytes).await;
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(crate) fn advance(&self, by: Duration) {
         self.clock.advance(by);
     }
@@ -108,9 +113,27 @@ impl World {
 
     /// A visitor's client says that it has everything up to a position.
     pub(crate) async fn mark(&self, number: u8, up_to: Position) -> Position {
-        let body = Body::Delivered(DeliveredBody { reader: Reader::Visitor, up_to });
+        let body = Body::Delivered(DeliveredBody::of(Reader::Visitor, up_to));
         let id = body.value_id(&tenant(), key(number).id).unwrap();
         self.append(number, id, body).await.unwrap()
+    }
+
+    /// An agent answers a visitor.
+    pub(crate) async fn answer(&self, number: u8, text: &str) -> Position {
+        let agent = Author { kind: AuthorKind::Agent, id: "ann".to_owned(), name: None };
+        let client_message_id = client_message_id(text);
+        let id = EventId::derive(&tenant(), key(number).id, &agent, &client_message_id);
+        let message = MessageBody { text: text.to_owned(), client_message_id };
+        self.append_by(agent, number, id, Body::Message(message)).await.unwrap()
+    }
+
+    /// A socket of a visitor notes how far its page has got, and what has become of it.
+    pub(crate) async fn note(&self, number: u8, session: u8, is: SocketIs, up_to: Position) {
+        let socket = Some(MarkedSocket { session: SessionId::from_bytes([session; 16]), is });
+        let mark = DeliveredBody { socket, ..DeliveredBody::of(Reader::Visitor, up_to) };
+        let body = Body::Delivered(mark);
+        let id = body.value_id(&tenant(), key(number).id).unwrap();
+        self.append(number, id, body).await.unwrap();
     }
 
     async fn try_say(&self, number: u8, text: &str) -> Result<Position, LogError> {
@@ -120,11 +143,21 @@ impl World {
     }
 
     async fn append(&self, number: u8, id: EventId, body: Body) -> Result<Position, LogError> {
+        self.append_by(author(number), number, id, body).await
+    }
+
+    async fn append_by(
+        &self,
+        author: Author,
+        number: u8,
+        id: EventId,
+        body: Body,
+    ) -> Result<Position, LogError> {
         let key = key(number);
         let now = self.clock.now();
         let record = Record {
             id,
-            author: author(number),
+            author,
             session: None,
             transport: Transport::Rest,
             at: now,

@@ -2,7 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use parlor_common::{clock::Timestamp, id::ConversationId};
+use parlor_auth::{Rate, Role};
+use parlor_common::{
+    clock::Timestamp,
+    event::{Event, LinkedBody},
+    id::ConversationId,
+};
+use parlor_log::{EventLog, Filter};
 use serde_json::Value;
 
 use crate::{
@@ -75,6 +81,70 @@ async fn two_cold_tabs_end_in_one_visitor_with_one_cookie_and_one_history() {
     let page = Ask::messages().tenant("b").cookie(&jar.line()).send(&node).await.expect(200);
     assert_eq!(page.texts(), ["elsewhere"]);
     assert_eq!(other.headers("set-cookie").count(), 0);
+}
+
+/// The links that the log has, by their conversation.
+async fn links(node: &Node) -> Vec<(ConversationId, LinkedBody)> {
+    let start = node.end().await.epoch().start();
+    let page = node.at.log.read(&Filter::Tenant(tenant("a")), start, 1000).await.unwrap();
+    let linked = page.entries.into_iter().filter_map(|entry| {
+        let event = Event::decode(entry.conversation, entry.position, entry.record).unwrap();
+        Some((event.conversation.id, event.record.body.linked()?.clone()))
+    });
+    linked.collect()
+}
+
+#[tokio::test]
+async fn that_cookies_became_one_visitors_is_noted_once_in_each_conversation() {
+    let node = Node::start().await;
+    let (mut jar, conversation) = two_cold_tabs(&node).await;
+    Ask::messages().cookie(&jar.line()).send(&node).await.expect(200);
+    assert_eq!(links(&node).await, [], "a GET cannot set the cookie that would go with it");
+    jar.take(&Ask::say("third").cookie(&jar.line()).send(&node).await.expect(201));
+    Ask::say("fourth").cookie(&jar.line()).send(&node).await.expect(201);
+    let links = links(&node).await;
+    let [(absorbed, link), (primary, same)] = &links[..] else { panic!("{links:?}") };
+    assert_eq!(link, same);
+    assert_eq!(primary.to_string(), conversation.as_str().unwrap());
+    let of = |visitor| ConversationId::derive(&tenant("a"), visitor);
+    assert_eq!((of(link.visitor), of(link.absorbed[0])), (*primary, *absorbed));
+    assert_eq!(link.absorbed.len(), 1);
+    // Neither the visitor's page nor the agents' shows it, stored or not.
+    for _ in 0..2 {
+        let page = Ask::messages().cookie(&jar.line()).send(&node).await.expect(200);
+        assert_eq!(page.texts(), ["first tab", "second tab", "third", "fourth"]);
+        let path = format!("/api/agent/conversations/{primary}/messages");
+        let page = Ask::bare("GET", &path).bearer(&node.agent("a", Role::Agent));
+        assert_eq!(page.send(&node).await.expect(200).texts(), ["first tab", "third", "fourth"]);
+        node.persist().await;
+    }
+}
+
+#[tokio::test]
+async fn cookies_stay_as_they_are_until_it_is_noted_that_they_are_one_visitors() {
+    let node = Node::with(|setup| setup.limits.visitor_messages = Rate::new(1, 2)).await;
+    let (mut jar, _) = two_cold_tabs(&node).await;
+    let third = Ask::say("third").cookie(&jar.line()).send(&node).await.expect(429);
+    assert_eq!(third.headers("set-cookie").count(), 0, "the visitor's rate was used up");
+    node.clock.advance(Duration::from_secs(10));
+    jar.take(&Ask::session().cookie(&jar.line()).send(&node).await.expect(200));
+    assert_eq!(jar.0.len(), 1);
+}
+
+/// Where it comes from tells what belongs to one page load, and never who somebody is.
+#[tokio::test]
+async fn without_cookies_every_post_is_a_visitor_of_its_own_and_a_get_leaves_no_record() {
+    let node = Node::start().await;
+    let before = node.end().await;
+    assert_eq!(Ask::messages().send(&node).await.expect(200).texts(), [""; 0]);
+    assert_eq!(node.end().await, before);
+    let conversation = async |text| {
+        let answer = Ask::say(text).header("User-Agent", "the same").send(&node).await.expect(201);
+        answer.json()["message"]["conversationId"].clone()
+    };
+    assert_ne!(conversation("one").await, conversation("two").await);
+    let get = Ask::messages().header("User-Agent", "the same");
+    assert_eq!(get.send(&node).await.expect(200).texts(), [""; 0]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Delivered marks through the door: who may make one, that it is kept once, and that no page shows
 //! it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use parlor_auth::{Rate, VisitorToken};
 use parlor_common::{
@@ -15,6 +15,7 @@ use parlor_common::{
     state::Reader,
 };
 use parlor_log::{EventLog, Filter};
+use parlor_testbed::faulty::log::{AppendFault, FaultyLog};
 use serde_json::Value;
 
 use crate::{
@@ -54,7 +55,7 @@ impl Visitor {
             session: Some(SessionId::from_bytes([1; 16])),
             transport: Transport::Socket,
             arrived: node.clock.now(),
-            action: Action::Mark(DeliveredBody { reader, up_to }),
+            action: Action::Mark(DeliveredBody::of(reader, up_to)),
         };
         node.door.accept(submission).await
     }
@@ -78,7 +79,7 @@ async fn marks_in_log(node: &Node) -> Vec<DeliveredBody> {
     bodies
         .filter_map(|body| match body {
             Body::Delivered(delivered) => Some(delivered),
-            Body::Message(_) | Body::Unknown => None,
+            Body::Message(_) | Body::Linked(_) | Body::Unknown => None,
         })
         .collect()
 }
@@ -90,7 +91,7 @@ async fn a_reader_marks_what_its_own_kind_has_received() {
     let up_to = visitor.said;
     visitor.marks_own(&node).await;
     visitor.mark(&node, author(AuthorKind::Agent), Reader::Agent, up_to).await.unwrap();
-    let mark = |reader| DeliveredBody { reader, up_to };
+    let mark = |reader| DeliveredBody::of(reader, up_to);
     assert_eq!(marks_in_log(&node).await, [mark(Reader::Visitor), mark(Reader::Agent)]);
 }
 
@@ -142,6 +143,74 @@ async fn a_mark_needs_no_rate_and_uses_none_up() {
     visitor.ask(&node, Ask::say("the second")).send(&node).await.expect(201);
     visitor.ask(&node, Ask::say("the third")).send(&node).await.expect(429);
     visitor.marks_own(&node).await;
+}
+
+/// A visitor known by a cookie, to whom an agent has answered.
+async fn answered(node: &Node) -> (String, Position) {
+    let said = Ask::say("hello").send(node).await.expect(201);
+    let conversation = said.json()["message"]["conversationId"].as_str().unwrap().to_owned();
+    answer(node, &conversation).await;
+    (said.cookie().unwrap(), node.end().await)
+}
+
+async fn answer(node: &Node, conversation: &str) {
+    let path = format!("/api/agent/conversations/{conversation}/messages");
+    let agent = node.agent("a", parlor_auth::Role::Agent);
+    Ask::bare("POST", &path).bearer(&agent).body(r#"{"text":"hi"}"#).send(node).await.expect(201);
+}
+
+#[tokio::test]
+async fn what_the_widgets_get_shows_of_an_agents_is_delivered_before_it_is_answered() {
+    let node = Node::start().await;
+    let (cookie, last) = answered(&node).await;
+    let get = Ask::messages().cookie(&cookie);
+    assert_eq!(get.send(&node).await.expect(200).texts(), ["hello", "hi"]);
+    let mark = DeliveredBody::of(Reader::Visitor, last);
+    assert_eq!(marks_in_log(&node).await, [mark]);
+    // The next one shows nothing more, and neither does what the visitor itself writes.
+    get.send(&node).await.expect(200);
+    Ask::say("thanks").cookie(&cookie).send(&node).await.expect(201);
+    get.send(&node).await.expect(200);
+    node.persist().await;
+    let node = node.restarted(|_| {}).await;
+    get.send(&node).await.expect(200);
+    assert_eq!(marks_in_log(&node).await, [mark]);
+}
+
+#[tokio::test]
+async fn only_the_widgets_whole_page_tells_what_it_has() {
+    let node = Node::start().await;
+    let (cookie, _) = answered(&node).await;
+    let part = Ask::of_page("GET", "/api/chat/messages?limit=1").cookie(&cookie);
+    part.send(&node).await.expect(200);
+    let visitor = Visitor::on(&node).await;
+    let said = visitor.ask(&node, Ask::say("again")).send(&node).await.expect(201);
+    answer(&node, said.json()["message"]["conversationId"].as_str().unwrap()).await;
+    visitor.ask(&node, Ask::messages()).send(&node).await.expect(200);
+    assert_eq!(marks_in_log(&node).await, []);
+    // Nobody has said anything to these, and a page view leaves no record.
+    let end = node.end().await;
+    Ask::messages().send(&node).await.expect(200);
+    let quiet = Ask::session().send(&node).await.expect(200).cookie().unwrap();
+    Ask::messages().cookie(&quiet).send(&node).await.expect(200);
+    assert_eq!(node.end().await, end);
+}
+
+#[tokio::test]
+async fn a_get_is_answered_while_no_mark_can_be_noted() {
+    let node = Node::start().await;
+    let (cookie, _) = answered(&node).await;
+    let node = node
+        .restarted(|setup| {
+            setup.wrap = |log| {
+                let log = FaultyLog::over(Arc::new(log));
+                Arc::new(log.with_append_fault("a", AppendFault::Silent))
+            };
+        })
+        .await;
+    let get = Ask::messages().cookie(&cookie);
+    assert_eq!(get.send(&node).await.expect(200).texts(), ["hello", "hi"]);
+    assert_eq!(node.metric("parlor_door_actions_total", Some("abandoned")), 1.0);
 }
 
 #[tokio::test]

@@ -88,9 +88,6 @@ pub(crate) struct RepeatIds {
     /// How often an id is sent at most; each is sent once at least, and few are sent often
     #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..=1000))]
     most: u32,
-    /// Over how long; what is sent 120 s later and more is beyond the log's duplicate window
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
-    over: Duration,
     #[command(flatten)]
     options: Options,
 }
@@ -123,9 +120,16 @@ fn with(arg: Arg, defaults: &[(&str, &'static str)]) -> Arg {
     }
 }
 
+/// These options mean nothing to the scenario.
+fn without(arg: Arg, names: &[&str]) -> Arg {
+    let is_one = names.contains(&arg.get_id().as_str());
+    arg.hide(is_one)
+}
+
 pub(super) fn slow_readers(arg: Arg) -> Arg {
-    let few = [("tenants", "2"), ("conversations", "40"), ("sockets", "80")];
-    let much = [("rate", "200/s"), ("bytes", "2048")];
+    let few = [("tenants", "2"), ("conversations", "100"), ("sockets", "100")];
+    // Little enough for a visitor's limit of bytes, and much for a socket that is not read.
+    let much = [("rate", "150/s"), ("bytes", "2048")];
     with(with(arg, &few), &much)
 }
 
@@ -144,11 +148,18 @@ pub(super) fn soak(arg: Arg) -> Arg {
 }
 
 pub(super) fn repeat_ids(arg: Arg) -> Arg {
-    let sockets = [("sockets", "1000"), ("kinds", "parlor1=95,rest=5")];
+    // The ids and their number say how much is written, and by whom.
+    let arg = without(arg, &["rate", "replies"]);
+    let sockets = [("sockets", "1000"), ("kinds", "parlor1=95,rest=5"), ("load", "10m")];
     with(with(arg, &sockets), &[("bytes", "64"), ("warm", "0s"), ("drain", "120s")])
 }
 
 pub(super) fn ceiling(arg: Arg) -> Arg {
+    // Its steps say how long it lasts.
+    let arg = match arg.get_id().as_str() {
+        "rate" => arg.help("The first step's drafts a second"),
+        _ => without(arg, &["load", "warm"]),
+    };
     with(arg, &[("rate", "50/s"), ("bytes", "128"), ("warm", "0s")])
 }
 
@@ -201,7 +212,8 @@ impl RepeatIds {
             !self.options.cast.kinds.have_widgets(),
             "the widget has no ids to repeat: --kinds may name parlor1 and rest"
         );
-        let repeats = Repeats { ids: self.ids, most: self.most, over: self.over };
+        let pace = &self.options.pace;
+        let repeats = Repeats { ids: self.ids, most: self.most, over: pace.warm + pace.load };
         Ok(Plan { load: Load::Repeat(repeats), ..steady("repeat-ids", self.options) })
     }
 }

@@ -423,3 +423,43 @@ fn what_cannot_be_read_back_is_not_judged_and_not_clean() {
     run.histories.clear();
     assert!(!run.judge().is_clean());
 }
+
+#[test]
+fn a_draft_that_is_sent_again_has_one_id() {
+    let run = Run::new();
+    run.show_all(None);
+    let first = entry(run.tags[0]).id;
+    run.ledger.answered(run.tags[0], Outcome::Accepted(Some(first)));
+    run.ledger.answered(run.tags[0], Outcome::Failed);
+    run.ledger.answered(run.tags[0], Outcome::Refused);
+    assert!(run.judge().is_clean(), "what was accepted stays accepted: {:#?}", run.judge());
+    assert_eq!(run.ledger.counts().accepted, 5);
+    run.ledger.answered(run.tags[0], Outcome::Accepted(Some(id(77))));
+    assert_says(&run.fault(), FaultKind::Doubled, &["draft 0", "its author", "accepted as"]);
+}
+
+#[test]
+fn a_draft_is_open_until_it_is_accepted_or_refused() {
+    let run = Run::new();
+    let tag = run.sent(run.author, ONE, Transport::Identified);
+    assert!(!run.ledger.is_answered(tag));
+    run.ledger.answered(tag, Outcome::Failed);
+    assert!(!run.ledger.is_answered(tag), "it is to be tried again");
+    run.ledger.answered(tag, Outcome::Accepted(None));
+    assert!(run.ledger.is_answered(tag));
+}
+
+#[test]
+fn the_four_views_are_counted() {
+    let mut run = Run::new();
+    run.show_all(Some(run.widget));
+    let unseen = run.accepted(run.author, OTHER);
+    run.histories.insert(OTHER, history(vec![entry(unseen)]));
+    let counts = run.ledger.counts();
+    assert_eq!((counts.accepted, counts.seen), (6, 5));
+    let verdict = run.judge();
+    assert_eq!((verdict.in_history, verdict.in_rows), (6, None), "no rows were asked for");
+    run.histories.get_mut(&ONE).unwrap().rows =
+        Some(Ok(run.tags.iter().copied().map(entry).collect()));
+    assert_eq!(run.judge().in_rows, Some(5));
+}

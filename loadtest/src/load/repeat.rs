@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parlor_common::{id::ClientMessageId, random::Random};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{below, choice};
 use crate::{
@@ -25,8 +25,11 @@ const YOUNG: Duration = Duration::from_secs(45);
 const WINDOW: Duration = Duration::from_secs(120);
 /// Of this many ids, one has no time in it, so that each of its sends is looked up.
 const TIMELESS: u32 = 10;
+/// How often what was not accepted is sent again in the end, and how many of these at once.
+const PAUSE: Duration = Duration::from_secs(3);
+const AT_ONCE: usize = 500;
 
-/// Sends every id as often as the schedule says, from `begin` on.
+/// Sends every id as often as the schedule says, from `begin` on, and then what was not accepted.
 pub(crate) async fn repeat(
     world: &World,
     stage: &Stage,
@@ -37,14 +40,34 @@ pub(crate) async fn repeat(
     let choice = choice(world, plan);
     let author = world.ledger.client(Expects::Nothing, 0);
     let mut known: Vec<Option<Known>> = vec![None; repeats.ids as usize];
-    for Send { at, id } in schedule(repeats, &choice) {
-        let intended = begin + at;
-        sleep_until(intended).await;
+    let send = |id: u32, known: &mut Option<Known>, intended| {
         let line = &stage.lines[id as usize % stage.lines.len()];
-        let of = known[id as usize].get_or_insert_with(|| first(world, author, line, id, intended));
+        let of = known.get_or_insert_with(|| first(world, author, line, id, intended));
         let writer = &line.writers[below(&choice, line.writers.len())];
         let intent = Intent { visitor: line.visitor.clone(), intended, known: Some(of.clone()) };
         world.scores.offered(writer.try_send(intent).is_ok());
+    };
+    for Send { at, id } in schedule(repeats, &choice) {
+        let intended = begin + at;
+        sleep_until(intended).await;
+        send(id, &mut known[id as usize], intended);
+    }
+    // A client goes on with what it was told to try again.
+    let end = Instant::now() + plan.options.pace.drain;
+    while Instant::now() < end {
+        sleep(PAUSE).await;
+        let is_open = |known: &Option<Known>| {
+            known.as_ref().is_some_and(|known| !world.ledger.is_answered(known.tag))
+        };
+        let open = (0_u32..).zip(&mut known).filter(|(_, known)| is_open(known));
+        let mut is_done = true;
+        for (id, known) in open.take(AT_ONCE) {
+            is_done = false;
+            send(id, known, Instant::now());
+        }
+        if is_done {
+            return;
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Target {
     /// The origin that pages name [default: the first --rest]
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) origin: Option<String>,
-    /// A tenant's name; {n} stands for its number, from 1
+    /// A tenant's name, with a place for its number, which is counted from 1
     #[arg(long, value_name = "NAME", default_value = "load-{n}", value_parser = tenant_name)]
     pub(crate) tenant_name: String,
     /// A file with the secret of the agents' HS256 key [default: ask the development mode's demo

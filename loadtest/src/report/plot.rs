@@ -1,145 +1,198 @@
-//! Plots: lines over time as SVG, in the page's own colours.
+//! Plots: lines over time. The curves are an SVG that stretches with the page, and the words beside
+//! them are text of the page, so that they can be read on a phone as well.
 
 use std::fmt::Write;
 
-use super::html::escape;
+use super::{bands::Bands, html::escape};
 
 /// One plot.
 #[derive(Debug)]
 pub(super) struct Plot<'a> {
     pub(super) title: &'a str,
     pub(super) unit: &'a str,
-    /// Each line's name and values; a `None` is a hole.
-    pub(super) lines: Vec<(&'a str, Vec<Option<f64>>)>,
-    /// The seconds of the values.
-    pub(super) times: &'a [f64],
-    /// Moments to mark, and what happened.
-    pub(super) marks: Vec<(f64, String)>,
+    pub(super) lines: Vec<Line>,
+    pub(super) scale: Scale,
+    /// From when to when, in seconds.
+    pub(super) span: (f64, f64),
+    /// What was broken meanwhile.
+    pub(super) bands: &'a Bands,
 }
 
-const WIDTH: f64 = 900.0;
-const HEIGHT: f64 = 250.0;
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 12.0;
-/// The lines of names that marks have above the plot, and the height of each.
-const MARK_LINES: usize = 3;
-const MARK_LINE: f64 = 14.0;
-const TOP: f64 = 46.0;
-/// What a character of a mark's name is wide, at most.
-const CHARACTER: f64 = 6.5;
-const BOTTOM: f64 = 28.0;
+/// A line: its name, and values at times. A `None` is a hole.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) name: String,
+    pub(super) points: Vec<(f64, Option<f64>)>,
+    /// It is of an earlier run.
+    pub(super) is_earlier: bool,
+}
+
+/// How values lie between the bottom and the top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// From 0 to a round number.
+    Linear,
+    /// From a power of ten to a power of ten, so that what is usual and what is extreme can both be
+    /// read.
+    Logarithmic,
+}
+
+/// The SVG's own measure; it is stretched.
+const SIZE: f64 = 1000.0;
+/// There are as many colours.
+const COLOURS: usize = 6;
+
+/// The ends of an axis, and where it is marked.
+struct Axis {
+    scale: Scale,
+    bottom: f64,
+    top: f64,
+    ticks: Vec<f64>,
+}
 
 // === impl Plot ===
 
 impl Plot<'_> {
-    /// As a figure.
-    pub(super) fn svg(&self) -> String {
-        let highest = self
-            .lines
-            .iter()
-            .flat_map(|(_, values)| values.iter().flatten())
-            .fold(0.0, |a: f64, &b| a.max(b));
-        let top = ceiling(highest);
-        let (first, last) =
-            (self.times.first().copied().unwrap_or(0.0), self.times.last().copied().unwrap_or(1.0));
-        let span = (last - first).max(1.0);
-        let x = |time: f64| LEFT + (time - first) / span * (WIDTH - LEFT - RIGHT);
-        let y = |value: f64| HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM);
-        let mut svg = format!(
-            "<figure><figcaption>{} <small>{}</small>",
-            escape(self.title),
-            escape(self.unit)
+    /// As a figure; nothing where no line has a value.
+    pub(super) fn figure(&self) -> String {
+        let values = || self.lines.iter().flat_map(|line| &line.points).filter_map(|of| of.1);
+        if values().next().is_none() {
+            return String::new();
+        }
+        let axis = Axis::of(self.scale, values());
+        let (first, last) = self.span;
+        let x = |time: f64| (time - first) / (last - first).max(1.0) * SIZE;
+        let y = |value: f64| (1.0 - axis.place(value)) * SIZE;
+        let (title, unit) = (escape(self.title), escape(self.unit));
+        let highest = values().fold(0.0, f64::max);
+        let mut html = format!(
+            "<figure><figcaption><b>{title}</b> <small>{unit}</small>{}</figcaption>\
+             <div class=\"chart\"><svg viewBox=\"0 0 {SIZE} {SIZE}\" preserveAspectRatio=\"none\" \
+             role=\"img\" aria-label=\"{title}, {unit}: at most {}\">",
+            self.legend(),
+            number(highest)
         );
-        for (number, (name, _)) in self.lines.iter().enumerate() {
+        for band in self.bands.all() {
+            let (begin, end) = (x(band.began), x(band.ended.unwrap_or(last)));
             // Writing into a string cannot fail, here and below.
-            let _infallible = write!(svg, " <span class=\"k{number}\">{}</span>", escape(name));
-        }
-        let label = escape(self.title);
-        let _infallible = write!(
-            svg,
-            "</figcaption>\
-             <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">"
-        );
-        for step in 0..=4 {
-            let value = top * f64::from(step) / 4.0;
-            let (at, text) = (y(value), number(value));
             let _infallible = write!(
-                svg,
-                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
-                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>",
-                WIDTH - RIGHT,
-                LEFT - 6.0,
-                at + 4.0,
-            );
-            let time = first + span * f64::from(step) / 4.0;
-            let _infallible = write!(
-                svg,
-                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{time:.0} s</text>",
-                x(time).clamp(LEFT + 8.0, WIDTH - RIGHT - 16.0),
-                HEIGHT - 8.0
+                html,
+                "<rect class=\"band\" x=\"{begin:.1}\" width=\"{:.1}\" y=\"0\" height=\"{SIZE}\">\
+                 <title>{}</title></rect>",
+                (end - begin).max(2.0),
+                escape(&band.sentence)
             );
         }
-        let mut names = MarkNames::default();
-        for (time, what) in &self.marks {
-            let at = x(time.clamp(first, first + span));
-            let what = escape(what);
-            let end = HEIGHT - BOTTOM;
+        for &tick in &axis.ticks {
+            let at = y(tick);
             let _infallible = write!(
-                svg,
-                "<line class=\"mark\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{end:.1}\">\
-                 <title>{what}</title></line>",
+                html,
+                "<line class=\"grid\" x1=\"0\" x2=\"{SIZE}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>"
             );
-            if let Some((at, height)) = names.place(at, &what) {
-                let _infallible = write!(
-                    svg,
-                    "<text class=\"name\" x=\"{at:.1}\" y=\"{height:.1}\">{what}</text>"
-                );
-            }
         }
-        for (number, (_, values)) in self.lines.iter().enumerate() {
-            for points in runs(self.times, values) {
-                let points: Vec<_> = points
+        for (place, line) in self.lines.iter().enumerate() {
+            let class = line.class(place);
+            for stretch in stretches(&line.points) {
+                let points: Vec<_> = stretch
                     .iter()
                     .map(|&(time, value)| format!("{:.1},{:.1}", x(time), y(value)))
                     .collect();
                 let _infallible =
-                    write!(svg, "<polyline class=\"l{number}\" points=\"{}\"/>", points.join(" "));
+                    write!(html, "<polyline class=\"{class}\" points=\"{}\"/>", points.join(" "));
             }
         }
-        svg.push_str("</svg></figure>");
-        svg
+        html.push_str("</svg>");
+        for &tick in &axis.ticks {
+            let at = axis.place(tick) * 100.0;
+            let text = number(tick);
+            let _infallible =
+                write!(html, "<span class=\"y\" style=\"bottom:{at:.1}%\">{text}</span>");
+        }
+        html.push_str(&self.bands.badges(first, last));
+        for step in 0..=4 {
+            let part = f64::from(step) / 4.0;
+            let time = first + (last - first) * part;
+            let _infallible = write!(
+                html,
+                "<span class=\"x\" style=\"left:{:.0}%\">{}</span>",
+                part * 100.0,
+                clock(time)
+            );
+        }
+        html.push_str("</div></figure>");
+        html
+    }
+
+    fn legend(&self) -> String {
+        let entry = |(place, line): (usize, &Line)| {
+            format!("<span class=\"key {}\">{}</span>", line.class(place), escape(&line.name))
+        };
+        self.lines.iter().enumerate().map(entry).collect()
     }
 }
 
-/// Where the names of marks stand, so that none covers another.
-#[derive(Default)]
-struct MarkNames {
-    /// Where the last name of each line ends.
-    ends: [f64; MARK_LINES],
-}
+// === impl Line ===
 
-impl MarkNames {
-    /// Where the name of the mark at `at` begins and how high it stands. There is no place for it
-    /// where many marks lie close together.
-    fn place(&mut self, at: f64, name: &str) -> Option<(f64, f64)> {
-        let width = f64::from(u32::try_from(name.chars().count()).unwrap_or(u32::MAX)) * CHARACTER;
-        let begin = at.min(WIDTH - width);
-        let (end, height) = self
-            .ends
-            .iter_mut()
-            .zip((0_u32..).map(|line| MARK_LINE * f64::from(line + 1) - 2.0))
-            .find(|(end, _)| **end <= begin)?;
-        *end = begin + width;
-        Some((begin, height))
+impl Line {
+    fn class(&self, place: usize) -> String {
+        let earlier = if self.is_earlier { " earlier" } else { "" };
+        format!("c{}{earlier}", place % COLOURS)
     }
 }
 
-/// The stretches without a hole.
-fn runs(times: &[f64], values: &[Option<f64>]) -> Vec<Vec<(f64, f64)>> {
-    let points: Vec<_> =
-        times.iter().zip(values).map(|(&time, &value)| value.map(|value| (time, value))).collect();
-    let stretches = points.split(Option::is_none).filter(|stretch| !stretch.is_empty());
-    stretches.map(|stretch| stretch.iter().copied().flatten().collect()).collect()
+// === impl Axis ===
+
+impl Axis {
+    fn of(scale: Scale, values: impl Iterator<Item = f64>) -> Self {
+        let (mut lowest, mut highest) = (f64::INFINITY, 0.0_f64);
+        for value in values {
+            if value > 0.0 {
+                lowest = lowest.min(value);
+            }
+            highest = highest.max(value);
+        }
+        match scale {
+            Scale::Linear => {
+                let top = ceiling(highest);
+                let ticks = (0..=4).map(|step| top * f64::from(step) / 4.0).collect();
+                Self { scale, bottom: 0.0, top, ticks }
+            }
+            Scale::Logarithmic => {
+                let bottom = if lowest.is_finite() { lowest.log10().floor() } else { 0.0 };
+                let top = highest.max(1e-9).log10().ceil().max(bottom + 1.0);
+                let powers = std::iter::successors(Some(bottom), |power| Some(power + 1.0));
+                let ticks = powers.take_while(|power| *power <= top);
+                Self { scale, bottom, top, ticks: ticks.map(|of| 10_f64.powf(of)).collect() }
+            }
+        }
+    }
+
+    /// Where a value lies between the bottom, 0, and the top, 1.
+    fn place(&self, value: f64) -> f64 {
+        let value = match self.scale {
+            Scale::Linear => value,
+            Scale::Logarithmic => value.max(1e-9).log10(),
+        };
+        ((value - self.bottom) / (self.top - self.bottom)).clamp(0.0, 1.0)
+    }
+}
+
+/// The stretches without a hole. A single point becomes a short line, so that it can be seen.
+fn stretches(points: &[(f64, Option<f64>)]) -> Vec<Vec<(f64, f64)>> {
+    let mut all: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
+    for &(time, value) in points {
+        match (value, all.last_mut()) {
+            (Some(value), Some(stretch)) => stretch.push((time, value)),
+            _ => all.push(Vec::new()),
+        }
+    }
+    all.retain(|stretch| !stretch.is_empty());
+    for stretch in &mut all {
+        if let [(time, value)] = stretch[..] {
+            *stretch = vec![(time - 0.4, value), (time + 0.4, value)];
+        }
+    }
+    all
 }
 
 /// The least round number that is not below: one whose quarters are round as well.
@@ -152,32 +205,56 @@ fn ceiling(value: f64) -> f64 {
     steps.into_iter().map(|step| step * ten).find(|&step| step >= value).unwrap_or(value)
 }
 
-fn number(value: f64) -> String {
-    if value >= 10.0 || value.fract() == 0.0 {
+/// A number on an axis.
+pub(super) fn number(value: f64) -> String {
+    if value >= 1e6 {
+        format!("{} M", number(value / 1e6))
+    } else if value >= 1e4 {
+        format!("{:.0} k", value / 1e3)
+    } else if value >= 10.0 || value.fract() == 0.0 {
         format!("{value:.0}")
     } else {
-        format!("{value:.2}")
+        let text = format!("{value:.2}");
+        text.trim_end_matches('0').to_owned()
+    }
+}
+
+/// A time of the run, in seconds, or in minutes and seconds.
+pub(super) fn clock(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
+        seconds => format!("{:.0}:{:02.0}", (seconds / 60.0).floor(), (seconds % 60.0).floor()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::timeline::Mark;
+
+    fn plot(bands: &Bands, points: Vec<(f64, Option<f64>)>, scale: Scale) -> String {
+        let line = Line { name: "p<50".to_owned(), points, is_earlier: false };
+        let plot =
+            Plot { title: "a<b", unit: "ms", lines: vec![line], scale, span: (0.0, 4.0), bands };
+        plot.figure()
+    }
 
     #[test]
-    fn a_hole_interrupts_the_line_and_a_mark_is_told() {
-        let times = [0.0, 1.0, 2.0, 3.0, 4.0];
-        let values = vec![Some(1.0), Some(3.0), None, Some(2.0), Some(2.0)];
-        let plot = Plot {
-            title: "a<b",
-            unit: "ms",
-            lines: vec![("p50", values)],
-            times: &times,
-            marks: vec![(2.0, "x".into())],
-        };
-        let svg = plot.svg();
-        assert_eq!(svg.matches("<polyline").count(), 2, "{svg}");
-        assert!(svg.contains("a&lt;b") && svg.contains("<title>x</title>"), "{svg}");
+    fn a_hole_interrupts_the_line_and_a_band_is_told() {
+        let mark = Mark { what: "kill <x>".to_owned(), began: 1.0, ended: Some(2.0) };
+        let bands = Bands::of(&[mark]);
+        let values = [Some(1.0), Some(3.0), None, Some(2.0), None];
+        let points = (0..5).map(f64::from).zip(values).collect();
+        let html = plot(&bands, points, Scale::Linear);
+        assert_eq!(html.matches("<polyline").count(), 2, "{html}");
+        assert!(html.contains("a&lt;b") && html.contains("p&lt;50"), "{html}");
+        assert!(html.contains("<title>kill &lt;x&gt; from 1.0 s to 2.0 s</title>"), "{html}");
+        assert!(html.contains("x=\"250.0\" width=\"250.0\""), "{html}");
+    }
+
+    #[test]
+    fn a_plot_without_values_is_left_out() {
+        assert_eq!(plot(&Bands::of(&[]), vec![(0.0, None)], Scale::Linear), "");
     }
 
     #[test]
@@ -189,16 +266,21 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_marks_do_not_cover_each_other() {
-        let mut names = MarkNames::default();
-        let name = "node-1 killed at 9.1 s";
-        let places: Vec<_> =
-            [100.0, 110.0, 120.0, 130.0, 300.0].map(|at| names.place(at, name)).into();
-        let heights: Vec<_> =
-            places.iter().map(|place| place.map(|(_, height)| format!("{height}"))).collect();
-        let lines = [Some("12"), Some("26"), Some("40"), None, Some("12")];
-        assert_eq!(heights, lines.map(|line| line.map(str::to_owned)));
-        let (begin, _) = MarkNames::default().place(WIDTH, name).unwrap();
-        assert!(begin < WIDTH - 100.0, "a name at the edge stays within: {begin}");
+    fn a_logarithmic_axis_goes_from_power_to_power() {
+        let axis = Axis::of(Scale::Logarithmic, [3.0, 450.0].into_iter());
+        assert_eq!(axis.ticks, [1.0, 10.0, 100.0, 1000.0]);
+        assert!((axis.place(10.0) - 1.0 / 3.0).abs() < 1e-9);
+        assert!((axis.place(0.0)).abs() < 1e-9);
+        let equal = Axis::of(Scale::Logarithmic, [100.0].into_iter());
+        assert!(equal.top > equal.bottom);
+    }
+
+    #[test]
+    fn numbers_and_times_are_short() {
+        assert_eq!(
+            [0.25, 1.0, 2.5, 400.0, 32_000.0, 2.5e6].map(number),
+            ["0.25", "1", "2.5", "400", "32 k", "2.5 M"]
+        );
+        assert_eq!([5.0, 119.0, 150.0].map(clock), ["5 s", "119 s", "2:30"]);
     }
 }

@@ -29,13 +29,7 @@ pub(super) fn of(plan: &Plan, report: &Report) -> Vec<String> {
     }
     reasons.extend(slower(&report.score.accept, bounds.accept_within, "answers took"));
     reasons.extend(slower(&report.score.back, bounds.back_within, "lost sockets were away for"));
-    let SlowCounts { asked, kept, ended } = SlowCounts::of(plan, report);
-    if kept > 0 || ended < asked {
-        reasons.push(format!(
-            "{kept} of {asked} sockets that did not read were not closed; where so little was \
-             said that it fits into buffers, a higher --rate or --bytes fills them"
-        ));
-    }
+    reasons.extend(not_closed(plan, report));
     if let Some(flat) = plan.flat {
         reasons.extend(report.growth.iter().filter_map(|growth| growth.broken(flat.percent)));
         if report.growth.is_empty() {
@@ -68,20 +62,15 @@ fn slower(seen: &Quantiles, bound: Option<Duration>, what: &str) -> Option<Strin
         .then(|| format!("{what} {:.0} ms at the 99th percentile, over {bound:.0}", seen.p99))
 }
 
-/// The sockets that were to stop reading.
-struct SlowCounts {
-    asked: u64,
-    kept: u64,
-    ended: u64,
-}
-
-impl SlowCounts {
-    fn of(plan: &Plan, report: &Report) -> Self {
-        let slow = report.score.slow;
-        Self {
-            asked: plan.stall.map_or(0, |stall| stall.sockets.into()),
-            kept: slow.kept,
-            ended: slow.told + slow.cut,
-        }
-    }
+/// Each socket that stopped reading must have been ended.
+fn not_closed(plan: &Plan, report: &Report) -> Option<String> {
+    let asked: u64 = plan.stall?.sockets.into();
+    let slow = report.score.slow;
+    let left = asked.saturating_sub(slow.told + slow.cut);
+    (left > 0).then(|| {
+        format!(
+            "{left} of {asked} sockets that did not read were not closed; where so little was \
+             said that it fits into buffers, a higher --rate or --bytes fills them"
+        )
+    })
 }

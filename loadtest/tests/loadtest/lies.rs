@@ -1,8 +1,11 @@
 //! A proxy that passes everything on, and tells one lie on the way.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use futures_util::{SinkExt, StreamExt};
@@ -34,6 +37,8 @@ pub(crate) enum Lie {
     Swallow,
     /// Cuts the connection instead of passing a message on.
     Cut,
+    /// Passes a draft that is sent again on under another id.
+    Rename,
 }
 
 #[derive(Debug)]
@@ -43,6 +48,8 @@ struct Liar {
     /// The first message, and the address of the upgrade on which it was seen, which names its
     /// tenant.
     first: Mutex<Option<(String, Message)>>,
+    /// The ids of all drafts so far.
+    ids: Mutex<HashSet<String>>,
 }
 
 const TRUTHS: u32 = 20;
@@ -50,7 +57,12 @@ const MOST_HEAD: usize = 16 << 10;
 
 /// A proxy before the server at `host:port`.
 pub(crate) async fn proxy(server: &str, lie: Lie) -> Proxy {
-    let liar = Arc::new(Liar { lie, frames: AtomicU32::new(0), first: Mutex::default() });
+    let liar = Arc::new(Liar {
+        lie,
+        frames: AtomicU32::new(0),
+        first: Mutex::default(),
+        ids: Mutex::default(),
+    });
     Proxy::with(server, move |client, server| {
         let liar = liar.clone();
         async move {
@@ -102,7 +114,7 @@ impl Liar {
                 Some(Ok(frame)) = client.next() => {
                     match self.swallowed(&frame) {
                         Some(answer) => client.send(answer).await,
-                        None => server.send(frame).await,
+                        None => server.send(self.renamed(frame)).await,
                     }
                 }
                 Some(Ok(frame)) = server.next() => {
@@ -165,6 +177,21 @@ impl Liar {
             "duplicate": false,
         });
         Some(Message::text(answer.to_string()))
+    }
+
+    /// The draft, under another id where it is the one to lie about.
+    fn renamed(&self, frame: Message) -> Message {
+        if self.lie != Lie::Rename || !is_message(&frame) {
+            return frame;
+        }
+        let mut draft: Value = serde_json::from_str(frame.to_text().unwrap()).unwrap();
+        let id = draft["clientMessageId"].as_str().unwrap().to_owned();
+        let is_first = self.ids.lock().unwrap().insert(id);
+        if is_first || !self.is_time() {
+            return frame;
+        }
+        draft["clientMessageId"] = "another".into();
+        Message::text(draft.to_string())
     }
 
     /// A message of another tenant, as agents are shown it, where one was seen.

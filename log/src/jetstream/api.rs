@@ -10,8 +10,9 @@ use tracing::debug;
 use super::{
     link::{Link, NoAnswer},
     shapes::{
-        ApiError, ClusterInfo, ConsumerConfig, ConsumerInfo, CreateConsumer, Envelope,
-        MessageRequest, PeerInfo, RawMessage, StoredMessage, StreamConfig, StreamInfo, StreamNames,
+        ApiError, ClusterInfo, ConsumerConfig, ConsumerInfo, ConsumerList, CreateConsumer,
+        Envelope, MessageRequest, PeerInfo, Purged, RawMessage, StoredMessage, StreamConfig,
+        StreamInfo, StreamNames,
     },
 };
 use crate::LogError;
@@ -21,8 +22,8 @@ use crate::LogError;
 /// `minElectionTimeout`), longer than the 1 s between heartbeats.
 const FRESH: Duration = Duration::from_secs(3);
 
-/// Names come in pages of 1024; nobody has so many streams.
-const MAX_NAME_PAGES: usize = 64;
+/// Names come in pages of 1024, consumers in pages of 256; nobody has so many streams or tails.
+const MAX_PAGES: usize = 64;
 
 /// The API over a link. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -92,7 +93,7 @@ impl Api {
     /// The names of all streams of the account.
     pub(super) async fn stream_names(&self) -> Result<Vec<String>, ApiFailure> {
         let mut names: Vec<String> = Vec::new();
-        for _ in 0..MAX_NAME_PAGES {
+        for _ in 0..MAX_PAGES {
             let page = serde_json::json!({ "offset": names.len() });
             let page: StreamNames = self.ask("$JS.API.STREAM.NAMES".to_owned(), &page).await?;
             let streams = page.streams.unwrap_or_default();
@@ -124,6 +125,34 @@ impl Api {
         name: &str,
     ) -> Result<ConsumerInfo, ApiFailure> {
         self.ask(format!("$JS.API.CONSUMER.INFO.{stream}.{name}"), &()).await
+    }
+
+    /// Every consumer of a stream, as its own leader knows it.
+    pub(super) async fn consumers(&self, stream: &str) -> Result<Vec<ConsumerInfo>, ApiFailure> {
+        let mut consumers: Vec<ConsumerInfo> = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let page = serde_json::json!({ "offset": consumers.len() });
+            let page: ConsumerList =
+                self.ask(format!("$JS.API.CONSUMER.LIST.{stream}"), &page).await?;
+            if let Some(silent) = page.missing.iter().flatten().next() {
+                let why = format!("consumer {silent} of {stream} has no leader that answers");
+                return Err(ApiFailure::Doubtful(why));
+            }
+            let more = page.consumers.unwrap_or_default();
+            let last = more.is_empty();
+            consumers.extend(more);
+            if last || consumers.len() >= page.total {
+                break;
+            }
+        }
+        Ok(consumers)
+    }
+
+    /// Removes everything of a stream `through` a sequence; returns how many messages that were.
+    pub(super) async fn purge(&self, stream: &str, through: u64) -> Result<u64, ApiFailure> {
+        let request = serde_json::json!({ "seq": through + 1 });
+        let purged: Purged = self.ask(format!("$JS.API.STREAM.PURGE.{stream}"), &request).await?;
+        Ok(purged.purged)
     }
 
     /// Makes or updates a consumer, by `action`: `create`, `update`.

@@ -18,7 +18,12 @@ use std::{
 use async_nats::{Client, HeaderMap, Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use parlor_common::{deadline::in_time, drain::Drain, random::Random};
+use parlor_common::{
+    deadline::in_time,
+    drain::Drain,
+    planted::{self, Fault},
+    random::Random,
+};
 use tokio::{
     sync::{Notify, watch},
     time::{timeout, timeout_at},
@@ -310,6 +315,7 @@ impl Shared {
         stop: CancellationToken,
         drain: Drain,
     ) {
+        planted::panic_if(Fault::PanicInLink);
         let serving = async {
             loop {
                 if self.serve(&mut connection).await == Lost::Leader {

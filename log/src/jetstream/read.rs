@@ -102,13 +102,17 @@ async fn read(
         entries: Vec::new(),
     };
     reading.fill().await?;
-    let Reading { entries, reached, .. } = reading;
+    let Reading { mut entries, reached, .. } = reading;
     let through = if reached < target { reached } else { info.state.last_seq.max(reached) };
-    Ok(LogPage {
-        entries,
-        from: log.position(stream, first)?,
-        through: log.position(stream, through)?,
-    })
+    let mut from = log.position(stream, first)?;
+    let through = log.position(stream, through)?;
+    if first < info.state.last_seq {
+        // What went between the questions is missing from the page, which begins after it.
+        let now = log.stream(stream).await?.state.first_seq;
+        from = from.max(log.position(stream, now.saturating_sub(1))?);
+        entries.retain(|entry| entry.position > from);
+    }
+    Ok(LogPage { entries, from, through: through.max(from) })
 }
 
 // === impl Reading ===

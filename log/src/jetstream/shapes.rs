@@ -60,6 +60,8 @@ pub(super) struct StreamInfo {
 pub(super) struct StreamState {
     pub(super) first_seq: u64,
     pub(super) last_seq: u64,
+    #[serde(default)]
+    pub(super) bytes: u64,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -159,6 +161,25 @@ pub(super) struct StreamNames {
     pub(super) total: usize,
     #[serde(default)]
     pub(super) streams: Option<Vec<String>>,
+}
+
+/// One page of the consumers of a stream.
+#[derive(Debug, Deserialize)]
+pub(super) struct ConsumerList {
+    #[serde(default)]
+    pub(super) total: usize,
+    #[serde(default)]
+    pub(super) consumers: Option<Vec<ConsumerInfo>>,
+    /// Those whose leader has not answered.
+    #[serde(default)]
+    pub(super) missing: Option<Vec<String>>,
+}
+
+/// What a purge has removed.
+#[derive(Debug, Deserialize)]
+pub(super) struct Purged {
+    #[serde(default)]
+    pub(super) purged: u64,
 }
 
 /// A message as the leader gives it.

@@ -7,25 +7,28 @@
 //! miss, and after the first miss the consumer is made again. So is one that the stream's leader
 //! does not prove to be live, look by look.
 
+mod order;
 mod proof;
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use async_nats::{Message, StatusCode, Subscriber};
+use async_nats::Subscriber;
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::BoxFuture};
 use parlor_common::position::Position;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info};
 
-use self::proof::{Due, Look, Proof};
+use self::{
+    order::{Order, Received},
+    proof::{Due, Look, Proof},
+};
 use super::{
     JetStreamLog,
-    entry::{AckReply, delivered, last},
-    names::{Names, StreamRef},
-    shapes::{ConsumerConfig, nanos},
+    names::StreamRef,
+    shapes::{ConsumerConfig, StreamInfo, nanos},
 };
 use crate::{Entry, LogError, Start, Tail};
 
@@ -47,8 +50,8 @@ const PAUSE: Duration = Duration::from_millis(150);
 const RENEWAL_WAITS: [Duration; 3] =
     [Duration::from_millis(400), Duration::from_millis(400), Duration::from_secs(1)];
 
-/// How long an answer to the server's flow control may take to leave.
-const CONTROL_WAIT: Duration = Duration::from_secs(1);
+/// How long a question of a tail that stands may take, or its answer to flow control.
+const QUESTION_WAIT: Duration = Duration::from_secs(1);
 
 /// A tail over consumers, one after the other.
 pub(super) struct JetStreamTail {
@@ -63,11 +66,14 @@ pub(super) struct JetStreamTail {
 }
 
 /// `Flowing → Renewing` at a miss, `Renewing → Flowing` when a consumer stands again, `Renewing →
-/// Ended` when that takes too long or cannot be done without a hole.
+/// Ended` when that takes too long or cannot be done without a hole. `Flowing → Asking` where a
+/// message leaves sequences out, and back once the leader has told that no trim has taken them.
 enum Phase {
     Flowing(Flow),
+    /// Kept over calls, with the message.
+    Asking(BoxFuture<'static, Result<(Flow, Received), LogError>>),
     /// Kept over calls, so that dropping `next` again and again does not hinder it.
-    Renewing(Pin<Box<dyn Future<Output = Result<Flow, LogError>> + Send>>),
+    Renewing(BoxFuture<'static, Result<Flow, LogError>>),
     Ended(LogError),
 }
 
@@ -78,21 +84,6 @@ struct Flow {
     order: Order,
     /// When something came last.
     last_sign: Instant,
-}
-
-/// The consumer's own order, which has no holes: its sequence of the last message.
-#[derive(Debug, Default)]
-struct Order(u64);
-
-/// What a message of a consumer is.
-#[derive(Debug, PartialEq, Eq)]
-enum Received {
-    /// Something from the stream, at this sequence.
-    Event(u64, Option<Entry>),
-    Heartbeat,
-    /// The server wants to know that we are here, before it sends more.
-    FlowControl(String),
-    Miss(&'static str),
 }
 
 // === impl JetStreamTail ===
@@ -131,6 +122,20 @@ impl JetStreamTail {
         }
     }
 
+    /// Asks whether what a message leaves out was let go of.
+    fn ask(&mut self, received: Received) {
+        let ended = Phase::Ended(LogError::Unavailable("it is being asked for".to_owned()));
+        let Phase::Flowing(mut flow) = std::mem::replace(&mut self.phase, ended) else { return };
+        let (log, stream, reached) = (self.log.clone(), self.stream.clone(), self.reached);
+        self.phase = Phase::Asking(Box::pin(async move {
+            // Asked after the message came: what has not gone by now had not gone when it was sent.
+            let api = log.shared.api.patient(QUESTION_WAIT);
+            check_start(&log.stream_by(&api, &stream).await?, reached)?;
+            flow.last_sign = Instant::now();
+            Ok((flow, received))
+        }));
+    }
+
     fn renew(&mut self, why: &'static str) {
         info!(shard = %self.stream.shard, sequence = self.reached, why, "a tail is made again");
         self.log.shared.metrics.tail_renewals.inc();
@@ -160,6 +165,17 @@ impl Tail for JetStreamTail {
                     };
                     continue;
                 }
+                Phase::Asking(asking) => match asking.await {
+                    Ok((flow, received)) => {
+                        self.phase = Phase::Flowing(flow);
+                        received
+                    }
+                    Err(error @ LogError::Rejected(_)) => {
+                        self.phase = Phase::Ended(error);
+                        continue;
+                    }
+                    Err(_) => Received::Miss("what it left out cannot be told"),
+                },
                 Phase::Flowing(flow) => {
                     let Flow { messages, proof, last_sign, .. } = flow;
                     let message = timeout_at(*last_sign + PATIENCE, messages.next());
@@ -179,12 +195,17 @@ impl Tail for JetStreamTail {
                     match message {
                         Ok(Some(message)) => {
                             flow.last_sign = Instant::now();
-                            flow.order.receive(
+                            let received = flow.order.receive(
                                 &self.log.shared.names,
                                 &self.stream,
                                 self.reached,
                                 &message,
-                            )
+                            );
+                            if received.leaves_out(self.reached) {
+                                self.ask(received);
+                                continue;
+                            }
+                            received
                         }
                         Ok(None) => Received::Miss("its connection is lost"),
                         Err(_) => Received::Miss("it is silent"),
@@ -207,7 +228,7 @@ impl Tail for JetStreamTail {
                 // An answer that gets lost is asked for again by the next heartbeat.
                 Received::FlowControl(reply) => {
                     let answered =
-                        self.log.shared.api.link.publish(reply, Bytes::new(), CONTROL_WAIT).await;
+                        self.log.shared.api.link.publish(reply, Bytes::new(), QUESTION_WAIT).await;
                     if answered.is_err() {
                         self.renew("it cannot be answered");
                     }
@@ -234,7 +255,7 @@ impl Flow {
         let deadline = Instant::now() + log.shared.settings.renewal_deadline;
         let mut waits = RENEWAL_WAITS.into_iter().cycle();
         loop {
-            let wait = waits.next().unwrap_or(CONTROL_WAIT);
+            let wait = waits.next().unwrap_or(QUESTION_WAIT);
             match timeout_at(deadline, Self::make(log, stream, reached, wait)).await {
                 Ok(Ok(flow)) => return Ok(flow),
                 Ok(Err(error @ LogError::Rejected(_))) => return Err(error),
@@ -289,11 +310,7 @@ impl Flow {
         // Asked after the consumer was made: what is there now was there for it.
         let asked = Instant::now();
         let info = log.stream_by(&api, stream).await?;
-        if reached.saturating_add(1) < info.state.first_seq {
-            return Err(LogError::Rejected(format!(
-                "the log no longer has what follows sequence {reached}"
-            )));
-        }
+        check_start(&info, reached)?;
         if reached > info.state.last_seq {
             // A follower had it a moment before its leader, or the stream has lost its end: the
             // deadline tells which.
@@ -306,123 +323,11 @@ impl Flow {
     }
 }
 
-// === impl Order ===
-
-impl Order {
-    /// Understands a message, and advances where it is the next one.
-    fn receive(
-        &mut self,
-        names: &Names,
-        stream: &StreamRef,
-        reached: u64,
-        message: &Message,
-    ) -> Received {
-        match message.status {
-            None => {}
-            Some(StatusCode::IDLE_HEARTBEAT) => return self.receive_control(message),
-            Some(_) => return Received::Miss("the server has ended it"),
-        }
-        let Some(reply) = message.reply.as_deref().and_then(AckReply::parse) else {
-            return Received::Miss("a message does not tell what it is");
-        };
-        if reply.stream != stream.name
-            || reply.consumer_sequence != self.0 + 1
-            || reply.sequence <= reached
-        {
-            return Received::Miss("a message does not follow the last one");
-        }
-        self.0 = reply.consumer_sequence;
-        Received::Event(reply.sequence, delivered(names, stream, message, &reply))
+/// Refuses to go on after `reached` where the stream begins later.
+fn check_start(info: &StreamInfo, reached: u64) -> Result<(), LogError> {
+    if reached.saturating_add(1) < info.state.first_seq {
+        let why = format!("the log no longer has what follows sequence {reached}");
+        return Err(LogError::Rejected(why));
     }
-
-    fn receive_control(&self, message: &Message) -> Received {
-        if let Some(reply) = &message.reply {
-            return Received::FlowControl(reply.to_string());
-        }
-        let Some(headers) = &message.headers else { return Received::Heartbeat };
-        let sent = last(headers, "Nats-Last-Consumer").and_then(|sent| sent.parse::<u64>().ok());
-        if sent.is_some_and(|sent| sent != self.0) {
-            return Received::Miss("a heartbeat tells of messages that did not come");
-        }
-        match last(headers, "Nats-Consumer-Stalled") {
-            Some(reply) => Received::FlowControl(reply.to_owned()),
-            None => Received::Heartbeat,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use async_nats::HeaderMap;
-
-    use super::*;
-
-    fn receive(order: &mut Order, reached: u64, message: &Message) -> Received {
-        let names = Names::new("");
-        let stream = names.parse_stream("CHAT_00_1").unwrap();
-        order.receive(&names, &stream, reached, message)
-    }
-
-    fn message(stream: &str, sequence: u64, consumer_sequence: u64) -> Message {
-        let reply =
-            format!("$JS.ACK.{stream}.tail.1.{sequence}.{consumer_sequence}.1700000000000000000.0");
-        Message {
-            subject: "chat.00.a.07070707070707070707070707070707".into(),
-            reply: Some(reply.into()),
-            payload: Bytes::new(),
-            headers: None,
-            status: None,
-            description: None,
-            length: 0,
-        }
-    }
-
-    fn control(status: u16, headers: &[(&str, &str)], reply: Option<&str>) -> Message {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.insert(*name, *value);
-        }
-        let status = Some(StatusCode::from_u16(status).unwrap());
-        Message { headers: Some(map), status, reply: reply.map(Into::into), ..message("", 0, 0) }
-    }
-
-    #[test]
-    fn each_message_follows_the_last_one_of_the_consumer_over_holes_of_the_stream() {
-        let mut order = Order::default();
-        for (reached, sequence, consumer_sequence) in [(4, 5, 1), (5, 9, 2), (9, 10, 3)] {
-            let received =
-                receive(&mut order, reached, &message("CHAT_00_1", sequence, consumer_sequence));
-            assert!(
-                matches!(received, Received::Event(at, Some(_)) if at == sequence),
-                "{received:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn whatever_does_not_follow_is_a_miss() {
-        for missed in [
-            message("CHAT_00_1", 7, 4),
-            message("CHAT_00_1", 7, 2),
-            message("CHAT_00_1", 6, 3),
-            message("CHAT_00_2", 7, 3),
-            Message { reply: None, ..message("CHAT_00_1", 7, 3) },
-            control(409, &[], None),
-            control(100, &[("Nats-Last-Consumer", "3")], None),
-            control(100, &[("Nats-Last-Consumer", "1")], None),
-        ] {
-            let received = receive(&mut Order(2), 6, &missed);
-            assert!(matches!(received, Received::Miss(_)), "{missed:?}: {received:?}");
-        }
-    }
-
-    #[test]
-    fn a_heartbeat_that_agrees_says_nothing_and_a_stalled_consumer_is_answered() {
-        let agreeing = [("Nats-Last-Consumer", "2")];
-        assert_eq!(receive(&mut Order(2), 6, &control(100, &agreeing, None)), Received::Heartbeat);
-        let stalled = [("Nats-Last-Consumer", "2"), ("Nats-Consumer-Stalled", "$JS.FC.x")];
-        let answered = Received::FlowControl("$JS.FC.x".to_owned());
-        assert_eq!(receive(&mut Order(2), 6, &control(100, &stalled, None)), answered);
-        assert_eq!(receive(&mut Order(2), 6, &control(100, &[], Some("$JS.FC.x"))), answered);
-    }
+    Ok(())
 }

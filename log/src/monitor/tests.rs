@@ -19,7 +19,9 @@ use parlor_common::{
 };
 
 use super::{MAX_SILENCE, Monitor, MonitorMetrics, NotWell};
-use crate::{Appended, Deliveries, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail};
+use crate::{
+    Appended, Deliveries, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail, Trim,
+};
 
 /// A log that tells its state and nothing else, and not for shards that fail.
 #[derive(Debug, Default)]
@@ -66,8 +68,14 @@ impl EventLog for Quiet {
             persisted: Position::ZERO,
             oldest_unpersisted: None,
             max_age: None,
+            used_bytes: 0,
+            max_bytes: None,
             time: Clock::system().now(),
         })
+    }
+
+    async fn trim(&self, _: Shard, _: Trim) -> Result<u64, LogError> {
+        nothing()
     }
 }
 

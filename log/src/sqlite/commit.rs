@@ -155,6 +155,38 @@ pub(super) fn forget(connection: &Connection, before: Timestamp) -> rusqlite::Re
     }
 }
 
+/// Forgets, from the start on, what was stored `before`, lies at or before `through`, and is more
+/// than `down_to` bytes; returns how many entries that were.
+pub(super) fn trim(
+    connection: &Connection,
+    through: Position,
+    before: Timestamp,
+    down_to: u64,
+) -> rusqlite::Result<usize> {
+    let end = Extent::read(connection)?.end;
+    let mut left = used_bytes(connection)?;
+    let mut oldest = connection.prepare_cached(
+        "SELECT position, stored_at, length(record) FROM entries ORDER BY position LIMIT ?1",
+    )?;
+    let mut rows = oldest.query([FORGET_AT_ONCE as i64])?;
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        let (position, stored_at): (_, i64) = (position(row, 0)?, row.get(1)?);
+        let stays = stored_at >= before.as_millis() || position > through || position >= end;
+        if stays || left <= down_to {
+            break;
+        }
+        left = left.saturating_sub(row.get::<_, u32>(2)?.into()).saturating_sub(ENTRY_OVERHEAD);
+        last = Some(position);
+    }
+    match last {
+        Some(last) => connection
+            .prepare_cached("DELETE FROM entries WHERE position <= ?1")?
+            .execute([last.as_i64()]),
+        None => Ok(0),
+    }
+}
+
 /// What the file holds: its pages, but for the free ones, which are written again before it grows.
 pub(super) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     let number = |pragma: &str| {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use parlor_common::{conversation::ConversationKey, id::EventId, position::Position};
 use tokio::sync::oneshot;
 
-use crate::{Appended, LogError};
+use crate::{Appended, LogError, Trim};
 
 /// Whom to tell what came of a job.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, LogError>>;
@@ -26,6 +26,13 @@ pub(super) struct Settle {
     pub(super) group: Arc<str>,
     pub(super) how: Settled,
     pub(super) reply: Reply<()>,
+}
+
+/// Part of the log that may be forgotten.
+#[derive(Debug)]
+pub(super) struct Forget {
+    pub(super) trim: Trim,
+    pub(super) reply: Reply<usize>,
 }
 
 /// How a group is done with deliveries.

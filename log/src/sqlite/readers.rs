@@ -9,14 +9,19 @@ use std::{
 
 use bytes::Bytes;
 use parlor_common::{
-    clock::Timestamp, conversation::ConversationKey, deadline::in_time, id::ConversationId,
-    position::Position, tenant::TenantId,
+    clock::Timestamp,
+    conversation::ConversationKey,
+    deadline::in_time,
+    id::ConversationId,
+    planted::{self, Fault},
+    position::Position,
+    tenant::TenantId,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Rows, Transaction, types::Type};
 use tokio::sync::Semaphore;
 
 use super::{
-    OpenError, closed,
+    OpenError, closed, commit,
     extent::{Extent, position},
     failed, schema,
 };
@@ -67,6 +72,7 @@ impl Readers {
             let turn = self.turns.clone().acquire_owned().await.map_err(|_| closed())?;
             let free = self.free.clone();
             let reading = tokio::task::spawn_blocking(move || {
+                planted::panic_if(Fault::PanicInLogRead);
                 let mut connection = lock(&free).pop().ok_or_else(closed)?;
                 let result = Snapshot::take(&mut connection).and_then(|snapshot| read(&snapshot));
                 lock(&free).push(connection);
@@ -100,6 +106,10 @@ impl<'a> Snapshot<'a> {
 
     pub(super) fn extent(&self) -> Result<Extent, LogError> {
         Extent::read(&self.0).map_err(|error| failed(&error))
+    }
+
+    pub(super) fn used_bytes(&self) -> Result<u64, LogError> {
+        commit::used_bytes(&self.0).map_err(|error| failed(&error))
     }
 
     /// The first `limit` events of `filter` after `after`.

@@ -12,7 +12,12 @@ use std::{
 
 use bytes::Bytes;
 use parlor_common::{
-    clock::Clock, conversation::ConversationKey, deadline::in_time, id::EventId, position::Position,
+    clock::Clock,
+    conversation::ConversationKey,
+    deadline::in_time,
+    id::EventId,
+    planted::{self, Fault},
+    position::Position,
 };
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
@@ -20,13 +25,13 @@ use tracing::{info, warn};
 
 use super::{
     closed, commit,
-    extent::Extent,
+    extent::{Extent, acked_through},
     failed,
-    job::{Append, Reply, Settle, Settled},
+    job::{Append, Forget, Reply, Settle, Settled},
     schema::Held,
     settings::SqliteLogSettings,
 };
-use crate::{Appended, LogError, Metrics};
+use crate::{Appended, LogError, Metrics, Trim};
 
 /// How long anybody waits for the writer: the trait's limit of an append.
 const DEADLINE: Duration = Duration::from_secs(12);
@@ -59,6 +64,7 @@ struct Queued {
 enum Command {
     Append(Append),
     Settle(Settle),
+    Forget(Forget),
     Close(Reply<()>),
 }
 
@@ -67,6 +73,7 @@ enum Command {
 struct Gathered {
     appends: Vec<Append>,
     settles: Vec<Settle>,
+    forgets: Vec<Forget>,
     closes: Vec<Reply<()>>,
     rooms: Vec<OwnedSemaphorePermit>,
 }
@@ -138,6 +145,11 @@ impl WriterHandle {
         self.ask(0, |reply| Command::Settle(Settle { group, how, reply })).await
     }
 
+    /// One transaction's part of a trim.
+    pub(super) async fn forget(&self, trim: Trim) -> Result<usize, LogError> {
+        self.ask(0, |reply| Command::Forget(Forget { trim, reply })).await
+    }
+
     pub(super) async fn close(&self) -> Result<(), LogError> {
         self.ask(0, Command::Close).await
     }
@@ -168,6 +180,7 @@ impl Gathered {
         match queued.command {
             Command::Append(append) => self.appends.push(append),
             Command::Settle(settle) => self.settles.push(settle),
+            Command::Forget(forget) => self.forgets.push(forget),
             Command::Close(reply) => self.closes.push(reply),
         }
     }
@@ -179,6 +192,7 @@ impl Writer {
     /// Commits until it is told to close or nobody can ask any more; returns whom to tell that it
     /// has ended.
     fn run(mut self) -> Vec<Reply<()>> {
+        planted::panic_if(Fault::PanicInWriter);
         let mut closes = Vec::new();
         loop {
             let mut gathered = Gathered::default();
@@ -194,7 +208,15 @@ impl Writer {
                 gathered.add(next);
             }
             closes.append(&mut gathered.closes);
+            let forgets = std::mem::take(&mut gathered.forgets);
             self.commit(gathered);
+            for Forget { trim, reply } in forgets {
+                let forgotten = self.forget(trim);
+                if let Err(error) = &forgotten {
+                    self.failed(error);
+                }
+                answer(reply, forgotten.map_err(|error| failed(&error)));
+            }
             self.tidy_when_due();
         }
         // Best effort: what is not moved into the file now is found in its WAL at the next start.
@@ -207,9 +229,12 @@ impl Writer {
     }
 
     fn commit(&mut self, gathered: Gathered) {
-        let Gathered { appends, settles, closes: _, rooms } = gathered;
+        let Gathered { mut appends, settles, forgets: _, closes: _, rooms } = gathered;
         if appends.is_empty() && settles.is_empty() {
             return;
+        }
+        if planted::is(Fault::AcknowledgeBeforeAppend) {
+            self.acknowledge_unseen(&mut appends);
         }
         match self.transact(&appends, &settles) {
             Ok((outcomes, end)) => {
@@ -233,6 +258,19 @@ impl Writer {
             }
         }
         drop(rooms);
+    }
+
+    /// The mistake [`Fault::AcknowledgeBeforeAppend`].
+    fn acknowledge_unseen(&self, appends: &mut [Append]) {
+        let mut end = *self.end.borrow();
+        for append in &mut *appends {
+            end = Position::new(end.epoch(), end.sequence() + 1).unwrap_or(end);
+            let reply = std::mem::replace(&mut append.reply, oneshot::channel().0);
+            answer(reply, Ok(Appended { position: end, duplicate: false }));
+        }
+        if !appends.is_empty() {
+            thread::park_timeout(planted::WHILE);
+        }
     }
 
     /// One transaction; what it says holds once it has returned.
@@ -298,6 +336,19 @@ impl Writer {
         let forgotten = commit::forget(&transaction, before)?;
         transaction.commit()?;
         self.metrics.forgotten.inc_by(forgotten as u64);
+        Ok(forgotten)
+    }
+
+    fn forget(&mut self, trim: Trim) -> rusqlite::Result<usize> {
+        let before = trim.keeps_from(self.clock.now());
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut through = trim.through;
+        for group in self.settings.group_names() {
+            through = through.min(acked_through(&transaction, group)?);
+        }
+        let forgotten = commit::trim(&transaction, through, before, trim.down_to)?;
+        transaction.commit()?;
         Ok(forgotten)
     }
 

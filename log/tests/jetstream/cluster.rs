@@ -14,9 +14,12 @@ use parlor_log::{
     jetstream::{JetStreamLog, JetStreamSettings},
 };
 
-use parlor_testbed::servers::{given, raw::Raw};
+use parlor_testbed::{
+    network::nats::NatsProxy,
+    servers::{given, raw::Raw},
+};
 
-use super::{connect, plan, provision_new, settings};
+use super::{aged, connect, plan, provision_new, settings};
 use crate::suite::{
     Bounds, Harness, obligations,
     tools::{shard, within},
@@ -26,6 +29,8 @@ use crate::suite::{
 pub(crate) struct Clustered {
     settings: JetStreamSettings,
     log: JetStreamLog,
+    /// What makes its entries old.
+    ageing: Option<NatsProxy>,
 }
 
 obligations! { crate::jetstream::cluster::Clustered:
@@ -69,6 +74,13 @@ obligations! { crate::jetstream::cluster::Clustered:
         a_state_tells_what_was_appended_and_persisted
         what_is_forgotten_moves_the_start
     }
+    trims {
+        only_what_is_old_and_acknowledged_by_every_group_goes
+        it_ends_at_its_bytes_and_the_last_entry_stays
+        at_the_bound_it_makes_room
+        what_has_gone_is_told_to_who_would_read_it
+        a_tail_that_is_overtaken_ends
+    }
     bounds {
         at_the_bound_it_is_full_until_there_is_room
     }
@@ -95,7 +107,7 @@ impl Harness for Clustered {
         let monitors = addresses("PARLOR_TEST_NATS_CLUSTER_MONITOR");
         provision_new(&settings, &plan(bounds), &monitors).await.unwrap();
         let log = connect(&settings).await.unwrap();
-        Self { settings, log }
+        Self { settings, log, ageing: None }
     }
 
     fn log(&self) -> Arc<dyn EventLog> {
@@ -118,6 +130,11 @@ impl Harness for Clustered {
         let mut raw = Raw::connect(&self.settings.urls[0]).await;
         let stream = format!("{}_CHAT_{}_1", self.settings.namespace, shard(&self.log()));
         within("a purge", raw.api(&format!("STREAM.PURGE.{stream}"), r#"{"keep":1}"#)).await;
+    }
+
+    async fn age(&mut self) {
+        let (proxy, log) = aged(&self.settings).await;
+        (self.ageing, self.log) = (Some(proxy), log);
     }
 }
 

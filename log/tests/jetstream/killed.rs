@@ -60,6 +60,10 @@ impl Harness for Killed {
     async fn forget(&mut self) {
         self.0.forget().await;
     }
+
+    async fn age(&mut self) {
+        self.0.age().await;
+    }
 }
 
 /// Appends one after the other until told to stop; returns what was acknowledged. What was not is

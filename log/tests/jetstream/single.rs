@@ -7,9 +7,9 @@ use parlor_log::{
     jetstream::{JetStreamLog, JetStreamSettings},
 };
 
-use parlor_testbed::servers::own::Server;
+use parlor_testbed::{network::nats::NatsProxy, servers::own::Server};
 
-use super::{connect, plan, provision_new, settings};
+use super::{aged, connect, plan, provision_new, settings};
 use crate::suite::{
     Bounds, Harness, obligations,
     tools::{shard, within},
@@ -21,6 +21,8 @@ pub(crate) struct Single {
     pub(crate) server: Server,
     pub(crate) settings: JetStreamSettings,
     pub(crate) log: JetStreamLog,
+    /// What makes its entries old.
+    ageing: Option<NatsProxy>,
 }
 
 whole_suite!(crate::jetstream::single::Single);
@@ -37,7 +39,7 @@ impl Single {
         let settings = JetStreamSettings { append_deadline, ..settings(vec![server.url()], 1) };
         provision_new(&settings, &plan(bounds), &[server.monitor()]).await.unwrap();
         let log = connect(&settings).await.unwrap();
-        Self { server, settings, log }
+        Self { server, settings, log, ageing: None }
     }
 
     /// The stream of the tests' tenant.
@@ -73,5 +75,10 @@ impl Harness for Single {
         let mut raw = self.server.raw().await;
         let purge = format!("STREAM.PURGE.{}", self.stream());
         within("a purge", raw.api(&purge, r#"{"keep":1}"#)).await;
+    }
+
+    async fn age(&mut self) {
+        let (proxy, log) = aged(&self.settings).await;
+        (self.ageing, self.log) = (Some(proxy), log);
     }
 }

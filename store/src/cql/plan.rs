@@ -4,7 +4,11 @@
 use std::collections::BTreeMap;
 
 use parlor_common::{
-    conversation::ConversationKey, id::ConversationId, position::Position, state::Reader,
+    conversation::ConversationKey,
+    id::ConversationId,
+    planted::{self, Fault},
+    position::Position,
+    state::Reader,
     tenant::TenantId,
 };
 use scylla::{
@@ -213,8 +217,18 @@ impl SerializeRow for Write<'_> {
                 let visitor = MaybeUnset::from_option(
                     row.visitor.as_ref().map(|visitor| &visitor.as_bytes()[..]),
                 );
+                let visitor = match visitor {
+                    MaybeUnset::Unset if planted::is(Fault::NullForUnset) => MaybeUnset::Set(None),
+                    MaybeUnset::Unset => MaybeUnset::Unset,
+                    MaybeUnset::Set(visitor) => MaybeUnset::Set(Some(visitor)),
+                };
+                // Unset is the time of the write.
+                let timestamp = match planted::is(Fault::NoWriteTimestamp) {
+                    true => MaybeUnset::Unset,
+                    false => MaybeUnset::Set(position),
+                };
                 let sender = sender_text(row.sender);
-                (tenant, conversation, position, at, preview, sender, visitor, position)
+                (tenant, conversation, position, at, preview, sender, visitor, timestamp)
                     .serialize(context, writer)
             }
             Self::Delivered { conversation, reader, up_to } => {

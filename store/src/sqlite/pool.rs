@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use parlor_common::planted::{self, Fault};
 use rusqlite::Connection;
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -39,6 +40,7 @@ impl Pool {
         let permit = free.map_err(|_| late())?.map_err(|_| late())?;
         let idle = Arc::clone(&self.idle);
         let answer = tokio::task::spawn_blocking(move || {
+            planted::panic_if(Fault::PanicInStore);
             let _permit = permit;
             let mut connection = idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             let answer = work(&mut connection);

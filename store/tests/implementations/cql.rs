@@ -36,6 +36,7 @@ async fn harness() -> Harness {
 
 /// Settings of a keyspace of this run that is not there yet.
 fn settings(purpose: &str) -> CqlSettings {
+    parlor_testbed::planted::begin();
     let node = std::env::var("PARLOR_TEST_CQL").expect(
         "PARLOR_TEST_CQL must name a CQL server, host:port: `scripts/servers up cql` starts one, \
          `scripts/servers env` \

@@ -12,7 +12,7 @@ use parlor_common::{
     author::{Author, AuthorKind},
     clock::Timestamp,
     conversation::ConversationKey,
-    event::{Audience, Body, DeliveredBody, Event, MessageBody, Record, Transport},
+    event::{Audience, Body, DeliveredBody, Event, LinkedBody, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId, EventId, VisitorId},
     position::{Epoch, Position},
     state::{ConversationState, Reader},
@@ -126,7 +126,17 @@ impl Harness {
         up_to: Position,
     ) -> Event {
         let message = self.message(number, position).event();
-        let body = Body::Delivered(DeliveredBody { reader, up_to });
+        let body = Body::Delivered(DeliveredBody::of(reader, up_to));
+        let id = body.value_id(&self.tenant, message.conversation.id).unwrap();
+        let raw = Record { id, body, ..message.record }.encode().unwrap();
+        Event::decode(message.conversation, position, raw).unwrap()
+    }
+
+    /// That a visitor is one with the next: a row that agents alone read.
+    pub(crate) fn link(&self, number: u32, position: Position) -> Event {
+        let message = self.message(number, position).event();
+        let absorbed = vec![visitor(number + 1)];
+        let body = Body::Linked(LinkedBody { visitor: visitor(number), absorbed });
         let id = body.value_id(&self.tenant, message.conversation.id).unwrap();
         let raw = Record { id, body, ..message.record }.encode().unwrap();
         Event::decode(message.conversation, position, raw).unwrap()

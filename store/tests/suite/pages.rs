@@ -46,6 +46,25 @@ pub(crate) async fn a_page_after_a_position_holds_the_first_ones_after_it(t: &Ha
     }
 }
 
+pub(crate) async fn a_row_of_the_agents_alone_is_in_no_page_of_the_visitors(t: &Harness) {
+    t.insert(&[t.messages(1, [1, 3]), vec![t.link(1, at(2)), t.link(2, at(4))]].concat()).await;
+    let page = async |number, audience| {
+        let range = PageRange::Before(Position::MAX);
+        t.store.page(&t.conversation(number), audience, range, 2).await.unwrap()
+    };
+    let visitors = page(1, Audience::Visitor).await;
+    assert_eq!((sequences(&visitors), visitors.more), (vec![1, 3], false));
+    let agents = page(1, Audience::Agents).await;
+    assert_eq!((sequences(&agents), agents.more), (vec![2, 3], true));
+    assert_eq!(sequences(&page(2, Audience::Agents).await), [4]);
+    // It is no activity.
+    let inbox = t.inbox(Position::MAX, 10).await;
+    assert_eq!(
+        inbox.rows.iter().map(|row| row.conversation).collect::<Vec<_>>(),
+        [t.conversation(1).id]
+    );
+}
+
 pub(crate) async fn pages_go_on_over_the_borders_of_buckets(t: &Harness) {
     let all: Vec<u64> = [0, 1, 5]
         .into_iter()

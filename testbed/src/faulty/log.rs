@@ -18,7 +18,7 @@ use parlor_common::{
     shard::{Shard, Shards},
 };
 use parlor_log::{
-    Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail,
+    Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail, Trim,
 };
 use tokio::{sync::watch, time::Instant};
 
@@ -177,6 +177,10 @@ impl EventLog for FaultyLog {
 
     async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {
         self.log.state(self.behind(shard)).await
+    }
+
+    async fn trim(&self, shard: Shard, trim: Trim) -> Result<u64, LogError> {
+        self.log.trim(self.behind(shard), trim).await
     }
 }
 

@@ -14,7 +14,7 @@ pub enum Kind {
 }
 
 /// One process of a kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Node {
     /// The NATS server that is alone.
     Nats,

@@ -1,6 +1,11 @@
 //! A NATS server: what its configuration refers to, and whether it is well.
 
-use std::{net::SocketAddr, path::PathBuf, process::Command};
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::Value;
 
@@ -27,6 +32,15 @@ pub struct NatsServer {
     pub routes: Vec<u16>,
 }
 
+/// When a server writes what it has accepted through to its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sync {
+    /// Before it acknowledges, as the project configures it.
+    Always,
+    /// Every two minutes, as NATS does by default.
+    ByDefault,
+}
+
 // === impl NatsServer ===
 
 impl NatsServer {
@@ -45,6 +59,26 @@ impl NatsServer {
             .env("NATS_CLUSTER_LISTEN", local(self.cluster.unwrap_or(0)))
             .env("NATS_ROUTES", format!("[{}]", routes.join(", ")));
     }
+}
+
+/// Copies a configuration of a cluster into `to`, changed so that its servers reach each other by
+/// proxies alone. They tell each other where they are, and would go round the proxies: so each
+/// tells an address that nobody listens at. Gives the file of the copy.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn configure_apart(folder: &Path, config: &str, to: &Path, sync: Sync) -> io::Result<PathBuf> {
+    fs::create_dir_all(to)?;
+    for file in [config, "cluster.conf", "server.conf", "accounts.conf"] {
+        let text = fs::read_to_string(folder.join(file))?;
+        let apart = text.replace("cluster {", "cluster {\n  advertise: \"127.0.0.1:9\"");
+        let synced = match sync {
+            Sync::Always => apart,
+            Sync::ByDefault => apart.replace("sync_interval: always", "sync_interval: \"2m\""),
+        };
+        fs::write(to.join(file), synced)?;
+    }
+    Ok(to.join(config))
 }
 
 /// Whether the server with this monitoring port says that it is.

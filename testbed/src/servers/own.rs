@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use super::{
     given,
-    nats::{self, NatsServer},
+    nats::{self, NatsServer, Sync},
     raw::Raw,
 };
 use crate::{
@@ -204,15 +204,9 @@ impl Cluster {
         let mut cluster = Self { servers: Vec::new(), routes: Vec::new() };
         for (number, port) in ports.iter().enumerate() {
             let mut server = Server::new(&format!("n{number}"), "cluster.conf");
-            let folder = server.folder.path();
-            // Servers tell each other where they are and would go round the proxies: so each tells
-            // an address that nobody listens at.
-            let plain = fs::read_to_string(&server.settings.config).unwrap();
-            let apart = plain.replace("cluster {", "cluster {\n  advertise: \"127.0.0.1:9\"");
-            assert_ne!(plain, apart);
-            fs::write(folder.join("cluster.conf"), apart).unwrap();
-            fs::copy(configuration("server.conf"), folder.join("server.conf")).unwrap();
-            server.settings.config = folder.join("cluster.conf");
+            let (from, to) = (place::root().join("nats"), server.folder.path());
+            server.settings.config =
+                nats::configure_apart(&from, "cluster.conf", to, Sync::Always).unwrap();
             server.settings.cluster = Some(*port);
             let mut routes = Vec::new();
             for (other, port) in ports.iter().enumerate().filter(|(other, _)| *other != number) {

@@ -15,6 +15,8 @@ use tokio::{
 
 use crate::wait::within;
 
+const INBOX: &str = "_INBOX.raw";
+
 /// A connection with one inbox.
 #[derive(Debug)]
 pub struct Raw {
@@ -53,13 +55,26 @@ impl Raw {
         }
     }
 
+    /// To the server at `url`, as a user.
+    pub async fn connect_as(url: &str, user: &str, password: &str) -> std::io::Result<Self> {
+        let login = format!("\"user\":\"{user}\",\"pass\":\"{password}\",");
+        Self::log_in(url, &login).await
+    }
+
     async fn try_connect(url: &str) -> std::io::Result<Self> {
+        Self::log_in(url, "").await
+    }
+
+    async fn log_in(url: &str, login: &str) -> std::io::Result<Self> {
         let address = url.strip_prefix("nats://").expect("a plain address");
         let mut stream = BufReader::new(TcpStream::connect(address).await?);
         let mut info = String::new();
         stream.read_line(&mut info).await?;
-        let hello = "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\nSUB \
-            raw.inbox 1\r\n";
+        // Users of the tiers may listen to nothing but inboxes.
+        let hello = format!(
+            "CONNECT {{{login}\"verbose\":false,\"headers\":true,\"no_responders\":true}}\r\nSUB \
+            {INBOX} 1\r\n"
+        );
         stream.write_all(hello.as_bytes()).await?;
         Ok(Self { stream })
     }
@@ -104,7 +119,7 @@ impl Raw {
         } else {
             ("HPUB", format!("{} {}", headers.len(), headers.len() + payload.len()))
         };
-        let request = format!("{verb} {subject} raw.inbox {sizes}\r\n{headers}{payload}\r\n");
+        let request = format!("{verb} {subject} {INBOX} {sizes}\r\n{headers}{payload}\r\n");
         self.stream.write_all(request.as_bytes()).await?;
         loop {
             let mut line = String::new();

@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 
 import { chromium } from "playwright-core";
 
@@ -21,10 +23,24 @@ const FLAGS = [
 /** What no page may ever do, whatever a test is about. @type {string[]} */
 const complaints = [];
 
-/** @returns {Promise<Browser>} */
-export function launch() {
-  const program = process.env.CHROMIUM ?? "chromium";
-  return chromium.launch({ executablePath: onPath(program), headless: true, args: FLAGS });
+/** @param {string[]} [more] further flags @returns {Promise<Browser>} */
+export function launch(more = []) {
+  return chromium.launch({ executablePath: program(), headless: true, args: [...FLAGS, ...more] });
+}
+
+/**
+ * A browser whose user has turned cookies off, with one profile, which is gone when it is closed.
+ *
+ * @param {string} folder an empty one, for the profile
+ * @returns {Promise<BrowserContext>}
+ */
+export async function launchWithoutCookies(folder) {
+  const profile = join(folder, "Default");
+  await mkdir(profile, { recursive: true });
+  const blocked = { profile: { default_content_setting_values: { cookies: 2 } } };
+  await writeFile(join(profile, "Preferences"), JSON.stringify(blocked));
+  const options = { executablePath: program(), headless: true, args: FLAGS };
+  return chromium.launchPersistentContext(folder, options);
 }
 
 /**
@@ -53,6 +69,10 @@ export async function visit(context, url, prepare) {
 /** Fails the test that has just run if one of its pages did what no page may. */
 export function noComplaints() {
   assert.deepEqual(complaints.splice(0), []);
+}
+
+function program() {
+  return onPath(process.env.CHROMIUM ?? "chromium");
 }
 
 /** @param {string} program */

@@ -27,6 +27,8 @@ export class Server {
   #data = "";
   #port = 0;
   #admin = 0;
+  /** @type {Record<string, string>} */
+  #settings = {};
 
   /**
    * The base of every address, without a slash at its end. `localhost`, where `Secure` cookies work
@@ -43,8 +45,12 @@ export class Server {
   /** Whether it can be stopped and started. */
   static restarts = Server.owned || Server.control !== undefined;
 
-  static async begin() {
+  /**
+   * @param {Record<string, string>} [settings] of our own one, as its environment spells them
+   */
+  static async begin(settings = {}) {
     const server = new Server();
+    server.#settings = settings;
     if (Server.owned) {
       server.#data = await mkdtemp(join(tmpdir(), "parlor-page-tests-"));
       [server.#port, server.#admin] = [await freePort(), await freePort()];
@@ -68,6 +74,7 @@ export class Server {
     if (Server.control) return this.#ask("start");
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("PARLOR_"));
     const settings = {
+      ...this.#settings,
       PARLOR_DATA: this.#data,
       PARLOR_LISTEN: `127.0.0.1:${this.#port}`,
       PARLOR_ADMIN: `127.0.0.1:${this.#admin}`,

@@ -215,6 +215,7 @@ fn sockets() -> SocketSettings {
         max: 10,
         hello_within: SOON,
         load_within: Duration::ZERO,
+        load_ahead: Duration::ZERO,
         ping_every: SOON,
         silence_limit: SOON * 2,
         write_within: SOON,

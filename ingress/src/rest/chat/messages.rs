@@ -1,7 +1,7 @@
 //! A visitor's own messages: read a page, send a draft.
 
 use axum::{body::Body, response::Response};
-use parlor_auth::{Kind, VisitorToken};
+use parlor_auth::{CookieVisitor, Kind, VisitorToken};
 use parlor_common::{event::Audience, problem::Problem};
 use parlor_http::page_loads::{PageKey, Snapshot};
 
@@ -13,15 +13,22 @@ use super::{
         },
         deps::Deps,
     },
-    access::{by_bearer, by_cookies, check, known},
+    access::{by_bearer, by_cookies, check},
+    delivered,
 };
 
-/// A page of the visitor's conversation. Sets no cookie and keeps no record: every view of a page
-/// asks for it.
+/// A page of the visitor's conversation. Sets no cookie and keeps no record but the delivered mark
+/// of what it shows: every view of a page asks for it.
 pub(in super::super) async fn page(rest: &Deps, call: &mut Call) -> Result<Response, Problem> {
     let tenant = check(rest, call, Kind::Read, None)?;
     let wanted = wanted(rest, call, &tenant.id)?;
-    let known = known(rest, call)?;
+    let by_bearer = by_bearer(rest, call)?;
+    // The widget is known by its cookies and asks for no certain part.
+    let is_widgets = by_bearer.is_none() && call.query().is_none_or(str::is_empty);
+    let known = by_bearer.or_else(|| {
+        let known = rest.visitors.from_cookies(call.headers());
+        known.map(|CookieVisitor { token, .. }| token)
+    });
     // The socket of the same page opens once this is answered.
     let load = wanted.is_newest().then(|| {
         let visitor = known.as_ref().map(VisitorToken::visitor);
@@ -33,6 +40,9 @@ pub(in super::super) async fn page(rest: &Deps, call: &mut Call) -> Result<Respo
             let conversations = token.conversations(&tenant.id);
             let page = read_page(rest, &conversations, Audience::Visitor, wanted).await?;
             let last = page.events.last().map(|event| event.position);
+            if is_widgets {
+                delivered::note(rest, call, &token, &conversations, &page.events).await;
+            }
             (page_answer(rest, &tenant.id, &page)?, Snapshot { through: page.through, last })
         }
         None => {
@@ -57,6 +67,9 @@ pub(in super::super) async fn post(
     let draft = draft(rest, call, body).await?;
     // A new visitor keeps the cookie also when the door could not tell: trying again must meet the
     // same conversation.
-    let token = by_bearer.unwrap_or_else(|| by_cookies(rest, call).0);
+    let token = match by_bearer {
+        Some(token) => token,
+        None => by_cookies(rest, call, &tenant.id).await.0,
+    };
     accept(rest, call, token.conversations(&tenant.id), token.author(), draft).await
 }

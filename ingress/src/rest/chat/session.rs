@@ -57,7 +57,7 @@ pub(in super::super) async fn open(
         // The cookie's visitor is never handed out: the page of one tenant would get a token that
         // opens the visitor's conversations with every other tenant.
         (None, Handover::Token) => (rest.visitors.issue(), false),
-        (None, Handover::Cookie) => access::by_cookies(rest, call),
+        (None, Handover::Cookie) => access::by_cookies(rest, call, &tenant.id).await,
     };
     let shown = (handover == Handover::Token).then(|| rest.visitors.write(&token));
     let set = token.conversations(&tenant.id);

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
+use parlor_common::planted::{self, Fault};
 use tokio::time::Instant;
 
 use super::super::{JetStreamLog, names::StreamRef, shapes::MessageRequest};
@@ -87,6 +88,9 @@ impl Proof {
 
     /// Waits for the next look of a tail that has come to `reached`. Cancel safe.
     pub(super) async fn look(&mut self, reached: u64) -> Look {
+        if planted::is(Fault::TailTrustsHeartbeats) {
+            std::future::pending::<()>().await;
+        }
         tokio::time::sleep_until(self.next_look).await;
         let looking = self.looking.get_or_insert_with(|| {
             let (log, stream, before) = (self.log.clone(), self.stream.clone(), self.last);
