@@ -112,7 +112,7 @@ impl History {
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
         let asked = (Scope::Conversations(set.clone()), audience, range, limit);
-        let read = self.read_page(set, audience, range, limit);
+        let read = Box::pin(self.read_page(set, audience, range, limit));
         self.shared(self.pages.take(asked, read)).await
     }
 
@@ -158,7 +158,7 @@ impl History {
             }
             Scope::Tenant(tenant) => {
                 let asked = (scope.clone(), scope.audience(), PageRange::After(after), limit);
-                let read = self.read_tenant(tenant, after, limit);
+                let read = Box::pin(self.read_tenant(tenant, after, limit));
                 self.shared(self.pages.take(asked, read)).await
             }
         }
@@ -257,7 +257,7 @@ impl History {
     /// # Errors
     /// [`HistoryError::Unavailable`] where it cannot be told.
     pub async fn state(&self, key: &ConversationKey) -> Result<ConversationState, HistoryError> {
-        self.shared(self.states.take(key.clone(), self.read_state(key))).await
+        self.shared(self.states.take(key.clone(), Box::pin(self.read_state(key)))).await
     }
 
     async fn read_state(&self, key: &ConversationKey) -> Result<ConversationState, HistoryError> {

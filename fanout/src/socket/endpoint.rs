@@ -252,7 +252,8 @@ impl Client<'_> {
             let open = node.hub.sessions(&conversations);
             let is_open = |session| open.contains(&session);
             let now = node.clock.now();
-            let left_off = node.history.comes_back_at(&conversations, now, is_open);
+            // Larger than what every other upgrade needs.
+            let left_off = Box::pin(node.history.comes_back_at(&conversations, now, is_open));
             let left_off = in_time(MARK_WITHIN, HistoryError::Unavailable, left_off).await;
             let told = |error: &_| debug!(%error, "how far a page has got cannot be read");
             (opening, left_off.inspect_err(told).ok())
