@@ -1,5 +1,6 @@
 //! Several cookies become one visitor: the sockets that are open learn of it.
 
+use http::{HeaderMap, header};
 use parlor_auth::VisitorToken;
 use parlor_common::{conversation::ConversationSet, problem::Problem};
 use serde_json::{Value, json};
@@ -18,9 +19,12 @@ struct ColdTabs {
 impl ColdTabs {
     fn of(world: &World) -> Self {
         let ((first, its), (second, others)) = (world.visitor("shop"), world.visitor("shop"));
-        let jar = Self::jar(world, &[first.clone(), second.clone()]);
+        let mut jar = HeaderMap::new();
+        for token in [&first, &second] {
+            jar.append(header::COOKIE, world.cookie_of(token).parse().unwrap());
+        }
         // Of two that were made in one millisecond, chance decides.
-        let merged = world.tokens.from_cookies(&jar.headers).unwrap().token;
+        let merged = world.tokens.from_cookies(&jar).unwrap().token;
         if merged.visitor() == first.visitor() {
             Self { tokens: [first, second], conversations: [its, others] }
         } else {
@@ -31,7 +35,7 @@ impl ColdTabs {
     /// An upgrade of the browser once it has the cookies of both.
     fn jar(world: &World, tokens: &[VisitorToken; 2]) -> Upgrade {
         let upgrade = upgrade("/ws/chat?tenantId=shop").origin();
-        upgrade.cookie_of(&world.tokens, &tokens[0]).cookie_of(&world.tokens, &tokens[1])
+        upgrade.cookie(&world.cookie_of(&tokens[0])).cookie(&world.cookie_of(&tokens[1]))
     }
 
     async fn third_tab(&self, world: &World, node: &TestNode) -> Client {

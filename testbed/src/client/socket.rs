@@ -200,6 +200,11 @@ impl Socket {
         texts
     }
 
+    /// Says that it leaves, as a page does that is left.
+    pub async fn close(&mut self) {
+        self.stream.close(None).await.unwrap();
+    }
+
     /// Reads on until the close, and gives its code: 1005 where it had none.
     pub async fn close_code(&mut self) -> u16 {
         loop {
