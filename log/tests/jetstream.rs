@@ -13,6 +13,7 @@ mod refusals;
 mod restored;
 mod silent;
 mod single;
+mod stall;
 mod tools;
 mod trimmed;
 
