@@ -264,12 +264,8 @@ impl Hub {
             true => Position::from_u64(position.as_u64() + 1).unwrap_or(position),
             false => position,
         };
-        let subscriber = Arc::new(Subscriber {
-            viewer: viewer.clone(),
-            scope: Mutex::new(scope),
-            after,
-            shown,
-        });
+        let subscriber =
+            Arc::new(Subscriber { viewer: viewer.clone(), scope: Mutex::new(scope), after, shown });
         state.insert(&subscriber);
         let from = match begin {
             Begin::Now => position,
