@@ -97,7 +97,9 @@ impl Origin {
     /// The mistake [`Fault::OriginBySuffix`].
     fn is_end_of(&self, other: &Self) -> bool {
         match (&self.host, &other.host) {
-            (Host::Name(end), Host::Name(name)) => name.ends_with(&**end),
+            (Host::Name(end), Host::Name(name)) => {
+                (self.scheme, self.port) == (other.scheme, other.port) && name.ends_with(&**end)
+            }
             _ => false,
         }
     }

@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    fs, io,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,6 +20,12 @@ use crate::{
     origin::{Origin, OriginRule},
     tenant::{Tenant, TenantLimits},
 };
+
+/// The most bytes of the file: some hundred thousand tenants. One that is larger is no tenants'
+/// file, and reading all of it could take the node's memory.
+const MAX_BYTES: u64 = 64 << 20;
+/// The same of a key file.
+const MAX_KEY_BYTES: u64 = 64 << 10;
 
 /// What is wrong with a tenants' file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +102,16 @@ struct Entry {
     keys: Vec<Result<Vec<u8>, String>>,
 }
 
+/// Reads a file that may have so many bytes.
+fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::other(format!("it has more than {most} bytes")));
+    }
+    Ok(bytes)
+}
+
 // === impl TenantsFile ===
 
 impl TenantsFile {
@@ -113,7 +130,7 @@ impl TenantsFile {
             digest.update(&[kind]).update(&(bytes.len() as u64).to_be_bytes()).update(bytes);
             read
         };
-        let text = take(fs::read(&self.0))
+        let text = take(read(&self.0, MAX_BYTES))
             .and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()));
         let folder = self.0.parent().unwrap_or_else(|| Path::new(""));
         let tenants = text.and_then(|text| FileText::read(&text)).map(|file| {
@@ -186,7 +203,7 @@ impl AgentKeyText {
                 }
             };
         let file = folder.join(file);
-        take(fs::read(&file)).map_err(|error| format!("{}: {error}", file.display()))
+        take(read(&file, MAX_KEY_BYTES)).map_err(|error| format!("{}: {error}", file.display()))
     }
 
     /// What is in every token must fit its header and be readable in a log.

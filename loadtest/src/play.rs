@@ -54,6 +54,7 @@ pub(crate) async fn play<F: Faults>(
         None => None,
     };
     let world = Arc::new(world(plan, clock, random, started)?);
+    let _goodbye = Goodbye(world.drain.clone());
     let progress = Progress::new(plan, started);
     let nodes = Nodes::new(&evidence.admin, started);
     let playing = async {
@@ -94,6 +95,16 @@ pub(crate) async fn play<F: Faults>(
         nodes: nodes.series(),
     };
     Ok(Report::new(plan, played).beside(earlier))
+}
+
+/// Tells the clients of a run to end when it is over, also where it ends early: the next one of the
+/// same process must not be shown what they go on saying.
+struct Goodbye(Drain);
+
+impl Drop for Goodbye {
+    fn drop(&mut self) {
+        self.0.begin();
+    }
 }
 
 /// The load, and everything that happens meanwhile.

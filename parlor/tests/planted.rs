@@ -4,6 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+#[expect(dead_code, reason = "the tests of the binary need more of it")]
+#[path = "parlor/installation.rs"]
+mod installation;
 #[path = "planted/ledger.rs"]
 mod ledger;
 #[path = "planted/panics.rs"]

@@ -251,6 +251,18 @@ fn a_file_that_is_cut_anywhere_leaves_every_tenant_served() {
 }
 
 #[test]
+fn a_file_without_end_is_not_read_to_its_end_and_leaves_the_old_one_in_force() {
+    let folder = Folder::new();
+    let tenants = folder.tenants(&both()).unwrap();
+    // Far more than the machine's memory, and no byte of it on the disk.
+    let file = fs::File::create(folder.path()).unwrap();
+    file.set_len(1 << 40).unwrap();
+    let refused = tenants.reload_if_changed().unwrap_err().to_string();
+    assert!(refused.contains("it has more than 67108864 bytes"), "{refused}");
+    assert!(tenants.get(&id("shop.example")).is_some());
+}
+
+#[test]
 fn a_tenant_whom_the_file_does_not_name_is_served_on_as_it_was() {
     let folder = Folder::new();
     let tenants = folder.tenants(&both()).unwrap();

@@ -125,6 +125,13 @@ async fn part(
         let look = dialogue.drafts.retry_at().unwrap_or(until).min(until);
         let reads = then != Then::HangUp && dialogue.drafts.take_more();
         tokio::select! {
+            // What the peer still sends comes last: a flood of it must not keep the deadline from
+            // being seen.
+            biased;
+            settled = dialogue.drafts.settled(), if !dialogue.drafts.is_empty() => {
+                dialogue.settled(settled);
+            }
+            () = sleep_until(look) => if Instant::now() >= until { break },
             written = writer.write(), if !writer.is_idle() => if written.is_err() { break },
             incoming = reader.next(), if reads => match incoming {
                 Ok(Incoming::Text(text)) if then == Then::Accept => {
@@ -141,10 +148,6 @@ async fn part(
                 Ok(Incoming::Text(_) | Incoming::Binary | Incoming::Ping(_)) => {}
                 Ok(Incoming::Close(_)) | Err(_) => then = Then::HangUp,
             },
-            settled = dialogue.drafts.settled(), if !dialogue.drafts.is_empty() => {
-                dialogue.settled(settled);
-            }
-            () = sleep_until(look) => if Instant::now() >= until { break },
         }
     }
 }
@@ -163,6 +166,7 @@ async fn finish_drafts(dialogue: &mut Dialogue, until: Instant) {
     while !dialogue.drafts.is_empty() {
         let look = dialogue.drafts.retry_at().unwrap_or(until).min(until);
         tokio::select! {
+            biased;
             settled = dialogue.drafts.settled() => dialogue.settled(settled),
             () = sleep_until(look) => if Instant::now() >= until { break },
         }

@@ -9,34 +9,37 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Both directions of one connection, which are polled by one task.
 pub(crate) struct Stream {
-    tcp: Arc<Mutex<TcpStream>>,
+    /// TCP; in a simulation, a pipe.
+    connection: Arc<Mutex<dyn Connection>>,
     /// What was read beyond the upgrade request.
     ahead: Bytes,
 }
+
+/// What carries bytes both ways.
+pub(crate) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
 // === impl Stream ===
 
 impl Stream {
     /// A connection of which this much was read already. It is copied: it is seldom anything, and
     /// even nothing would keep the buffer of 8 KiB that the request was read into.
-    pub(crate) fn new(tcp: TcpStream, ahead: &[u8]) -> Self {
-        Self { tcp: Arc::new(Mutex::new(tcp)), ahead: Bytes::copy_from_slice(ahead) }
+    pub(crate) fn new(connection: impl Connection + 'static, ahead: &[u8]) -> Self {
+        Self { connection: Arc::new(Mutex::new(connection)), ahead: Bytes::copy_from_slice(ahead) }
     }
 
     /// The same connection, for the other direction.
     pub(crate) fn other_side(&self) -> Self {
-        Self { tcp: self.tcp.clone(), ahead: Bytes::new() }
+        Self { connection: self.connection.clone(), ahead: Bytes::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, TcpStream> {
-        self.tcp.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, dyn Connection + 'static> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -23,8 +23,8 @@ pub(crate) struct Writer {
     within: Duration,
     /// When the batch must have been written.
     until: Option<Instant>,
-    /// Is given back when the connection is closed.
-    _permit: ConnectionPermit,
+    /// Is given back when the connection is closed. A simulation has none.
+    _permit: Option<ConnectionPermit>,
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ struct Batch {
 
 impl Writer {
     /// Writes to `stream`; what is loaded must have been written `within` this time.
-    pub(crate) fn new(stream: Stream, permit: ConnectionPermit, within: Duration) -> Self {
+    pub(crate) fn new(stream: Stream, permit: Option<ConnectionPermit>, within: Duration) -> Self {
         Self { stream, batch: Batch::default(), within, until: None, _permit: permit }
     }
 

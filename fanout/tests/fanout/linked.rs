@@ -1,11 +1,12 @@
 //! Several cookies become one visitor: the sockets that are open learn of it.
 
+use http::header;
 use parlor_auth::VisitorToken;
 use parlor_common::{conversation::ConversationSet, problem::Problem};
 use serde_json::{Value, json};
 
 use super::{
-    client::{Client, Upgrade, agent, live_visitor, upgrade, visitor, widget},
+    client::{Client, agent, live_visitor, upgrade, visitor, widget},
     world::{TestNode, World},
 };
 
@@ -18,9 +19,10 @@ struct ColdTabs {
 impl ColdTabs {
     fn of(world: &World) -> Self {
         let ((first, its), (second, others)) = (world.visitor("shop"), world.visitor("shop"));
-        let jar = Self::jar(world, &[first.clone(), second.clone()]);
+        let both = [&first, &second].map(|token| world.cookie_of(token)).join("; ");
+        let jar = [(header::COOKIE, both.parse().unwrap())].into_iter().collect();
         // Of two that were made in one millisecond, chance decides.
-        let merged = world.tokens.from_cookies(&jar.headers).unwrap().token;
+        let merged = world.tokens.from_cookies(&jar).unwrap().token;
         if merged.visitor() == first.visitor() {
             Self { tokens: [first, second], conversations: [its, others] }
         } else {
@@ -28,14 +30,10 @@ impl ColdTabs {
         }
     }
 
-    /// An upgrade of the browser once it has the cookies of both.
-    fn jar(world: &World, tokens: &[VisitorToken; 2]) -> Upgrade {
-        let upgrade = upgrade("/ws/chat?tenantId=shop").origin();
-        upgrade.cookie_of(&world.tokens, &tokens[0]).cookie_of(&world.tokens, &tokens[1])
-    }
-
+    /// A tab that is opened once the browser has the cookies of both.
     async fn third_tab(&self, world: &World, node: &TestNode) -> Client {
-        Self::jar(world, &self.tokens).open(node).await
+        let both = self.tokens.each_ref().map(|token| world.cookie_of(token)).join("; ");
+        upgrade("/ws/chat?tenantId=shop").origin().cookie(&both).open(node).await
     }
 
     fn ids(&self) -> Vec<String> {

@@ -8,13 +8,13 @@ use parlor_common::{
 };
 
 use super::{
-    client::{Client, upgrade, widget},
+    client::{Client, of_visitor, widget},
     world::{TestNode, World},
 };
 
 /// A page that comes back, without a GET.
 async fn comes_back(world: &World, node: &TestNode, token: &VisitorToken) -> Client {
-    upgrade("/ws/chat?tenantId=shop").origin().cookie_of(&world.tokens, token).open(node).await
+    of_visitor(world, "shop", token).open(node).await
 }
 
 /// How many sockets have answered for this position or a later one.
@@ -105,7 +105,7 @@ async fn a_page_whose_tab_was_left_or_reloaded_is_shown_nothing_twice() {
     assert_eq!(left.texts(1).await, ["one"]);
     left.frames_until_pong().await;
     node.until("it is noted", |_| answered(&world, first.position) == 1).await;
-    left.socket.close(None).await.unwrap();
+    left.leave().await;
     node.until("it is left", |node| node.visitors.open() == 0).await;
     let mut other = widget(&world, &node, "shop", &token).await;
     let second = world.agent_writes(&conversations, "two").await;

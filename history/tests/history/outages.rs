@@ -128,3 +128,26 @@ async fn without_the_store_the_state_is_not_guessed() {
     let state = world.history_without(StoreFault::Down).await.state(&key(1)).await;
     assert!(matches!(state, Err(HistoryError::Unavailable(_))), "{state:?}");
 }
+
+/// Between the store's answer and the log's, the store may get what the log lets go of. Where the
+/// log begins later than the store is known to reach, nobody can tell whether that happened.
+#[tokio::test]
+async fn a_log_that_begins_beyond_what_the_store_is_known_to_have_proves_nothing() {
+    let mut world = World::new().await;
+    let first = world.say(1, "m0").await;
+    let before = world.monitor().await;
+    world.say(1, "m1").await;
+    world.persist(2).await;
+    world.advance(MAX_AGE * 2);
+    world.say(1, "m2").await;
+    world.forget_aged().await;
+
+    let stale = world.history_of(before);
+    for range in [NEWEST, PageRange::After(first)] {
+        let page = stale.page(&set(&[]), Audience::Visitor, range, 10).await;
+        assert!(matches!(page, Err(HistoryError::Unavailable(_))), "{page:?}");
+    }
+    let state = stale.state(&key(1)).await;
+    assert!(matches!(state, Err(HistoryError::Unavailable(_))), "{state:?}");
+    assert!(world.history().await.state(&key(1)).await.is_ok());
+}

@@ -119,7 +119,7 @@ async fn the_socket_of_a_page_is_told_what_its_get_has_shown() {
     let said = node.end().await;
     let address = Ipv4Addr::LOCALHOST.into();
     let key = PageKey::new(tenant("a"), Some(token.visitor()), address, &HeaderMap::new());
-    let opening = || node.page_loads.opening(&key, Duration::from_millis(100));
+    let opening = || node.page_loads.opening(&key, Duration::from_millis(100), Duration::ZERO);
 
     let answer = Ask::messages().cookie(&cookie).send(&node).await.expect(200);
     let shown = Snapshot { through: said, last: Some(said) };

@@ -54,9 +54,9 @@ pub(crate) enum Figure {
     AcceptRatio,
     /// The showings' p99 while something is broken, by that before.
     DeliverRatio,
-    /// Seconds from the last mending to the first acceptance, to no backlog, and to every node's
-    /// being ready.
+    /// Seconds from the beginning of the last mending to the first acceptance.
     AcceptingAgain,
+    /// Seconds from the end of the last mending to no backlog, and to every node's being ready.
     BacklogGone,
     ReadyAgain,
     /// The slowest answer of an operators' port, in milliseconds.

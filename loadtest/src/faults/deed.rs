@@ -69,12 +69,14 @@ impl<'a> Hands<'a> {
             Deed::Ail(part, ailment) => tiers.restart_ailing(node(part)?, ailment).await,
             Deed::Crowd(part, count) => self.crowd(tiers.listen(node(part)?), count).await,
             Deed::Tenants(tenants) => self.write(tenants),
+            Deed::SyncAlways => tiers.sync_always(),
             Deed::SyncByDefault => tiers.sync_by_default(),
             Deed::MoveToVolumes => tiers.move_to_volumes(VOLUME).await,
             Deed::FillVolumes => tiers.fill_volumes(),
             Deed::FreeVolumes => tiers.free_volumes().await,
             Deed::CutPower => tiers.cut_power().await,
             Deed::ForgetStream => tiers.forget_stream(ACTORS_SHARD).await,
+            Deed::Renew => tiers.renew(),
             Deed::Provision => tiers.provision(&[]),
         }
         .with_context(|| format!("{deed:?}"))

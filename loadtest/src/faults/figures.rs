@@ -53,12 +53,16 @@ pub(super) fn figures(report: &Value, seen: &Seen, moments: Moments, started: In
         (since(moments.begun), since(moments.broken), since(moments.mended));
     if let (Some(begun), Some(broken), Some(mended)) = (begun, broken, mended) {
         let ratio = |of: &str| {
-            let before = worst(report, of, begun, broken)?;
-            Some(worst(report, of, broken, mended)? / before)
+            let before = usual(report, of, begun, broken)?;
+            Some(usual(report, of, broken, mended)? / before)
         };
         insert(Figure::AcceptRatio, ratio("accept"));
         insert(Figure::DeliverRatio, ratio("deliver"));
-        insert(Figure::AcceptingAgain, accepting_again(report, mended));
+        let mending = since(moments.mending);
+        insert(
+            Figure::AcceptingAgain,
+            mending.and_then(|mending| accepting_again(report, mending)),
+        );
     }
     if let Some(mended) = moments.mended {
         insert(Figure::BacklogGone, seen.stored_after(mended));
@@ -109,20 +113,24 @@ fn odd(report: &Value) -> Option<f64> {
     Some(odd.filter_map(|(_, count)| count.as_f64()).fold(0.0, |sum, count| sum + count))
 }
 
-/// The worst p99 of a second between two times.
-fn worst(report: &Value, of: &str, from: f64, to: f64) -> Option<f64> {
+/// The p99 of the seconds between two times, of which half were better. (The worst of them would
+/// be worse in the longer time alone.)
+fn usual(report: &Value, of: &str, from: f64, to: f64) -> Option<f64> {
     let points = report.pointer("/score/series")?.as_array()?.iter();
     let within =
         points.filter(|point| point["at"].as_f64().is_some_and(|at| at > from && at <= to));
-    within.filter_map(|point| point[of]["p99"].as_f64()).filter(|p99| *p99 > 0.0).reduce(f64::max)
+    let all = within.filter_map(|point| point[of]["p99"].as_f64());
+    let mut seen: Vec<f64> = all.filter(|p99| *p99 > 0.0).collect();
+    seen.sort_by(f64::total_cmp);
+    seen.get(seen.len() / 2).copied()
 }
 
-/// Seconds from `mended` to the end of the first second in which something was accepted.
-fn accepting_again(report: &Value, mended: f64) -> Option<f64> {
+/// Seconds from `mending` to the end of the first second in which something was accepted.
+fn accepting_again(report: &Value, mending: f64) -> Option<f64> {
     let points = report.pointer("/score/series")?.as_array()?.iter();
-    let mut later = points.filter(|point| point["at"].as_f64().is_some_and(|at| at > mended));
+    let mut later = points.filter(|point| point["at"].as_f64().is_some_and(|at| at > mending));
     let first = later.find(|point| point["counts"]["accepted"].as_f64().unwrap_or(0.0) > 0.0)?;
-    Some(first["at"].as_f64()? - mended)
+    Some(first["at"].as_f64()? - mending)
 }
 
 #[cfg(test)]
@@ -153,7 +161,7 @@ mod tests {
                 "series": series,
             },
         });
-        let moments = Moments { begun: at(0), broken: at(2), mended: at(4) };
+        let moments = Moments { begun: at(0), broken: at(2), mending: at(4), mended: at(4) };
         let figures = figures(&report, &Seen::default(), moments, started);
         let value = |figure| figures.get(&figure).copied();
         assert_eq!(value(Figure::Lost), Some(2.0));

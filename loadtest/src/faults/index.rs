@@ -2,7 +2,10 @@
 
 use std::{fs, io, path::Path};
 
-use super::judge::{Outcome, Verdict};
+use super::{
+    bound::Line,
+    judge::{Outcome, Verdict},
+};
 
 const STYLE: &str = include_str!("../report/style.css");
 
@@ -21,54 +24,63 @@ fn page(outcomes: &[Outcome], date: &str, load: &str) -> String {
     let failed = outcomes.iter().filter(|outcome| outcome.has_failed()).count();
     let held = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Held).count();
     let others = outcomes.len() - failed - held;
-    let class = if failed == 0 { "passed" } else { "failed" };
+    let (class, word) = if failed == 0 { ("passed", "held") } else { ("failed", "broken") };
+    let tile = |class: &str, count: usize, what: &str| {
+        format!("<li class=\"{class}\"><b>{count}</b><span>{what}</span></li>")
+    };
+    let tiles = [
+        tile("", held, "faults held"),
+        tile(if failed > 0 { "bad" } else { "" }, failed, "broken or not judged"),
+        tile("", others, "not played here"),
+    ];
     let faults: String = outcomes.iter().map(section).collect();
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>Parlor: the proof</title>\
-         <style>{STYLE}</style></head><body>\
-         <h1>Nothing lost, nothing twice, nothing out of order: \
-         <span class=\"{class}\">{held} held, {failed} failed</span></h1>\
-         <p><small>{}; {}; {others} faults were not played and count as neither</small></p>\
-         {faults}</body></html>\n",
-        escape(date),
+         <style>{STYLE}</style></head><body class=\"{class}\">\
+         <header><p class=\"kicker\">Parlor: nothing lost, nothing twice, nothing out of order, \
+         while things die</p><h1>{word}</h1><p class=\"lead\">Each fault was broken and mended \
+         under load. What must be seen stands beside what was seen. {}.</p>\
+         <ul class=\"tiles\">{}</ul><p><small>{}</small></p></header>\
+         <main>{faults}</main></body></html>\n",
         escape(load),
+        tiles.concat(),
+        escape(date),
     )
 }
 
 fn section(outcome: &Outcome) -> String {
-    let class = match outcome.verdict {
-        Verdict::Held => "passed",
-        Verdict::Broken | Verdict::Unjudged(_) => "failed",
-        Verdict::NotHere(_) | Verdict::Tests(_) => "",
+    let rows: String = outcome.lines.iter().map(row).collect();
+    let table = match rows.is_empty() {
+        true => rows,
+        false => format!(
+            "<table><thead><tr><th>figure</th><th>must be</th><th>was</th><th></th></tr></thead>\
+             <tbody>{rows}</tbody></table>"
+        ),
     };
-    let rows: String = outcome
-        .lines
-        .iter()
-        .map(|line| {
-            let (class, word) = match line.holds {
-                Some(true) => ("passed", "held"),
-                Some(false) => ("failed", "broken"),
-                None => ("", "told"),
-            };
-            format!(
-                "<tr><th scope=\"row\">{}</th><td>must be {}</td><td>&ensp;was {}</td>\
-                 <td class=\"{class}\">&ensp;{word}</td></tr>",
-                escape(line.figure.name()),
-                escape(&line.must),
-                escape(&line.seen()),
-            )
-        })
-        .collect();
-    let table = if rows.is_empty() { rows } else { format!("<table>{rows}</table>") };
     let report = outcome.report.as_ref().map_or_else(String::new, |folder| {
         format!("<p><a href=\"{0}/report.html\">The run, second by second</a></p>", escape(folder))
     });
     format!(
-        "<h2>{} {}</h2><p class=\"{class}\">{}</p>{table}{report}",
+        "<h2>{} {}</h2><p{}>{}</p>{table}{report}",
         escape(outcome.id),
         escape(outcome.name),
+        if outcome.has_failed() { " class=\"reasons\"" } else { "" },
         escape(&outcome.verdict.to_string()),
+    )
+}
+
+fn row(line: &Line) -> String {
+    let word = match line.holds {
+        Some(true) => "held",
+        Some(false) => "<b>broken</b>",
+        None => "told",
+    };
+    format!(
+        "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{word}</td></tr>",
+        escape(line.figure.name()),
+        escape(&line.must),
+        escape(&line.seen()),
     )
 }
 

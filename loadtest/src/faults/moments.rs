@@ -7,5 +7,7 @@ use tokio::time::Instant;
 pub(super) struct Moments {
     pub(super) begun: Option<Instant>,
     pub(super) broken: Option<Instant>,
+    /// When the mending began the last time, and when it was done.
+    pub(super) mending: Option<Instant>,
     pub(super) mended: Option<Instant>,
 }

@@ -101,6 +101,8 @@ pub(crate) enum Deed {
     Tenants(Tenants),
     /// From their next start on, the NATS servers sync every two minutes, as is their default.
     SyncByDefault,
+    /// They sync again before they acknowledge.
+    SyncAlways,
     MoveToVolumes,
     FillVolumes,
     FreeVolumes,
@@ -109,6 +111,8 @@ pub(crate) enum Deed {
     ForgetStream,
     /// `parlor provision` again.
     Provision,
+    /// The same with `--renew`, which keeps streams aside that have lost their ends.
+    Renew,
 }
 
 /// What becomes of the tenants file.

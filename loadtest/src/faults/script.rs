@@ -87,6 +87,7 @@ impl<'a> Playing<'a> {
                     self.hands.perform(*deed).await?;
                 }
                 sleep(Duration::from_secs(self.times.lasts)).await;
+                self.note(|moments| moments.mending = Some(Instant::now()));
                 for deed in phase.mends {
                     self.hands.perform(*deed).await?;
                 }

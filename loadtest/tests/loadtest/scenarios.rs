@@ -213,9 +213,10 @@ async fn ids_that_are_sent_again_over_a_kill_are_there_once() {
 
 /// Whether the node has accepted some dozens of messages.
 async fn has_accepted(admin: std::net::SocketAddr) -> bool {
-    let Ok(answer) = http::request(admin, "GET", "/metrics", &[], "").await else { return false };
+    let Ok(answer) = http::get(admin, "/metrics").await else { return false };
     let accepted = r#"parlor_door_actions_total{action="send",outcome="accepted"} "#;
-    let line = answer.body.lines().find_map(|line| line.strip_prefix(accepted));
+    let text = answer.text();
+    let line = text.lines().find_map(|line| line.strip_prefix(accepted));
     line.and_then(|count| count.parse::<f64>().ok()).is_some_and(|count| count > 30.0)
 }
 

@@ -11,9 +11,11 @@ use std::{
 };
 
 use parlor_testbed::{
-    client::http::Ask,
+    client::{http::Ask, visitor::Visitor},
     nodes::{Parlor, command, free_addresses},
+    wait::until,
 };
+use serde_json::json;
 use tempfile::TempDir;
 
 /// A node whose standard error is the test's affair.
@@ -144,9 +146,50 @@ async fn clients_who_take_all_connections_leave_the_operators_port_alone() {
         .filter_map(|_| TcpStream::connect_timeout(&node.listen, Duration::from_secs(1)).ok())
         .collect();
     assert!(clients.len() > 600, "{}", clients.len());
-    let asked = Instant::now();
-    assert!(node.is_ready().await);
-    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    for path in ["/live", "/ready", "/metrics"] {
+        let asked = Instant::now();
+        Ask::bare("GET", path).send(node.admin).await.expect(200);
+        assert!(asked.elapsed() < Duration::from_secs(1), "{path}: {:?}", asked.elapsed());
+    }
+    drop(clients);
+    until("clients are served again, and nobody has done anything about it", async || {
+        let answer = Ask::bare("GET", "/").try_send(node.listen).await;
+        answer.is_ok_and(|answer| answer.status == 200)
+    })
+    .await;
+    node.stop();
+}
+
+/// Writes the tenants file as an editor or a full disk may leave it, and waits until the node has
+/// said what it thinks of that.
+#[tokio::test]
+async fn a_tenants_file_that_is_damaged_cuts_nobody_off() {
+    const TENANT: &str = "[[tenant]]\nname = \"shop\"\norigins = [\"http://localhost:3000\"]\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tenants.toml");
+    fs::write(&file, TENANT).unwrap();
+    let settings = folder.path().join("parlor.toml");
+    fs::write(&settings, "[tenants]\nfile = \"tenants.toml\"\nreload_every = \"20ms\"\n").unwrap();
+    let settings = [("PARLOR_SETTINGS", settings.to_str().unwrap().to_owned())];
+    let parlor = Parlor::start(folder.path(), None, &settings).await;
+    let mut visitor = Visitor::new("shop");
+    let half = format!("{TENANT}\n[[tenant]]\nname = \"ot");
+    let damages =
+        [("", 0), (&TENANT[..20], 20), (&half, half.len() as u64), ("[[tenant]]", 1 << 40)];
+    for (said, (damage, size)) in damages.into_iter().enumerate() {
+        // At once, so that the node sees nothing in between.
+        let new = folder.path().join("new.toml");
+        fs::write(&new, damage).unwrap();
+        File::options().write(true).open(&new).unwrap().set_len(size).unwrap();
+        fs::rename(&new, &file).unwrap();
+        until("the node has told of the damage", async || {
+            parlor.said().matches("is broken: the old one stays in force").count() > said
+        })
+        .await;
+        visitor.post(parlor.listen, &json!({"text": "hello"})).await.unwrap().expect(201);
+    }
+    assert!(parlor.is_ready().await);
+    assert!(parlor.stop().await.success());
 }
 
 #[test]

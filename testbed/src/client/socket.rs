@@ -200,6 +200,16 @@ impl Socket {
         texts
     }
 
+    /// The page is left: its browser closes the socket, and is answered.
+    ///
+    /// # Panics
+    /// There is no answer in 20 s.
+    pub async fn leave(mut self) {
+        self.stream.close(None).await.unwrap();
+        let answered = async { while self.stream.next().await.is_some() {} };
+        timeout(DEADLINE, answered).await.expect("an answer to the close in 20 s");
+    }
+
     /// Reads on until the close, and gives its code: 1005 where it had none.
     pub async fn close_code(&mut self) -> u16 {
         loop {

@@ -93,12 +93,20 @@ impl Tiers {
         Ok(())
     }
 
-    /// From their next start on, the NATS servers write as they do by default, which nobody is told.
+    /// From their next start on, the NATS servers write as they do by default, and nobody is told.
     ///
     /// # Errors
     /// The folder cannot be written.
     pub fn sync_by_default(&self) -> anyhow::Result<()> {
         Ok(fs::write(self.unsynced(), "")?)
+    }
+
+    /// From their next start on, they sync again before they acknowledge.
+    ///
+    /// # Errors
+    /// They did so already.
+    pub fn sync_always(&self) -> anyhow::Result<()> {
+        Ok(fs::remove_file(self.unsynced())?)
     }
 
     /// How the NATS servers write.

@@ -59,8 +59,8 @@ pub(super) const ROWS: &[Row] = &[
         id: "F15",
         name: "many sockets that stop reading",
         play: Play::Here(Script {
-            // Few tenants and long texts, and no balancer in between: what is not read must fill the
-            // buffers of kernels before it fills an outbox.
+            // Few tenants and long texts, and no balancer in between: what is not read must fill
+            // the buffers of kernels before it fills an outbox.
             options: &[
                 "--tenants",
                 "2",

@@ -38,9 +38,15 @@ pub(super) const ROWS: &[Row] = &[
                     breaks: &[Deed::Kill("persister")],
                     mends: &[
                         Deed::CutPower,
+                        // Provisioning refuses servers that say so and do not.
+                        Deed::SyncAlways,
                         Deed::StartNats,
-                        Deed::Roll("ingress"),
-                        Deed::Roll("fanout"),
+                        // A node refuses a stream that has lost its end, and says what to do.
+                        Deed::Stop("ingress"),
+                        Deed::Stop("fanout"),
+                        Deed::Renew,
+                        Deed::Start("ingress"),
+                        Deed::Start("fanout"),
                         Deed::Start("persister"),
                     ],
                 }],
