@@ -22,7 +22,7 @@ pub struct ConversationKey {
 /// visitors.
 ///
 /// New messages go to the primary's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConversationSet {
     tenant: TenantId,
     /// The primary's first. The visitor is known where the visitor itself asks.

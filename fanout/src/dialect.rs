@@ -85,6 +85,12 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     /// How a client is invited back: after what it could not keep up with, or what the node missed.
     fn come_back(&self, why: Ended) -> CloseCode;
 
+    /// The frame before a close of this code that asks the client to wait for `back_after` before
+    /// it comes back; `None` where there is none.
+    fn reconnect(&self, _code: CloseCode, _back_after: Duration) -> Option<Bytes> {
+        None
+    }
+
     /// How a client is told that the node stops; it should wait for `back_after` before it returns.
     fn goodbye(&self, back_after: Duration) -> Goodbye;
 }

@@ -40,6 +40,8 @@ use crate::{FeedSettings, Metrics};
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// How long the log may take to begin a tail.
 const TAIL_WITHIN: Duration = Duration::from_secs(10);
+/// How often a tail that brings nothing is asked whether it is still proven.
+const PROOF_EVERY: Duration = Duration::from_secs(1);
 
 /// The feeds of a node. Cheap to clone; clones are the same feeds.
 #[derive(Clone)]
@@ -62,6 +64,11 @@ struct Slot {
 struct State {
     followers: Followers,
     life: Life,
+    /// Everything that was acknowledged before this moment has been shown; when the feed began,
+    /// where nothing is proven yet.
+    proven: Option<Instant>,
+    /// That was so long ago that the sessions were sent back, and none is let in.
+    stale: bool,
 }
 
 /// Keeps a shard followed. Dropping the last one of a shard ends its feed a while later.
@@ -91,13 +98,13 @@ pub struct FeedParts {
 /// A shard is not followed, although sessions need it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FeedNotWell {
-    /// It has been without a tail for too long.
-    #[error("shard {shard} has not been followed for {} s", without.as_secs())]
-    Down {
+    /// That everything of it was shown has not been proven for too long.
+    #[error("shard {shard} has not been proven live for {} s", since.as_secs())]
+    Unproven {
         /// Which one.
         shard: Shard,
         /// For how long.
-        without: Duration,
+        since: Duration,
     },
     /// Its task has panicked.
     #[error("the feed of shard {shard} has panicked: restart the node")]
@@ -124,21 +131,20 @@ impl Feeds {
         Self(Arc::new(Shared { parts, slots }))
     }
 
-    /// Whether every shard that sessions need is followed, or has been without a tail only for a
-    /// moment.
+    /// Whether every shard that sessions need is proven to be live, or was a moment ago.
     ///
     /// # Errors
-    /// [`FeedNotWell`] names a shard that has been without one for longer than the settings allow,
-    /// or whose task has panicked.
+    /// [`FeedNotWell`] names a shard that has not been proven live for longer than the settings
+    /// allow, or whose task has panicked.
     pub fn check(&self) -> Result<(), FeedNotWell> {
         for shard in self.0.log.shards().all() {
-            let life = self.slot(shard).lock().life;
-            match life {
-                Life::Off | Life::Up => {}
-                Life::Down(since) => {
-                    let without = since.elapsed();
-                    if without > self.0.settings.unwell_after {
-                        return Err(FeedNotWell::Down { shard, without });
+            let state = self.slot(shard).lock();
+            match state.life {
+                Life::Off => {}
+                Life::Up | Life::Down(_) => {
+                    let since = state.unproven_for();
+                    if since > self.0.settings.unwell_after {
+                        return Err(FeedNotWell::Unproven { shard, since });
                     }
                 }
                 Life::Broken => return Err(FeedNotWell::Broken { shard }),
@@ -152,7 +158,8 @@ impl Feeds {
         let mut state = self.slot(shard).lock();
         state.followers = state.followers.one_more();
         if let Life::Off = state.life {
-            state.life = Life::Down(Instant::now());
+            let now = Instant::now();
+            (state.life, state.proven, state.stale) = (Life::Down(now), Some(now), false);
             self.0.metrics.feeds.inc();
             let feed = Feed { feeds: self.clone(), shard };
             self.0.drain.spawn(feed.run().instrument(info_span!(parent: None, "feed", %shard)));
@@ -183,6 +190,15 @@ impl fmt::Debug for Feeds {
 impl Slot {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// How long it has been since everything was proven to be shown.
+    fn unproven_for(&self) -> Duration {
+        self.proven.map_or(Duration::ZERO, |proven| proven.elapsed())
     }
 }
 
@@ -227,12 +243,22 @@ struct Feed {
 impl Feed {
     async fn run(self) {
         planted::panic_if(Fault::PanicInFeed);
+        tokio::select! {
+            // What has come and is proven is seen before it is missed.
+            biased;
+            () = self.read() => debug!("the shard is no longer followed"),
+            () = self.watch() => {}
+        }
+    }
+
+    async fn read(&self) {
         let mut pause = BACKOFF.0;
         loop {
             let end = match self.tail().await {
                 Ok(mut tail) => {
                     pause = BACKOFF.0;
                     self.came_back(tail.after());
+                    self.proven(tail.proven());
                     self.pump(tail.as_mut()).await
                 }
                 Err(end) => end,
@@ -246,7 +272,41 @@ impl Feed {
                 break;
             }
         }
-        debug!("the shard is no longer followed");
+    }
+
+    /// Sends the sessions back where the shard can no longer be proven live, whatever the reason: a
+    /// session that is shown nothing cannot tell a silence from an outage. Never ends.
+    async fn watch(&self) {
+        loop {
+            let left = self.stale_in();
+            sleep(if left.is_zero() { PROOF_EVERY } else { left }).await;
+        }
+    }
+
+    /// In how long the shard is stale, unless it is proven live until then; nothing where it is.
+    fn stale_in(&self) -> Duration {
+        let FeedParts { hub, settings, metrics, .. } = &self.feeds.0.parts;
+        let mut state = self.feeds.slot(self.shard).lock();
+        let left = settings.stale_after.saturating_sub(state.unproven_for());
+        if left.is_zero() && !std::mem::replace(&mut state.stale, true) {
+            metrics.feed_stale.inc();
+            warn!("the shard cannot be proven live any more: its sessions come back");
+            hub.stale(self.shard);
+        }
+        left
+    }
+
+    /// Notes up to when the tail is proven to have brought everything; a shard that was stale lets
+    /// sessions in again.
+    fn proven(&self, at: Option<Instant>) {
+        let FeedParts { hub, settings, .. } = &self.feeds.0.parts;
+        let mut state = self.feeds.slot(self.shard).lock();
+        state.proven = state.proven.max(at);
+        if state.stale && state.unproven_for() < settings.stale_after {
+            state.stale = false;
+            info!("the shard is proven live again");
+            hub.fresh(self.shard);
+        }
     }
 
     /// A tail after the hub's last position, or from the end where the hub has none.
@@ -263,7 +323,9 @@ impl Feed {
     async fn pump(&self, tail: &mut dyn Tail) -> TailEnd {
         let FeedParts { hub, settings, drain, .. } = &self.feeds.0.parts;
         let slot = self.feeds.slot(self.shard);
+        let look_every = PROOF_EVERY.min(settings.unwell_after / 4);
         loop {
+            self.proven(tail.proven());
             let gone_since = slot.lock().followers.gone_since();
             let linger = async {
                 match gone_since {
@@ -282,6 +344,7 @@ impl Feed {
                     Ok(entry) => hub.publish(self.shard, entry),
                     Err(error) => return TailEnd::Failed(error),
                 },
+                () = sleep(look_every) => {}
             }
         }
     }

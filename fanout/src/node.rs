@@ -15,7 +15,7 @@ use parlor_history::History;
 use parlor_http::page_loads::PageLoads;
 use tokio::sync::Semaphore;
 
-use crate::{Feeds, Hub, Metrics, SocketSettings};
+use crate::{Feeds, Hub, Metrics, SocketSettings, session::pace::Pace};
 
 /// What a node's sockets need; the composition makes it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -54,8 +54,9 @@ pub(crate) struct Node {
     pub(crate) door: Option<Arc<dyn Door>>,
     /// Limits how many pages are read at once.
     pub(crate) pages: Semaphore,
+    /// When each of many sockets is told to come back.
+    pub(crate) pace: Pace,
     open: AtomicUsize,
-    leaving: AtomicUsize,
 }
 
 /// Counts as one of the open sockets until it is dropped.
@@ -67,13 +68,8 @@ pub(crate) struct OpenSocket(Arc<Node>);
 impl Node {
     pub(crate) fn new(parts: Parts, door: Option<Arc<dyn Door>>) -> Arc<Self> {
         let pages = Semaphore::new(parts.settings.resume.parallel);
-        Arc::new(Self {
-            parts,
-            door,
-            pages,
-            open: AtomicUsize::new(0),
-            leaving: AtomicUsize::new(0),
-        })
+        let pace = Pace::new(&parts.settings.drain);
+        Arc::new(Self { parts, door, pages, pace, open: AtomicUsize::new(0) })
     }
 
     /// Counts one more socket; `None` where there are as many as the settings allow.
@@ -86,14 +82,6 @@ impl Node {
     /// How many sockets are open.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
-    }
-
-    /// How long the next socket waits until it is told that the node stops: they are told in
-    /// batches.
-    pub(crate) fn leaves_after(&self) -> Duration {
-        let before =
-            self.leaving.fetch_add(1, Ordering::Relaxed) / self.settings.drain.batch.max(1);
-        self.settings.drain.every.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX))
     }
 
     /// How long a client that is told to leave should wait before it comes back: anywhere between

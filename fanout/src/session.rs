@@ -1,9 +1,10 @@
 //! The session: one task for each connection.
 //!
 //! ```text
-//! open ──────────────── told to leave, in its turn ──► finishing: nothing more is read
-//!   │                       │ (widget: at once)          │ its drafts are accepted, or too long
-//!   ▼                       ▼                            ▼
+//! open ──── the node stops, in its turn ──► finishing: nothing more is read
+//!   │           │ (widget: at once)            │ its drafts are accepted, or too long
+//!   │ its shard is lost, in its turn           │
+//!   ▼           ▼                              ▼
 //! closing (`closing.rs`): the close is written and the peer's is awaited, and what was taken from
 //! the client goes to the door
 //! ```
@@ -14,6 +15,7 @@ pub(crate) mod drafts;
 pub(crate) mod following;
 pub(crate) mod marks;
 pub(crate) mod outbox;
+pub(crate) mod pace;
 pub(crate) mod viewer;
 
 #[cfg(test)]
@@ -31,6 +33,7 @@ use tracing::debug;
 
 use crate::{
     dialect::Goodbye,
+    metrics::Shed,
     session::{
         closing::{Ending, Flush, Then},
         dialogue::Dialogue,
@@ -54,16 +57,18 @@ pub(crate) struct Session {
     dialogue: Dialogue,
     heartbeat: Heartbeat,
     controls: ControlLimit,
-    draining: Draining,
+    leaving: Leaving,
 }
 
-/// How far a session is with leaving a node that stops.
+/// How far a session is with leaving the node, as others of it do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Draining {
-    /// The node goes on.
+enum Leaving {
+    /// It stays.
     No,
+    /// Its shard is lost, and this session is told at this time.
+    Lost(Instant),
     /// The node stops, and this session is told at this time.
-    Scheduled(Instant),
+    Stops(Instant),
     /// Nothing more is read; the close goes out when the drafts have been accepted, or at this
     /// time.
     Finishing { by: Instant },
@@ -81,7 +86,7 @@ impl Session {
         Self {
             heartbeat: Heartbeat::new(HeartbeatSettings { every, silence_limit, first }, now),
             controls: ControlLimit::new(settings.controls_per_second, now),
-            draining: Draining::No,
+            leaving: Leaving::No,
             dialogue,
         }
     }
@@ -139,8 +144,8 @@ impl Session {
                     self.dialogue.advance(next).map_err(|_| self.come_back())
                 }
                 () = &mut timer => Ok(()),
-                () = &mut told, if self.draining == Draining::No => {
-                    self.draining = Draining::Scheduled(Instant::now() + node.leaves_after());
+                () = &mut told, if self.leaving == Leaving::No => {
+                    self.leaving = Leaving::Stops(node.pace.turn(Instant::now()));
                     Ok(())
                 }
             };
@@ -152,14 +157,14 @@ impl Session {
 
     /// Whether the next frame of the client may be read.
     fn reads(&self) -> bool {
-        !matches!(self.draining, Draining::Finishing { .. }) && self.dialogue.drafts.take_more()
+        !matches!(self.leaving, Leaving::Finishing { .. }) && self.dialogue.drafts.take_more()
     }
 
     /// When to look at the time again.
     fn deadline(&self, writer: &Writer) -> Option<Instant> {
-        let leaves = match self.draining {
-            Draining::No => None,
-            Draining::Scheduled(at) | Draining::Finishing { by: at } => Some(at),
+        let leaves = match self.leaving {
+            Leaving::No => None,
+            Leaving::Lost(at) | Leaving::Stops(at) | Leaving::Finishing { by: at } => Some(at),
         };
         let times = [
             self.dialogue.deadline(),
@@ -173,12 +178,13 @@ impl Session {
 
     /// Frames go from the replay to the outbox, and from the outbox to the writer.
     fn move_frames(&mut self, writer: &mut Writer) -> Result<(), Ending> {
-        if let Some(ended) = self.dialogue.viewer.outbox().ended() {
-            let code = self.dialogue.dialect().come_back(ended);
-            return Err(match ended {
-                Ended::Slow => Ending::at_once(code),
-                Ended::Again => Ending::with(code),
-            });
+        match self.dialogue.viewer.outbox().ended() {
+            Some(Ended::Slow) => return Err(self.let_go(Shed::OutboxFull, Ended::Slow)),
+            // Those of all its shard end at once.
+            Some(Ended::Again) if self.leaving == Leaving::No => {
+                self.leaving = Leaving::Lost(self.dialogue.node.pace.turn(Instant::now()));
+            }
+            Some(Ended::Again) | None => {}
         }
         self.dialogue.link();
         self.dialogue.refill().map_err(|_| self.come_back())?;
@@ -210,21 +216,22 @@ impl Session {
         }
     }
 
-    /// Says goodbye when the node stops and it is this session's time.
+    /// Says goodbye when it is this session's time.
     fn leave(&mut self) -> Result<(), Ending> {
         let now = Instant::now();
-        let finish_by = match self.draining {
-            Draining::No => return Ok(()),
-            Draining::Scheduled(at) if now < at => return Ok(()),
-            Draining::Scheduled(_) => now + self.dialogue.node.settings.finish_within,
-            Draining::Finishing { by } => by,
+        let finish_by = match self.leaving {
+            Leaving::No => return Ok(()),
+            Leaving::Lost(at) | Leaving::Stops(at) if now < at => return Ok(()),
+            Leaving::Lost(_) => return Err(self.come_back_later()),
+            Leaving::Stops(_) => now + self.dialogue.node.settings.finish_within,
+            Leaving::Finishing { by } => by,
         };
         match self.dialogue.dialect().goodbye(self.dialogue.node.back_after()) {
             Goodbye::Listening(code) => {
                 Err(Ending::Close { code, flush: Flush::Waiting, then: Then::Accept })
             }
             Goodbye::Finished(..) if !self.dialogue.drafts.is_empty() && now < finish_by => {
-                self.draining = Draining::Finishing { by: finish_by };
+                self.leaving = Leaving::Finishing { by: finish_by };
                 Ok(())
             }
             Goodbye::Finished(last, code) => {
@@ -275,12 +282,11 @@ impl Session {
 
     fn tick(&mut self, writer: &Writer) -> Result<(), Ending> {
         let now = Instant::now();
-        let dialect = self.dialogue.dialect();
         if writer.deadline().is_some_and(|deadline| now >= deadline) {
-            return Err(Ending::at_once(dialect.come_back(Ended::Slow)));
+            return Err(self.let_go(Shed::WriteStalled, Ended::Slow));
         }
         if self.heartbeat.is_dead(now) {
-            return Err(Ending::at_once(dialect.come_back(Ended::Again)));
+            return Err(self.let_go(Shed::Silent, Ended::Again));
         }
         if let Some(number) = self.heartbeat.due(now) {
             if self.dialogue.is_suspended() {
@@ -298,9 +304,27 @@ impl Session {
         self.dialogue.say(self.dialogue.dialect().ping(number));
     }
 
+    /// The client does not keep up, or is not there any more: nothing delays the end.
+    fn let_go(&self, why: Shed, ended: Ended) -> Ending {
+        self.dialogue.node.metrics.shed(why);
+        Ending::at_once(self.dialogue.dialect().come_back(ended))
+    }
+
     /// The session cannot go on, and its client is invited back.
     fn come_back(&self) -> Ending {
+        self.dialogue.node.metrics.shed(Shed::Replay);
         Ending::with(self.dialogue.dialect().come_back(Ended::Again))
+    }
+
+    /// The same, where many are invited: each is named another time where that can be said.
+    fn come_back_later(&self) -> Ending {
+        let (node, dialect) = (&self.dialogue.node, self.dialogue.dialect());
+        let code = dialect.come_back(Ended::Again);
+        node.metrics.shed(Shed::ShardLost);
+        if let Some(frame) = dialect.reconnect(code, node.back_after()) {
+            self.dialogue.viewer.outbox().part(frame);
+        }
+        Ending::with(code)
     }
 }
 

@@ -19,9 +19,14 @@ pub struct FeedSettings {
     /// `feed.live_within`: how long a session waits for the log when it is the first of its shard.
     #[serde(with = "duration")]
     pub live_within: Duration,
-    /// `feed.unwell_after`: how long a shard may be without a tail before the node is not ready.
+    /// `feed.unwell_after`: how long a shard may go without a proof that it is live before the node
+    /// is not ready.
     #[serde(with = "duration")]
     pub unwell_after: Duration,
+    /// `feed.stale_after`: how long a shard may go without that proof before its sessions are told
+    /// to come back.
+    #[serde(with = "duration")]
+    pub stale_after: Duration,
 }
 
 /// What one socket may take, and how patient the node is with it.

@@ -17,6 +17,8 @@ mod fanout {
     mod raw;
     mod resume;
     mod slow;
+    mod storm;
+    mod suspended;
     mod tabs;
     mod widget;
     mod world;

@@ -7,10 +7,12 @@
 //! it goes.
 
 mod error;
+mod kept;
 mod merge;
 mod metrics;
 mod scope;
 mod tabs;
+mod turns;
 mod walk;
 
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -24,6 +26,7 @@ use parlor_common::{
     id::{EventId, SessionId},
     position::Position,
     state::{ConversationState, Reader},
+    tenant::TenantId,
 };
 use parlor_log::{EventLog, Filter, monitor::Monitor};
 use parlor_store::{HistoryStore, PageRange, StoreError};
@@ -31,6 +34,10 @@ use tracing::debug;
 
 use self::tabs::Tabs;
 pub use self::{error::HistoryError, metrics::Metrics, scope::Scope};
+use self::{
+    kept::{Answer, Kept},
+    turns::Turns,
+};
 
 /// Of how many messages the last one is sought that all pages of a visitor have been shown.
 const LOOK_BACK: usize = 50;
@@ -46,7 +53,13 @@ pub struct History {
     /// How long the store may take before the log answers alone.
     store_deadline: Duration,
     metrics: Metrics,
+    kept: Arc<Kept>,
+    pages: Turns<Asked, Result<HistoryPage, HistoryError>>,
+    states: Turns<ConversationKey, Result<ConversationState, HistoryError>>,
 }
+
+/// What a page is asked for.
+type Asked = (Scope, Audience, PageRange, usize);
 
 /// Part of what a scope holds.
 #[derive(Clone, Debug)]
@@ -81,16 +94,29 @@ impl History {
         store_deadline: Duration,
         metrics: Metrics,
     ) -> Self {
-        Self { log, store, monitor, store_deadline, metrics }
+        let (kept, pages, states) = (Arc::default(), Turns::default(), Turns::default());
+        Self { log, store, monitor, store_deadline, metrics, kept, pages, states }
     }
 
     /// One page of a visitor's conversations, or of one that an agent reads, as `audience` reads
-    /// them; `limit` (1 or more) at most.
+    /// them; `limit` (1 or more) at most. Many who ask for the same at once cost two reads.
     ///
     /// # Errors
     /// [`HistoryError::Unavailable`] where neither the log nor the store can prove the page;
     /// [`HistoryError::UnknownPosition`] for a position ahead of the end.
     pub async fn page(
+        &self,
+        set: &ConversationSet,
+        audience: Audience,
+        range: PageRange,
+        limit: usize,
+    ) -> Result<HistoryPage, HistoryError> {
+        let asked = (Scope::Conversations(set.clone()), audience, range, limit);
+        let read = Box::pin(self.read_page(set, audience, range, limit));
+        self.shared(self.pages.take(asked, read)).await
+    }
+
+    async fn read_page(
         &self,
         set: &ConversationSet,
         audience: Audience,
@@ -131,16 +157,26 @@ impl History {
                 self.page(set, scope.audience(), PageRange::After(after), limit).await
             }
             Scope::Tenant(tenant) => {
-                let filter = Filter::Tenant(tenant.clone());
-                let first =
-                    walk::first(&*self.log, &filter, scope.audience(), after, limit + 1).await?;
-                if first.start != after {
-                    return Err(HistoryError::UnknownPosition);
-                }
-                let page = HistoryPage { more: !first.whole, ..merge::log_page(first) };
-                Ok(merge::pages(vec![page], PageRange::After(after), limit))
+                let asked = (scope.clone(), scope.audience(), PageRange::After(after), limit);
+                let read = Box::pin(self.read_tenant(tenant, after, limit));
+                self.shared(self.pages.take(asked, read)).await
             }
         }
+    }
+
+    async fn read_tenant(
+        &self,
+        tenant: &TenantId,
+        after: Position,
+        limit: usize,
+    ) -> Result<HistoryPage, HistoryError> {
+        let filter = Filter::Tenant(tenant.clone());
+        let first = walk::first(&*self.log, &filter, Audience::Agents, after, limit + 1).await?;
+        if first.start != after {
+            return Err(HistoryError::UnknownPosition);
+        }
+        let page = HistoryPage { more: !first.whole, ..merge::log_page(first) };
+        Ok(merge::pages(vec![page], PageRange::After(after), limit))
     }
 
     /// The first event that has one of these ids, in the store or not yet.
@@ -216,19 +252,49 @@ impl History {
     }
 
     /// The last values of a conversation: what the store has, and what of the log it may not have
-    /// yet.
+    /// yet. Many who ask for the same at once cost two reads.
     ///
     /// # Errors
     /// [`HistoryError::Unavailable`] where it cannot be told.
     pub async fn state(&self, key: &ConversationKey) -> Result<ConversationState, HistoryError> {
+        self.shared(self.states.take(key.clone(), Box::pin(self.read_state(key)))).await
+    }
+
+    async fn read_state(&self, key: &ConversationKey) -> Result<ConversationState, HistoryError> {
+        if let Some(kept) = self.kept.states.get(key) {
+            let (state, start) = self.state_since(key, &kept).await?;
+            if start == kept.persisted {
+                self.metrics.kept.inc();
+                return Ok(state);
+            }
+            // The log no longer has all that came after it.
+            self.kept.states.forget(key);
+        }
         let persisted = self.persisted(key);
-        let mut state = self.ask_store(self.store.state(key)).await?;
-        let (start, _) = walk::each(&*self.log, key, (persisted, Position::MAX), |event| {
-            state.apply(event.record.body.changes());
-        })
-        .await?;
+        let value = self.ask_store(self.store.state(key)).await?;
+        let (state, start) = self.state_since(key, &Answer { persisted, value }).await?;
         joined(persisted, start)?;
         Ok(state)
+    }
+
+    /// What the store has answered, and what the log has after it; tells where the log's part
+    /// begins, and keeps the answer where the two are all of it.
+    async fn state_since(
+        &self,
+        key: &ConversationKey,
+        answer: &Answer<ConversationState>,
+    ) -> Result<(ConversationState, Position), HistoryError> {
+        let (mut state, mut since) = (answer.value, 0);
+        let between = (answer.persisted, Position::MAX);
+        let (start, _) = walk::each(&*self.log, key, between, |event| {
+            state.apply(event.record.body.changes());
+            since += 1;
+        })
+        .await?;
+        if start == answer.persisted {
+            self.kept.states.keep(key, answer, since);
+        }
+        Ok((state, start))
     }
 
     /// Up to where a page of the visitor that comes back at `now` has been shown what agents wrote.
@@ -274,6 +340,16 @@ impl History {
         before: Position,
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
+        let newest = (before == Position::MAX).then(|| (key.clone(), audience, limit));
+        if let Some(kept) = newest.as_ref().and_then(|newest| self.kept.newest.get(newest)) {
+            let between = (kept.persisted, before);
+            let end = walk::last(&*self.log, key, audience, between, limit + 1).await?;
+            if end.start == kept.persisted {
+                self.metrics.kept.inc();
+                return Ok(merge::stored_and_log(kept.value, end));
+            }
+            // The log no longer has all that came after it.
+        }
         let persisted = self.persisted(key);
         let rows = self.store.page(key, audience, PageRange::Before(before), limit + 1);
         let rows = self.ask_store(rows);
@@ -287,10 +363,15 @@ impl History {
         let end = walk::last(&*self.log, key, audience, (persisted, before), limit + 1);
         let (rows, end) = tokio::join!(rows, end);
         match rows {
-            Ok(rows) => {
-                let end = end?;
+            Ok(value) => {
+                let (answer, end) = (Answer { persisted, value }, end?);
                 joined(persisted, end.start)?;
-                Ok(merge::stored_and_log(rows, end))
+                if let Some(newest) = newest
+                    && end.start == persisted
+                {
+                    self.kept.newest.keep(&newest, &answer, end.events.len());
+                }
+                Ok(merge::stored_and_log(answer.value, end))
             }
             Err(down) => self.before_from_log(key, audience, before, limit, down).await,
         }
@@ -340,6 +421,15 @@ impl History {
         let end = walk::first(&*self.log, &filter, audience, from, limit + 1).await?;
         joined(from, end.start)?;
         Ok(merge::stored_and_log(rows, end.enough(limit + 1)?))
+    }
+
+    /// The answer to one who may have been answered by another's read.
+    async fn shared<T>(&self, answer: impl Future<Output = (T, bool)>) -> T {
+        let (answer, by_another) = answer.await;
+        if by_another {
+            self.metrics.shared.inc();
+        }
+        answer
     }
 
     fn persisted(&self, key: &ConversationKey) -> Position {

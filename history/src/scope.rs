@@ -7,7 +7,7 @@ use parlor_common::{
 };
 
 /// What a reader follows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// A visitor's conversations.
     Conversations(ConversationSet),

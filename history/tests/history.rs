@@ -8,6 +8,8 @@
 mod finding;
 #[path = "history/following.rs"]
 mod following;
+#[path = "history/kept.rs"]
+mod kept;
 #[path = "history/outages.rs"]
 mod outages;
 #[path = "history/pages.rs"]

@@ -23,6 +23,7 @@ use parlor_common::{
     shard::{Shard, Shards},
     tenant::TenantId,
 };
+use tokio::time::Instant;
 
 pub use self::{error::LogError, metrics::Metrics};
 
@@ -137,6 +138,15 @@ pub trait Tail: Send {
     /// # Cancel safety
     /// Cancel safe: after a drop no entry is lost.
     async fn next(&mut self) -> Result<Entry, LogError>;
+
+    /// The latest moment up to which the reader is proven to have everything: whatever was
+    /// acknowledged before it, anywhere, has been returned by [`next`](Self::next). `None` before
+    /// the first proof.
+    ///
+    /// While the reader calls [`next`](Self::next), a tail **must** prove itself every few seconds
+    /// by what the shard's leader says, and **must not** be proven by anything else: not by a
+    /// heartbeat, and not by silence.
+    fn proven(&self) -> Option<Instant>;
 }
 
 /// Acknowledged reading of one shard. Dropping it leaves what was not acknowledged to the group's

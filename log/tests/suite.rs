@@ -89,6 +89,7 @@ macro_rules! whole_suite {
                 from_the_end_only_what_is_new_comes
                 nothing_is_missing_or_repeated_while_many_write
                 a_tail_dropped_in_mid_wait_loses_nothing
+                a_tail_is_proven_once_it_has_brought_everything_and_not_before
                 several_tails_see_the_same
                 where_a_start_cannot_be_kept_without_a_hole_it_is_rejected
             }

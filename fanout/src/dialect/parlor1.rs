@@ -121,11 +121,13 @@ impl Dialect for Parlor1 {
         }
     }
 
+    fn reconnect(&self, code: CloseCode, back_after: Duration) -> Option<Bytes> {
+        Some(reconnect(code, back_after))
+    }
+
     fn goodbye(&self, back_after: Duration) -> Goodbye {
-        let after_ms = u64::try_from(back_after.as_millis()).unwrap_or(u64::MAX);
         let code = CloseCode::Draining;
-        let reconnect = ServerFrame::Reconnect { after_ms, code: code.number() };
-        Goodbye::Finished(encoded(&reconnect), code)
+        Goodbye::Finished(reconnect(code, back_after), code)
     }
 }
 
@@ -229,6 +231,11 @@ impl Speaker for Client {
             State::Greeted { ends, .. } => ends.map(|ends| (ends, CloseCode::TokenEnded)),
         }
     }
+}
+
+fn reconnect(code: CloseCode, back_after: Duration) -> Bytes {
+    let after_ms = u64::try_from(back_after.as_millis()).unwrap_or(u64::MAX);
+    encoded(&ServerFrame::Reconnect { after_ms, code: code.number() })
 }
 
 /// Each of the conversations has the link; it is shown once, as the primary's.

@@ -56,7 +56,7 @@ struct ShardHub {
 
 #[derive(Debug, Default)]
 struct State {
-    /// `None` while nobody follows the shard.
+    /// `None` while nobody follows the shard. It is changed under this lock together with `live`.
     ring: Option<Ring<Item>>,
     conversations: HashMap<ConversationKey, Vec<Arc<Subscriber>>>,
     tenants: HashMap<TenantId, Vec<Arc<Subscriber>>>,
@@ -92,7 +92,7 @@ pub(crate) enum Apart {
     Below,
     /// The position lies ahead of the ring, and nobody has proven it.
     Ahead,
-    /// Nobody follows the shard just now.
+    /// Nobody follows the shard just now, or it cannot be proven live.
     NotLive,
 }
 
@@ -134,25 +134,41 @@ impl Hub {
 
     /// A tail has begun after this position.
     ///
-    /// A ring that ends there goes on. Where it ends elsewhere there is a hole: it begins anew, and
-    /// the sessions of the shard are told to come back.
+    /// A ring that ends there goes on, as live as it was. Where it ends elsewhere there is a hole:
+    /// it begins anew, and the sessions of the shard are told to come back.
     pub(crate) fn begin(&self, shard: Shard, after: Position) {
         let hub = self.shard_hub(shard);
         let mut state = hub.lock();
         if state.ring.as_ref().is_none_or(|ring| ring.end() != after) {
             state.ring = Some(Ring::new(self.bound, after));
             self.send_back(&mut state);
+            hub.live.send_replace(true);
         }
-        drop(state);
-        hub.live.send_replace(true);
+    }
+
+    /// Whether anything was said after the ring's end nobody can tell any more: the shard's sessions
+    /// come back, and none is let in until the shard is [`fresh`](Self::fresh) again. The ring is
+    /// kept, since its tail may go on where it ends.
+    pub(crate) fn stale(&self, shard: Shard) {
+        let hub = self.shard_hub(shard);
+        let mut state = hub.lock();
+        hub.live.send_replace(false);
+        self.send_back(&mut state);
+    }
+
+    /// The ring is known to hold the present again.
+    pub(crate) fn fresh(&self, shard: Shard) {
+        let hub = self.shard_hub(shard);
+        let state = hub.lock();
+        hub.live.send_replace(state.ring.is_some());
     }
 
     /// Events may be missing after the ring's end: what it holds is let go of, and the shard's
     /// sessions come back.
     pub(crate) fn lost(&self, shard: Shard) {
         let hub = self.shard_hub(shard);
-        hub.live.send_replace(false);
         let mut state = hub.lock();
+        hub.live.send_replace(false);
         state.ring = None;
         self.send_back(&mut state);
     }
@@ -221,8 +237,10 @@ impl Hub {
         announce: impl FnOnce(Attached) -> Option<Bytes>,
     ) -> Result<Subscription, Apart> {
         let shard = self.shards.of(scope.tenant());
-        let mut state = self.shard_hub(shard).lock();
-        let ring = state.ring.as_ref().ok_or(Apart::NotLive)?;
+        let hub = self.shard_hub(shard);
+        let mut state = hub.lock();
+        let live = *hub.live.borrow();
+        let ring = state.ring.as_ref().filter(|_| live).ok_or(Apart::NotLive)?;
         let after = match begin {
             Begin::Now => ring.end(),
             Begin::Claimed(position) if position > ring.end() => return Err(Apart::Ahead),

@@ -25,6 +25,7 @@ use tracing::debug;
 use crate::{
     dialect::{Dialect, Hold, Means, Moment, Speaker},
     login::Known,
+    metrics::Shed,
     node::{Node, OpenSocket},
     session::{
         drafts::{Answer, Drafts, DraftsBound, Settled, Waiting, ask, client_message_id},
@@ -180,6 +181,7 @@ impl Dialogue {
                 Means::Enter(known) => self.enter(known),
                 Means::Subscribe(cursor) => {
                     if let Err(ComeBack) = self.subscribe(cursor.as_deref()) {
+                        self.node.metrics.shed(Shed::Replay);
                         return Err(self.dialect().come_back(Ended::Again));
                     }
                 }

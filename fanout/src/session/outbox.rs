@@ -85,6 +85,11 @@ impl Outbox {
         self.push(frame, None);
     }
 
+    /// Puts in the last frame of the session, also after the end.
+    pub(crate) fn part(&self, frame: Bytes) {
+        self.lock().frames.push_back(frame);
+    }
+
     /// How much a replay may put in just now.
     pub(crate) fn capacity(&self) -> Capacity {
         let state = self.lock();

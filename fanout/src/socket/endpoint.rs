@@ -32,8 +32,10 @@ use crate::{
 
 /// How long a connection may take from its 101 to being a socket.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
-/// How long the read of a delivered mark may hold a handshake.
-const MARK_WITHIN: Duration = Duration::from_millis(600);
+/// How long the read of a delivered mark may hold the handshake of a page that comes back. Without
+/// it the page is shown nothing of what it missed, so that a storm must not run into it, and a store
+/// that does not answer has been given up before (`history.store_deadline`).
+const MARK_WITHIN: Duration = Duration::from_millis(2_500);
 /// How long a handshake waits until it is noted that its cookies are one visitor's.
 const LINK_WITHIN: Duration = Duration::from_secs(2);
 /// When to come back to a node that has as many sockets as it may, or is about to stop.
@@ -97,7 +99,7 @@ impl Endpoint {
         match self.upgrade(node, request).await {
             Ok(response) => response,
             Err(problem) => {
-                node.metrics.refused.inc();
+                node.metrics.refused(problem.code);
                 debug!(code = problem.code.as_str(), "an upgrade is refused");
                 handshake::refusal(&problem, &id, allowed)
             }
@@ -250,7 +252,8 @@ impl Client<'_> {
             let open = node.hub.sessions(&conversations);
             let is_open = |session| open.contains(&session);
             let now = node.clock.now();
-            let left_off = node.history.comes_back_at(&conversations, now, is_open);
+            // Larger than what every other upgrade needs.
+            let left_off = Box::pin(node.history.comes_back_at(&conversations, now, is_open));
             let left_off = in_time(MARK_WITHIN, HistoryError::Unavailable, left_off).await;
             let told = |error: &_| debug!(%error, "how far a page has got cannot be read");
             (opening, left_off.inspect_err(told).ok())

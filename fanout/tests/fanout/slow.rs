@@ -65,6 +65,55 @@ async fn a_slow_reader_that_still_reads_is_told_4002() {
 }
 
 #[tokio::test]
+async fn many_readers_that_stop_are_each_closed_and_counted_and_others_miss_nothing() {
+    const STALLED: usize = 8;
+    let world = World::new().await;
+    let mut plan = world.plan();
+    plan.sockets.outbox_frames = 8;
+    plan.sockets.close_within = Duration::from_millis(100);
+    let node = world.node_with(plan).await;
+    let (token, conversations) = world.visitor("shop");
+    let (neighbour, of_neighbour) = world.visitor("other");
+    let mut others = [
+        live_visitor(&world, &node, "shop", &token).await,
+        live_visitor(&world, &node, "other", &neighbour).await,
+    ];
+    let cookie = world.cookie_of(&token);
+    let mut stalled = Vec::new();
+    for number in 0..STALLED {
+        // Half of them are pages of the widget, which know no code for it.
+        let path = "/ws/chat?tenantId=shop";
+        let socket = if number % 2 == 0 {
+            Raw::open_as(&node, path, &cookie).await
+        } else {
+            let mut socket = Raw::open_as_parlor1(&node, path, &cookie).await;
+            for text in [json!({"type": "hello", "protocol": 1}), json!({"type": "subscribe"})] {
+                socket.write(&frame(0x81, text.to_string().as_bytes())).await;
+                assert_eq!(socket.next().await.unwrap().0, 0x81);
+            }
+            socket
+        };
+        stalled.push(socket);
+    }
+    let text = "x".repeat(16_000);
+    let mut written = 0;
+    while node.visitors.open() > others.len() {
+        assert!(written < 4_000, "64 MB for each went somewhere");
+        world.agent_writes(&conversations, &text).await;
+        world.agent_writes(&of_neighbour, &written.to_string()).await;
+        assert_eq!(others[0].texts(1).await, [text.as_str()]);
+        assert_eq!(others[1].texts(1).await, [written.to_string()]);
+        written += 1;
+    }
+    let shed = |why| node.metric_of("parlor_socket_sheds_total", why);
+    assert_eq!(shed("outbox_full") + shed("write_stalled"), STALLED as f64);
+    assert_eq!(node.metric("parlor_socket_sheds_total"), STALLED as f64, "of one class each");
+    for other in &mut others {
+        assert!(other.frames_until_pong().await.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_sends_more_than_the_door_takes_is_not_read() {
     let world = World::new().await;
     let door = TestDoor::shut(world.log.clone());

@@ -246,7 +246,7 @@ async fn a_mute_socket_lives_on_its_pongs_and_is_ended_without_them() {
     let mut dead = dead;
     assert_eq!(dead.close_code().await, 1012);
     assert!(mute.frames_until_pong().await.is_empty());
-    assert_eq!(node.visitors.open(), 1);
+    node.until("the dead one is let go of", |node| node.visitors.open() == 1).await;
 }
 
 #[tokio::test]

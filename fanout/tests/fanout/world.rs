@@ -254,12 +254,17 @@ impl TestNode {
 
     /// How many sockets were closed with this code.
     pub fn closes(&self, code: &str) -> f64 {
+        self.metric_of("parlor_socket_closes_total", code)
+    }
+
+    /// The value of the counter of this name that has this label; 0 where there is none.
+    pub fn metric_of(&self, name: &str, label: &str) -> f64 {
         let families = self.registry.gather();
-        let closes = families.iter().filter(|family| family.name() == "parlor_socket_closes_total");
-        let mut metrics = closes.flat_map(|family| family.get_metric());
-        let of_code =
-            metrics.find(|metric| metric.get_label().iter().any(|label| label.value() == code));
-        of_code.map_or(0.0, |metric| metric.get_counter().get_value())
+        let families = families.iter().filter(|family| family.name() == name);
+        let mut metrics = families.flat_map(|family| family.get_metric());
+        let labelled =
+            metrics.find(|metric| metric.get_label().iter().any(|other| other.value() == label));
+        labelled.map_or(0.0, |metric| metric.get_counter().get_value())
     }
 
     /// Waits, within the deadline of every test, until the node says so of itself.

@@ -102,7 +102,10 @@ impl Plot<'_> {
         }
         for (place, line) in self.lines.iter().enumerate() {
             let class = line.class(place);
-            for stretch in stretches(&line.points) {
+            // An earlier run may have lasted longer.
+            let is_within = |&(time, _): &(f64, Option<f64>)| first <= time && time <= last;
+            let points: Vec<_> = line.points.iter().copied().filter(is_within).collect();
+            for stretch in stretches(&points) {
                 let points: Vec<_> = stretch
                     .iter()
                     .map(|&(time, value)| format!("{:.1},{:.1}", x(time), y(value)))
@@ -263,6 +266,16 @@ mod tests {
         assert!(html.contains("a&lt;b") && html.contains("p&lt;50"), "{html}");
         assert!(html.contains("<title>kill &lt;x&gt; from 1.0 s to 2.0 s</title>"), "{html}");
         assert!(html.contains("x=\"250.0\" width=\"250.0\""), "{html}");
+    }
+
+    #[test]
+    fn what_lies_outside_of_the_span_is_not_drawn() {
+        let points = (-2..8).map(|at| (f64::from(at), Some(1.0))).collect();
+        let html = plot(&Bands::of(&[]), points, Scale::Linear);
+        assert!(
+            html.contains("points=\"0.0,0.0 250.0,0.0 500.0,0.0 750.0,0.0 1000.0,0.0\""),
+            "{html}"
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Appending: a publish under an id, repeated until it is acknowledged or the deadline has passed.
 
+mod acks;
+
 use std::time::{Duration, Instant};
 
 use async_nats::{HeaderMap, Message};
@@ -7,6 +9,7 @@ use bytes::Bytes;
 use parlor_common::random::Random;
 use tokio::sync::Semaphore;
 
+use self::acks::Acks;
 use super::{
     link::{Link, NoAnswer},
     metrics::Metrics,
@@ -20,6 +23,14 @@ use crate::LogError;
 const ATTEMPT_WAITS: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(3)];
 
+/// How long an attempt of a stream's scout waits: the stream may have no leader, and what is sent
+/// then is never answered. One publish of a stream is repeated so fast, and the others follow as
+/// soon as it gets through.
+const SCOUT_WAIT: Duration = Duration::from_millis(400);
+
+/// How long an answer may take at least, whatever came meanwhile.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// The shortest and the longest pause after an attempt that was answered, but not by a leader.
 const PAUSES: (u64, u64) = (50, 250);
 
@@ -28,6 +39,7 @@ const PAUSES: (u64, u64) = (50, 250);
 pub(super) struct Appender {
     link: Link,
     in_flight: Semaphore,
+    acks: Acks,
     deadline: Duration,
     random: Random,
     metrics: Metrics,
@@ -75,7 +87,8 @@ impl Appender {
         metrics: Metrics,
     ) -> Self {
         let in_flight = Semaphore::new(settings.appends_in_flight.min(Semaphore::MAX_PERMITS));
-        Self { link, in_flight, deadline: settings.append_deadline, random, metrics }
+        let (acks, deadline) = (Acks::default(), settings.append_deadline);
+        Self { link, in_flight, acks, deadline, random, metrics }
     }
 
     /// Publishes, and returns when it is committed.
@@ -90,8 +103,15 @@ impl Appender {
         };
         let mut unknown = false;
         let mut attempts = 0;
+        let mut scout = None;
         loop {
-            let wait = ATTEMPT_WAITS[attempts.min(ATTEMPT_WAITS.len() - 1)];
+            if attempts > 0 && scout.is_none() {
+                scout = self.acks.scout(publish.stream);
+            }
+            let wait = match scout {
+                Some(_) => SCOUT_WAIT,
+                None => ATTEMPT_WAITS[attempts.min(ATTEMPT_WAITS.len() - 1)],
+            };
             let left = until.saturating_duration_since(Instant::now());
             let failure = match self.attempt(publish, wait.min(left)).await {
                 Ok(published) => return Ok(published),
@@ -109,7 +129,9 @@ impl Appender {
             if until.saturating_duration_since(Instant::now()) <= pause {
                 return Err(LogError::Unavailable(failure));
             }
-            tokio::time::sleep(pause).await;
+            // After an election everybody goes on at once.
+            let (stream, now) = (publish.stream, Instant::now());
+            drop(tokio::time::timeout(pause, self.acks.later_than(stream, now)).await);
             attempts += 1;
             self.metrics.append_retries.inc();
         }
@@ -125,10 +147,22 @@ impl Appender {
         for (name, value) in &publish.headers {
             headers.insert(*name, value.as_str());
         }
-        let answer = self
-            .link
-            .request(publish.subject.clone(), Some(headers), publish.payload.clone(), wait)
-            .await;
+        let answer = self.link.request(
+            publish.subject.clone(),
+            Some(headers),
+            publish.payload.clone(),
+            wait,
+        );
+        let lost = async {
+            tokio::time::sleep(GRACE).await;
+            self.acks.later_than(publish.stream, asked).await;
+        };
+        let answer = tokio::select! {
+            // What has come is taken.
+            biased;
+            answer = answer => answer,
+            () = lost => return Err(Attempt::Unknown("its answer was lost".to_owned())),
+        };
         let outcome = match answer {
             Ok(message) => read(publish.stream, &message),
             Err(none @ (NoAnswer::TimedOut | NoAnswer::Disconnected)) => {
@@ -142,6 +176,9 @@ impl Appender {
         // What is refused for good, or for want of room, is refused by the stream's leader.
         let led = matches!(outcome, Ok(_) | Err(Attempt::Full(_) | Attempt::Never(_)));
         self.link.led(led, asked);
+        if outcome.is_ok() {
+            self.acks.acknowledged(publish.stream, asked);
+        }
         outcome
     }
 }

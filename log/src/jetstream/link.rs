@@ -345,7 +345,7 @@ impl Shared {
     /// Hands out answers until the connection is lost, doubted and silent, or leads to no leader.
     async fn serve(&self, connection: &mut Connection) -> Lost {
         let mut echo_until = None;
-        self.leadership.begin().await;
+        self.leadership.begin(Instant::now()).await;
         loop {
             let silent = async {
                 match echo_until {

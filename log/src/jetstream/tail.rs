@@ -23,7 +23,7 @@ use tracing::{debug, info};
 
 use self::{
     order::{Order, Received},
-    proof::{Look, Proof},
+    proof::{Due, Look, Proof},
 };
 use super::{
     JetStreamLog,
@@ -44,8 +44,14 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 /// The pause between two tries to make a consumer again.
 const PAUSE: Duration = Duration::from_millis(150);
 
-/// How long one question of a renewal may take: short, since an election makes questions get lost.
-const RENEWAL_WAIT: Duration = Duration::from_secs(1);
+/// How long one question of a renewal may take, try by try: short, since an election makes questions
+/// get lost, and since the servers place a consumer on any of them, for a while also on one that has
+/// just died. Every third try is patient, for servers that are slow.
+const RENEWAL_WAITS: [Duration; 3] =
+    [Duration::from_millis(400), Duration::from_millis(400), Duration::from_secs(1)];
+
+/// How long a question of a tail that stands may take, or its answer to flow control.
+const QUESTION_WAIT: Duration = Duration::from_secs(1);
 
 /// A tail over consumers, one after the other.
 pub(super) struct JetStreamTail {
@@ -54,6 +60,8 @@ pub(super) struct JetStreamTail {
     after: Position,
     /// The last sequence that was handed out, or skipped as foreign.
     reached: u64,
+    /// The latest moment before which nothing is missing, over all consumers.
+    proven: Option<Instant>,
     phase: Phase,
 }
 
@@ -101,7 +109,17 @@ impl JetStreamTail {
         };
         let flow = Flow::make(&log, &stream, reached, log.shared.settings.request_timeout).await?;
         let after = log.position(&stream, reached)?;
-        Ok(Self { log, stream, after, reached, phase: Phase::Flowing(flow) })
+        let mut tail =
+            Self { log, stream, after, reached, proven: None, phase: Phase::Flowing(flow) };
+        tail.note_proof();
+        Ok(tail)
+    }
+
+    /// Notes what the consumer's looks have proven, now that the tail has come so far.
+    fn note_proof(&mut self) {
+        if let Phase::Flowing(flow) = &mut self.phase {
+            self.proven = self.proven.max(flow.proof.proven(self.reached));
+        }
     }
 
     /// Asks whether what a message leaves out was let go of.
@@ -111,7 +129,7 @@ impl JetStreamTail {
         let (log, stream, reached) = (self.log.clone(), self.stream.clone(), self.reached);
         self.phase = Phase::Asking(Box::pin(async move {
             // Asked after the message came: what has not gone by now had not gone when it was sent.
-            let api = log.shared.api.patient(RENEWAL_WAIT);
+            let api = log.shared.api.patient(QUESTION_WAIT);
             check_start(&log.stream_by(&api, &stream).await?, reached)?;
             flow.last_sign = Instant::now();
             Ok((flow, received))
@@ -167,7 +185,7 @@ impl Tail for JetStreamTail {
                         message = message => message,
                         look = proof.look(self.reached) => {
                             match look {
-                                Look::Proven => {}
+                                Look::Well => self.note_proof(),
                                 Look::Miss(why) => self.renew(why),
                                 Look::Gone(error) => self.phase = Phase::Ended(error),
                             }
@@ -197,6 +215,7 @@ impl Tail for JetStreamTail {
             match received {
                 Received::Event(sequence, entry) => {
                     self.reached = sequence;
+                    self.note_proof();
                     match entry {
                         Some(entry) => return Ok(entry),
                         None => {
@@ -209,7 +228,7 @@ impl Tail for JetStreamTail {
                 // An answer that gets lost is asked for again by the next heartbeat.
                 Received::FlowControl(reply) => {
                     let answered =
-                        self.log.shared.api.link.publish(reply, Bytes::new(), RENEWAL_WAIT).await;
+                        self.log.shared.api.link.publish(reply, Bytes::new(), QUESTION_WAIT).await;
                     if answered.is_err() {
                         self.renew("it cannot be answered");
                     }
@@ -217,6 +236,10 @@ impl Tail for JetStreamTail {
                 Received::Miss(why) => self.renew(why),
             }
         }
+    }
+
+    fn proven(&self) -> Option<Instant> {
+        self.proven
     }
 }
 
@@ -230,8 +253,10 @@ impl Flow {
         reached: u64,
     ) -> Result<Self, LogError> {
         let deadline = Instant::now() + log.shared.settings.renewal_deadline;
+        let mut waits = RENEWAL_WAITS.into_iter().cycle();
         loop {
-            match timeout_at(deadline, Self::make(log, stream, reached, RENEWAL_WAIT)).await {
+            let wait = waits.next().unwrap_or(QUESTION_WAIT);
+            match timeout_at(deadline, Self::make(log, stream, reached, wait)).await {
                 Ok(Ok(flow)) => return Ok(flow),
                 Ok(Err(error @ LogError::Rejected(_))) => return Err(error),
                 Ok(Err(error)) if Instant::now() + PAUSE >= deadline => return Err(error),
@@ -283,6 +308,7 @@ impl Flow {
         };
         api.put_consumer(&stream.name, &config, "create").await?;
         // Asked after the consumer was made: what is there now was there for it.
+        let asked = Instant::now();
         let info = log.stream_by(&api, stream).await?;
         check_start(&info, reached)?;
         if reached > info.state.last_seq {
@@ -292,7 +318,7 @@ impl Flow {
                 "the leader does not have sequence {reached}"
             )));
         }
-        let proof = Proof::new(log, stream);
+        let proof = Proof::new(log, stream, Due { asked, end: info.state.last_seq });
         Ok(Self { messages, proof, order: Order::default(), last_sign: Instant::now() })
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, fmt};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use parlor_common::position::Position;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     closed,
@@ -26,11 +26,19 @@ pub(super) struct SqliteTail {
     through: Position,
     /// A read on its way, kept here so that a dropped `next` neither loses it nor starts another.
     reading: Option<BoxFuture<'static, Result<Stretch, LogError>>>,
+    /// When it had handed out everything that was committed.
+    complete: Option<Instant>,
 }
 
 impl SqliteTail {
     pub(super) fn new(after: Position, readers: Readers, end: watch::Receiver<Position>) -> Self {
-        Self { after, readers, end, ahead: VecDeque::new(), through: after, reading: None }
+        let (ahead, through) = (VecDeque::new(), after);
+        Self { after, readers, end, ahead, through, reading: None, complete: None }
+    }
+
+    /// Whether everything that is committed has been handed out.
+    fn is_complete(&self) -> bool {
+        self.ahead.is_empty() && self.through >= *self.end.borrow()
     }
 }
 
@@ -42,6 +50,9 @@ impl Tail for SqliteTail {
 
     async fn next(&mut self) -> Result<Entry, LogError> {
         loop {
+            if self.is_complete() {
+                self.complete = Some(Instant::now());
+            }
             if let Some(entry) = self.ahead.pop_front() {
                 return Ok(entry);
             }
@@ -66,6 +77,11 @@ impl Tail for SqliteTail {
             self.through = stretch.through;
             self.ahead = stretch.entries.into();
         }
+    }
+
+    /// The committed end is in the same process, so that it is known at any moment.
+    fn proven(&self) -> Option<Instant> {
+        if self.is_complete() { Some(Instant::now()) } else { self.complete }
     }
 }
 

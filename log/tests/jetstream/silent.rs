@@ -7,7 +7,10 @@ use std::{
 
 use parlor_common::{position::Position, random::Random};
 use parlor_log::{EventLog, LogError, Start, Tail, jetstream::JetStreamSettings};
-use parlor_testbed::servers::own::{Cluster, Server};
+use parlor_testbed::{
+    network::{Network, Proxy},
+    servers::own::{Cluster, Server},
+};
 
 use super::{
     connect, connect_by, plan, provision_new, settings,
@@ -192,4 +195,31 @@ async fn while_the_server_is_frozen_appends_are_unavailable_in_time_and_later_co
         21,
         "each was committed once, first attempts and repeats together"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_that_is_cut_off_is_not_proven_and_once_whole_it_is_again() {
+    let single = Single::fresh(Bounds::default()).await;
+    let proxy = Proxy::before(single.server.url().trim_start_matches("nats://")).await;
+    let urls = vec![format!("nats://{}", proxy.address)];
+    let behind = JetStreamSettings { urls, ..single.settings.clone() };
+    let node: Arc<dyn EventLog> = Arc::new(connect(&behind).await.unwrap());
+    let mut tail = tail(&node, Start::End).await;
+    let waits = Duration::from_millis(100);
+    // Packets are lost, and nobody is told.
+    proxy.turn(Network::Held);
+    let cut = tokio::time::Instant::now();
+    // More than a look, and the time in which another consumer is tried.
+    while cut.elapsed() < Duration::from_secs(6) {
+        drop(tokio::time::timeout(waits, tail.next()).await);
+        assert!(tail.proven() <= Some(cut), "nothing that it was told was said after the cut");
+    }
+    proxy.turn(Network::Whole);
+    let mended = tokio::time::Instant::now();
+    let proven = async {
+        while tail.proven() < Some(mended) {
+            drop(tokio::time::timeout(waits, tail.next()).await);
+        }
+    };
+    within("a proof", proven).await;
 }

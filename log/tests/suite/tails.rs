@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use parlor_common::position::Position;
 use parlor_log::{EventLog, LogError, Start};
+use tokio::time::Instant;
 
 use super::{
     Bounds, Harness,
@@ -90,6 +91,34 @@ pub(crate) async fn a_tail_dropped_in_mid_wait_loses_nothing<H: Harness>() {
         tokio::join!(append_from_many(&log, 4, ALL / 4), within("the tail", impatient));
     let appended: Vec<_> = in_order(appended).into_iter().map(|(position, _)| position).collect();
     assert_eq!(seen, appended);
+}
+
+pub(crate) async fn a_tail_is_proven_once_it_has_brought_everything_and_not_before<H: Harness>() {
+    let harness = H::fresh(Bounds::default()).await;
+    let log = harness.log();
+    let start = end(&log).await;
+    append(&log, "one").await;
+    let last = append(&log, "two").await;
+    let appended = Instant::now();
+    let mut tail = tail(&log, Start::After(start)).await;
+    follow(&mut tail, 1).await;
+    assert!(tail.proven() < Some(appended), "the second has not come");
+    assert_eq!(positions(&follow(&mut tail, 1).await), [last]);
+    let proven = async {
+        while tail.proven() < Some(appended) {
+            // It proves itself while it is asked for more, and nothing more comes.
+            drop(tokio::time::timeout(Duration::from_millis(100), tail.next()).await);
+        }
+    };
+    within("a proof", proven).await;
+    // The proof moves on although nothing is said.
+    let later = Instant::now();
+    let proven = async {
+        while tail.proven() < Some(later) {
+            drop(tokio::time::timeout(Duration::from_millis(100), tail.next()).await);
+        }
+    };
+    within("another proof", proven).await;
 }
 
 pub(crate) async fn several_tails_see_the_same<H: Harness>() {

@@ -37,7 +37,8 @@ async fn without_nats_a_send_is_refused_in_time_and_service_returns_by_itself() 
     assert_eq!(visitor.post(first, &text(0)).await.unwrap().status, 201);
     let token = tiers.token("demo");
     let mut agent = Socket::agent(tiers.fanout.listen, "demo", &token, None).await;
-    assert_eq!(agent.next().await["type"], "subscribed");
+    let subscribed = agent.next().await;
+    assert_eq!(subscribed["type"], "subscribed");
 
     proxy.turn(Network::Broken);
     let asked = Instant::now();
@@ -49,6 +50,11 @@ async fn without_nats_a_send_is_refused_in_time_and_service_returns_by_itself() 
         !tiers.ingress[0].is_ready().await && !tiers.fanout.is_ready().await
     })
     .await;
+    // No socket is silent for longer than 20 s without being told. More than that is this machine.
+    let told = agent.next().await;
+    assert_eq!((&told["type"], &told["code"]), (&json!("reconnect"), &json!(4000)));
+    assert!(asked.elapsed() < Duration::from_secs(30), "{:?}", asked.elapsed());
+    assert_eq!(agent.close_code().await, 4000);
 
     proxy.turn(Network::Whole);
     until("a send is accepted again", async || {
@@ -63,8 +69,10 @@ async fn without_nats_a_send_is_refused_in_time_and_service_returns_by_itself() 
     assert_eq!((&*texts[0], texts.last().map(String::as_str)), ("message 0", Some("message 2")));
     // What was refused may have been accepted all the same: then the agent is shown it, in its
     // place.
+    let since = subscribed["cursor"].as_str();
+    let mut agent = Socket::agent(tiers.fanout.listen, "demo", &token, since).await;
     for expected in &texts[1..] {
-        assert_eq!(agent.next_text().await, *expected, "the agent's socket missed nothing");
+        assert_eq!(agent.next_text().await, *expected, "the agent missed nothing");
     }
 }
 

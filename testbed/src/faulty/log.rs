@@ -20,7 +20,7 @@ use parlor_common::{
 use parlor_log::{
     Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail, Trim,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// What only a cluster does to an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,7 @@ pub struct FaultyLog {
     appends: HashMap<&'static str, AppendFault>,
     first_appended: AtomicBool,
     cut: watch::Sender<bool>,
+    mute: watch::Sender<bool>,
     hole: AtomicBool,
     panics: Arc<AtomicBool>,
 }
@@ -48,6 +49,7 @@ pub struct FaultyLog {
 struct FaultyTail {
     tail: Box<dyn Tail>,
     cut: watch::Receiver<bool>,
+    mute: watch::Receiver<bool>,
     panics: Arc<AtomicBool>,
 }
 
@@ -62,6 +64,7 @@ impl FaultyLog {
             appends: HashMap::new(),
             first_appended: AtomicBool::new(false),
             cut: watch::Sender::new(false),
+            mute: watch::Sender::new(false),
             hole: AtomicBool::new(false),
             panics: Arc::default(),
         }
@@ -88,6 +91,17 @@ impl FaultyLog {
     /// Lets tails begin again.
     pub fn mend_tails(&self) {
         self.cut.send_replace(false);
+    }
+
+    /// Lets every tail stand, bring nothing and prove nothing, until
+    /// [`unmute_tails`](Self::unmute_tails): its server has lost its cluster.
+    pub fn mute_tails(&self) {
+        self.mute.send_replace(true);
+    }
+
+    /// Lets tails bring what they have held back.
+    pub fn unmute_tails(&self) {
+        self.mute.send_replace(false);
     }
 
     /// Refuses the next tail that begins after a position: there is a hole before it.
@@ -143,6 +157,7 @@ impl EventLog for FaultyLog {
         Ok(Box::new(FaultyTail {
             tail: self.log.tail(self.behind(shard), start).await?,
             cut: self.cut.subscribe(),
+            mute: self.mute.subscribe(),
             panics: self.panics.clone(),
         }))
     }
@@ -176,14 +191,29 @@ impl Tail for FaultyTail {
     }
 
     async fn next(&mut self) -> Result<Entry, LogError> {
+        let Self { tail, cut, mute, panics } = self;
+        let unless_mute = async {
+            loop {
+                drop(mute.wait_for(|mute| !*mute).await);
+                tokio::select! {
+                    biased;
+                    Ok(_) = mute.wait_for(|mute| *mute) => {}
+                    entry = tail.next() => return entry,
+                }
+            }
+        };
         tokio::select! {
             biased;
-            _ = self.cut.wait_for(|cut| *cut) => Err(cut_off()),
-            entry = self.tail.next() => {
-                assert!(!self.panics.load(Ordering::SeqCst), "a fault that a test has planted");
+            _ = cut.wait_for(|cut| *cut) => Err(cut_off()),
+            entry = unless_mute => {
+                assert!(!panics.load(Ordering::SeqCst), "a fault that a test has planted");
                 entry
             }
         }
+    }
+
+    fn proven(&self) -> Option<Instant> {
+        if *self.mute.borrow() { None } else { self.tail.proven() }
     }
 }
 

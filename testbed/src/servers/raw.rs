@@ -43,6 +43,18 @@ impl Raw {
         }
     }
 
+    /// Whether a stream takes what is published under `subject` by the server at `url`, just now.
+    pub async fn is_taken(url: &str, subject: &str) -> bool {
+        let asked = async {
+            let mut raw = Self::try_connect(url).await?;
+            raw.try_request(subject, "", "a probe").await
+        };
+        match tokio::time::timeout(Duration::from_millis(300), asked).await {
+            Ok(Ok(answer)) => answer.contains("\"seq\"") && !answer.contains("\"error\""),
+            _ => false,
+        }
+    }
+
     /// To the server at `url`, as a user.
     pub async fn connect_as(url: &str, user: &str, password: &str) -> std::io::Result<Self> {
         let login = format!("\"user\":\"{user}\",\"pass\":\"{password}\",");

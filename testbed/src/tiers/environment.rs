@@ -16,7 +16,12 @@ impl Tiers {
         let quoted = |urls: &str| format!("[\"{}\"]", urls.replace(',', "\",\""));
         let path = |path: PathBuf| path.display().to_string();
         let mut variables = if self.settings.development {
-            vec![("PARLOR_HTTP__TRUSTED_PROXIES", "[\"127.0.0.0/8\"]".to_owned())]
+            vec![
+                ("PARLOR_HTTP__TRUSTED_PROXIES", "[\"127.0.0.0/8\"]".to_owned()),
+                // For browsers on a machine that may be many times slower than a visitor's.
+                ("PARLOR_SOCKETS__LOAD_WITHIN", "4s".to_owned()),
+                ("PARLOR_SOCKETS__LOAD_AHEAD", "800ms".to_owned()),
+            ]
         } else {
             vec![
                 ("PARLOR_SETTINGS", path(self.place.root.join("deploy/parlor.toml"))),

@@ -126,6 +126,7 @@ async fn a_third_dialect_needs_its_file_and_nothing_else() {
         linger: Duration::from_secs(30),
         live_within: Duration::from_secs(5),
         unwell_after: Duration::from_secs(15),
+        stale_after: Duration::from_secs(16),
     };
     let hub = Hub::new(log.shards(), &feed, cursors.clone(), metrics.clone());
     let feeds = Feeds::new(FeedParts {

@@ -30,6 +30,7 @@ fn hub(ring_events: usize) -> Arc<Hub> {
         linger: Duration::from_secs(30),
         live_within: Duration::from_secs(1),
         unwell_after: Duration::from_secs(15),
+        stale_after: Duration::from_secs(16),
     };
     let keys = InstallationKeys::new(Secret::new(vec![1; 32]).unwrap(), None);
     let hub = Hub::new(

@@ -69,8 +69,10 @@ impl Dialer {
     /// Tries each server once.
     pub(super) async fn once(&mut self) -> Result<Connection, LogError> {
         let mut failure = LogError::Unavailable("no server was tried".to_owned());
-        for _ in 0..self.settings.urls.len() {
-            match self.next_server().await {
+        let avoided = |left: &Option<Instant>| left.is_some_and(|left| left.elapsed() < LEFT_FOR);
+        let avoided: Vec<_> = self.left.iter().map(avoided).collect();
+        for server in order(self.next, &avoided) {
+            match self.dial(server).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => failure = error,
             }
@@ -99,12 +101,7 @@ impl Dialer {
         self.left[last] = Some(Instant::now());
     }
 
-    async fn next_server(&mut self) -> Result<Connection, LogError> {
-        let count = self.settings.urls.len();
-        let avoided =
-            |server: usize| self.left[server % count].is_some_and(|left| left.elapsed() < LEFT_FOR);
-        let next = (self.next..self.next + count).find(|&server| !avoided(server));
-        let server = next.unwrap_or(self.next) % count;
+    async fn dial(&mut self, server: usize) -> Result<Connection, LogError> {
         let url = self.settings.urls[server].clone();
         self.next = server + 1;
         let failed = |error: &async_nats::ConnectError| match error.kind() {
@@ -155,5 +152,28 @@ impl Dialer {
             options = options.add_root_certificates(file.clone());
         }
         Ok(options)
+    }
+}
+
+/// In which order the servers are tried, beginning with the next one: those that led to no leader
+/// come last, and are tried all the same, since each of the others may be gone.
+fn order(next: usize, avoided: &[bool]) -> Vec<usize> {
+    let count = avoided.len();
+    let mut order: Vec<_> = (next..next + count).map(|server| server % count).collect();
+    order.sort_by_key(|server| avoided[*server]);
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_server_is_tried_once_and_those_that_were_left_come_last() {
+        assert_eq!(order(1, &[false; 3]), [1, 2, 0]);
+        assert_eq!(order(4, &[false, true, false]), [2, 0, 1]);
+        // The only one that was not left may be the one that is gone.
+        assert_eq!(order(2, &[true, false, true]), [1, 2, 0]);
+        assert_eq!(order(0, &[true, true, true]), [0, 1, 2]);
     }
 }

@@ -2,7 +2,7 @@
 //! nothing else.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -16,9 +16,16 @@ const LEADERLESS: Duration = Duration::from_secs(4);
 /// What the last questions came to.
 #[derive(Debug, Default)]
 pub(super) struct Leadership {
-    /// Since when nothing but failures came.
-    failing_since: Mutex<Option<Instant>>,
+    failing: Mutex<Failing>,
     lost: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Failing {
+    /// Since when nothing but failures came.
+    since: Option<Instant>,
+    /// When the connection began. What was asked before it says nothing of it.
+    began: Option<Instant>,
 }
 
 // === impl Leadership ===
@@ -26,21 +33,26 @@ pub(super) struct Leadership {
 impl Leadership {
     /// A leader has answered.
     pub(super) fn proven(&self) {
-        *self.failing_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.failing().since = None;
     }
 
     /// A question for a leader, `asked` then, failed.
     pub(super) fn failed(&self, asked: Instant, now: Instant) {
-        let mut since = self.failing_since.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.duration_since(*since.get_or_insert(asked)) >= LEADERLESS {
-            *since = None;
+        let mut failing = self.failing();
+        let asked = failing.began.map_or(asked, |began| asked.max(began));
+        if now.duration_since(*failing.since.get_or_insert(asked)) >= LEADERLESS {
+            failing.since = None;
             self.lost.notify_one();
         }
     }
 
+    fn failing(&self) -> MutexGuard<'_, Failing> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A new connection has failed at nothing yet.
-    pub(super) async fn begin(&self) {
-        self.proven();
+    pub(super) async fn begin(&self, now: Instant) {
+        *self.failing() = Failing { since: None, began: Some(now) };
         // What was said of the last connection is taken back.
         tokio::select! {
             biased;
@@ -82,9 +94,15 @@ mod tests {
         let start = Instant::now();
         leadership.failed(start, start + LEADERLESS);
         leadership.failed(start, start + LEADERLESS / 2);
-        leadership.begin().await;
+        let begun = start + LEADERLESS;
+        leadership.begin(begun).await;
         assert!(leadership.lost().now_or_never().is_none());
-        leadership.failed(start + LEADERLESS, start + LEADERLESS);
+        // It was asked by the last connection.
+        leadership.failed(start, begun);
         assert!(leadership.lost().now_or_never().is_none());
+        leadership.failed(begun, begun + LEADERLESS / 2);
+        assert!(leadership.lost().now_or_never().is_none());
+        leadership.failed(begun, begun + LEADERLESS);
+        assert!(leadership.lost().now_or_never().is_some());
     }
 }

@@ -13,8 +13,7 @@ use crate::LogError;
 /// How often the stream's leader is asked how far it has come.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How long the leader may not answer before the tail counts as unproven. With the time in which a
-/// tail is made again it is 20 s until whoever follows is told.
+/// How long the leader may not answer before another consumer is tried.
 const UNPROVEN_AFTER: Duration = Duration::from_secs(5);
 
 /// How long one question may take.
@@ -27,23 +26,35 @@ pub(super) struct Proof {
     next_look: Instant,
     /// A look on its way, kept here so that a dropped wait does not hinder it.
     looking: Option<BoxFuture<'static, Result<Told, LogError>>>,
-    proven_at: Instant,
+    answered_at: Instant,
     /// Where the tail stood at the last look, and where the leader: between the two something had
     /// to come until the next look.
     last: (u64, u64),
+    /// What proves the tail once it has come so far.
+    due: Due,
+    /// Everything that was acknowledged before this moment has come.
+    proven: Option<Instant>,
+}
+
+/// What the leader had at a moment. A tail that has come to its end had everything then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Due {
+    pub(super) asked: Instant,
+    pub(super) end: u64,
 }
 
 /// What the leader has told.
 struct Told {
-    end: u64,
-    /// It has something that had to come since the last look.
-    more: bool,
+    due: Due,
+    /// Whether it has something that had to come since the last look, where that was in doubt.
+    more: Option<bool>,
 }
 
 /// What a look has shown.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    Proven,
+    /// The leader has answered, or has been silent only for a moment.
+    Well,
     Miss(&'static str),
     /// The stream is no longer what it was.
     Gone(LogError),
@@ -52,11 +63,27 @@ pub(super) enum Look {
 // === impl Proof ===
 
 impl Proof {
-    pub(super) fn new(log: &JetStreamLog, stream: &Arc<StreamRef>) -> Self {
+    /// Of a consumer for which the leader had what is `due` when it was made.
+    pub(super) fn new(log: &JetStreamLog, stream: &Arc<StreamRef>, due: Due) -> Self {
         let now = Instant::now();
-        let (log, stream) = (log.clone(), stream.clone());
-        let next_look = now + LOOK_EVERY;
-        Self { log, stream, next_look, looking: None, proven_at: now, last: (0, 0) }
+        Self {
+            log: log.clone(),
+            stream: stream.clone(),
+            next_look: now + LOOK_EVERY,
+            looking: None,
+            answered_at: now,
+            last: (0, 0),
+            due,
+            proven: None,
+        }
+    }
+
+    /// Up to which moment a tail that has come to `reached` is proven to have everything.
+    pub(super) fn proven(&mut self, reached: u64) -> Option<Instant> {
+        if reached >= self.due.end {
+            self.proven = self.proven.max(Some(self.due.asked));
+        }
+        self.proven
     }
 
     /// Waits for the next look of a tail that has come to `reached`. Cancel safe.
@@ -77,20 +104,30 @@ impl Proof {
 
     fn judge(&mut self, answer: Result<Told, LogError>, reached: u64, now: Instant) -> Look {
         match answer {
-            Ok(Told { end, more }) => {
-                let (stood, _) = std::mem::replace(&mut self.last, (reached, end));
-                self.proven_at = now;
-                if more && reached == stood {
-                    Look::Miss("it is behind the stream's leader")
-                } else {
-                    Look::Proven
+            Ok(Told { due, more }) => {
+                let (stood, _) = std::mem::replace(&mut self.last, (reached, due.end));
+                self.answered_at = now;
+                match more {
+                    Some(true) if reached == stood => {
+                        return Look::Miss("it is behind the stream's leader");
+                    }
+                    // What lies between has been erased.
+                    Some(false) => self.proven = self.proven.max(Some(due.asked)),
+                    Some(true) | None => {}
                 }
+                // A tail that is behind is proven as far as it has come, so that one end is waited
+                // for until it is reached.
+                if self.proven(reached) >= Some(self.due.asked) {
+                    self.due = due;
+                    self.proven(reached);
+                }
+                Look::Well
             }
             Err(gone @ LogError::Rejected(_)) => Look::Gone(gone),
-            Err(_) if now - self.proven_at >= UNPROVEN_AFTER => {
+            Err(_) if now - self.answered_at >= UNPROVEN_AFTER => {
                 Look::Miss("the stream's leader does not prove it")
             }
-            Err(_) => Look::Proven,
+            Err(_) => Look::Well,
         }
     }
 }
@@ -104,15 +141,16 @@ async fn look(
     reached: u64,
 ) -> Result<Told, LogError> {
     let api = log.shared.api.patient(LOOK_WAIT);
+    let asked = Instant::now();
     let end = log.stream_by(&api, stream).await?.state.last_seq;
-    let mut more = false;
+    let mut more = None;
     if reached == stood && reached < due {
         let next = MessageRequest {
             seq: Some(reached + 1),
             next_by_subj: Some(">"),
             ..MessageRequest::default()
         };
-        more = api.message(&stream.name, &next).await?.is_some();
+        more = Some(api.message(&stream.name, &next).await?.is_some());
     }
-    Ok(Told { end, more })
+    Ok(Told { due: Due { asked, end }, more })
 }
