@@ -17,7 +17,7 @@ use tokio::{
 use super::{dice::Dice, truth::number_within};
 use crate::{
     session::{
-        Draining, Session,
+        Leaving, Session,
         closing::{self, Ending},
         dialogue::Dialogue,
     },
@@ -198,9 +198,8 @@ fn turn(
                 let Some(next) = ready(pin!(session.dialogue.next())) else { continue };
                 return session.dialogue.advance(next).map_err(|_| session.come_back());
             }
-            3 if session.draining == Draining::No && session.dialogue.node.drain.is_draining() => {
-                let at = Instant::now() + session.dialogue.node.leaves_after();
-                session.draining = Draining::Scheduled(at);
+            3 if session.leaving == Leaving::No && session.dialogue.node.drain.is_draining() => {
+                session.leaving = Leaving::Stops(session.dialogue.node.pace.turn(Instant::now()));
                 return Ok(());
             }
             _ => {}

@@ -20,7 +20,7 @@ use parlor_common::{
 use parlor_log::{
     Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail, Trim,
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     gate::{Gate, Verdict},
@@ -187,6 +187,11 @@ impl EventLog for Scripted {
 impl Tail for ScriptedTail {
     fn after(&self) -> Position {
         self.after
+    }
+
+    fn proven(&self) -> Option<Instant> {
+        let truth = self.log.truth();
+        (self.next == truth.entries.len()).then(Instant::now)
     }
 
     async fn next(&mut self) -> Result<Entry, LogError> {
