@@ -20,6 +20,10 @@ use crate::busy::Busy;
 /// silent shard takes half of the permits at the most, and however many are silent, others find
 /// room.
 ///
+/// In the same way a tenant may hold no more than what its shard may still take: one tenant whose
+/// appends all wait has a third of the permits at the most, and however many wait, another of the
+/// same shard finds room. What is in flight is bounded in bytes too, since a text is.
+///
 /// A tenant is remembered only while it has one in flight, so that the memory is bounded by `node`,
 /// and no tenant's count can be evicted while it is needed.
 #[derive(Clone, Debug)]
@@ -64,11 +68,16 @@ impl InFlight {
         if free == 0 {
             return Err(Busy::Node);
         }
-        if self.shards.count() > 1 && counts.shards[usize::from(shard.number())] >= free {
+        let of_shard = match self.shards.count() {
+            1 => 0,
+            _ => counts.shards[usize::from(shard.number())],
+        };
+        let room = free.saturating_sub(of_shard);
+        if room == 0 {
             return Err(Busy::Shard);
         }
         let of_tenant = counts.tenants.get(tenant).copied().unwrap_or(0);
-        if of_tenant >= self.per_tenant {
+        if of_tenant >= self.per_tenant.min(room) {
             return Err(Busy::Tenant);
         }
         counts.tenants.insert(tenant.clone(), of_tenant + 1);
@@ -104,10 +113,21 @@ mod tests {
         TenantId::parse(name).unwrap()
     }
 
-    /// A tenant of this shard of 16.
-    fn of_shard(number: u16) -> TenantId {
-        let mut names = (0..).map(|suffix| tenant(&format!("t{suffix}")));
-        names.find(|name| sixteen().of(name).number() == number).unwrap()
+    /// The tenants of this shard of 16, without end.
+    fn of_shard(number: u16) -> impl Iterator<Item = TenantId> {
+        let names = (0..).map(|suffix| tenant(&format!("t{suffix}")));
+        names.filter(move |name| sixteen().of(name).number() == number)
+    }
+
+    /// As many permits as the tenant gets, and what it is told then.
+    fn fill(in_flight: &InFlight, tenant: &TenantId) -> (Vec<Permit>, Busy) {
+        let mut permits = Vec::new();
+        loop {
+            match in_flight.enter(tenant) {
+                Ok(permit) => permits.push(permit),
+                Err(busy) => return (permits, busy),
+            }
+        }
     }
 
     fn sixteen() -> Shards {
@@ -116,17 +136,16 @@ mod tests {
 
     #[test]
     fn a_tenant_that_fills_its_share_leaves_room_for_others() {
-        let in_flight = InFlight::new(Shards::ONE, 3, 2);
-        let (a, b, c) = ("a", "b", "c");
+        let in_flight = InFlight::new(Shards::ONE, 4, 2);
+        let (a, b, c, d) = ("a", "b", "c", "d");
         let enter = |name: &str| in_flight.enter(&tenant(name));
         let first = enter(a).unwrap();
         let _second = enter(a).unwrap();
         assert_eq!(enter(a).unwrap_err(), Busy::Tenant);
-        let other = enter(b).unwrap();
-        assert_eq!(enter(c).unwrap_err(), Busy::Node);
-        drop(first);
+        let others = [enter(b).unwrap(), enter(c).unwrap()];
+        assert_eq!(enter(d).unwrap_err(), Busy::Node);
+        drop((first, others));
         let _again = enter(a).unwrap();
-        drop(other);
         assert_eq!(
             in_flight.counts.lock().unwrap().tenants.len(),
             1,
@@ -135,21 +154,39 @@ mod tests {
     }
 
     #[test]
+    fn tenants_whose_appends_wait_leave_room_for_another_of_their_shard() {
+        let in_flight = InFlight::new(sixteen(), 900, 900);
+        let mut tenants = of_shard(5);
+        let mut waiting = Vec::new();
+        for expected in [300, 100, 34, 11] {
+            let (permits, busy) = fill(&in_flight, &tenants.next().unwrap());
+            assert_eq!((permits.len(), busy), (expected, Busy::Tenant));
+            waiting.push(permits);
+        }
+        let _modest = in_flight.enter(&tenants.next().unwrap()).unwrap();
+
+        // Where there is one shard, it is the node's.
+        let in_flight = InFlight::new(Shards::ONE, 900, 900);
+        let (first, busy) = fill(&in_flight, &tenant("a"));
+        assert_eq!((first.len(), busy), (450, Busy::Tenant));
+        let (second, _) = fill(&in_flight, &tenant("b"));
+        assert_eq!(second.len(), 225);
+        let _modest = in_flight.enter(&tenant("c")).unwrap();
+    }
+
+    #[test]
     fn silent_shards_leave_room_for_the_others() {
         let in_flight = InFlight::new(sixteen(), 120, 120);
-        let fill = |shard| {
-            let tenant = of_shard(shard);
-            let mut permits = Vec::new();
-            while let Ok(permit) = in_flight.enter(&tenant) {
-                permits.push(permit);
-            }
-            assert_eq!(in_flight.enter(&tenant).unwrap_err(), Busy::Shard);
-            permits
+        // So many tenants that the shard takes what it may.
+        let fill = |shard| -> Vec<Permit> {
+            of_shard(shard).take(40).flat_map(|tenant| fill(&in_flight, &tenant).0).collect()
         };
         // Nobody gives anything back, so that half, a quarter and an eighth are held.
         let (first, second, third) = (fill(3), fill(7), fill(11));
         assert_eq!((first.len(), second.len(), third.len()), (60, 30, 15));
-        let _other = in_flight.enter(&of_shard(0)).unwrap();
+        let told = in_flight.enter(&of_shard(3).nth(99).unwrap()).unwrap_err();
+        assert_eq!(told, Busy::Shard);
+        let _other = in_flight.enter(&of_shard(0).next().unwrap()).unwrap();
         drop(first);
         assert_eq!(in_flight.counts.lock().unwrap().shards[3], 0);
         assert!(fill(3).len() > 30, "what is given back can be taken again");

@@ -5,12 +5,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use parlor_common::position::Position;
-use parlor_log::{BatchLimit, EventLog, Filter, LogError, PERSISTER, Start};
+use parlor_log::{Appended, BatchLimit, EventLog, Filter, LogError, PERSISTER, Start};
 use parlor_testbed::servers::own::Cluster;
 
 use super::{connect, plan, provision_new, settings, single::Single, tools::reaches};
@@ -155,6 +155,58 @@ async fn a_leader_killed_while_writing_and_tailing_loses_and_repeats_nothing() {
     let of_first: Vec<_> =
         acknowledged.iter().filter(|(_, record)| record.starts_with(b"1/")).cloned().collect();
     assert_eq!(page.entries.iter().map(told).collect::<Vec<_>>(), of_first);
+}
+
+/// What one append came to, and when, from the beginning of the test.
+struct Sent {
+    from: Duration,
+    until: Duration,
+    result: Result<Appended, LogError>,
+}
+
+/// An election is bridged: a send that nobody tries again fails only where the stream had no leader
+/// for as long as it was tried, and it fails in time.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_leader_is_elected_no_append_fails_that_could_wait_for_it() {
+    let mut cluster = Cluster::start().await;
+    let settings = settings(cluster.urls(), 3);
+    provision_new(&settings, &plan(Bounds::default()), &cluster.monitors()).await.unwrap();
+    let log: Arc<dyn EventLog> = Arc::new(connect(&settings).await.unwrap());
+    let stream = format!("CHAT_{}_1", shard(&log));
+    let (began, stop) = (Instant::now(), AtomicBool::new(false));
+    let send = async |writer: u8| {
+        let mut sent = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            let from = began.elapsed();
+            let result = try_append(&log, &conversation(writer), &id(), record("sent")).await;
+            sent.push(Sent { from, until: began.elapsed(), result });
+        }
+        sent
+    };
+    let start = end(&log).await;
+    let playing = async {
+        until("they write", async || reaches(&log, ahead(start, 50)).await).await;
+        cluster.leader(&stream).await.kill();
+        let killed = began.elapsed();
+        until("they go on", async || reaches(&log, ahead(start, 500)).await).await;
+        stop.store(true, Ordering::Relaxed);
+        killed
+    };
+    let writers = futures_util::future::join_all((1..=8).map(send));
+    let (sent, killed) = within("the writers", async { tokio::join!(writers, playing) }).await;
+    let sent: Vec<_> = sent.into_iter().flatten().collect();
+    assert!(sent.iter().any(|sent| sent.from < killed && sent.until > killed), "none was caught");
+    for failed in sent.iter().filter(|sent| sent.result.is_err()) {
+        assert!(matches!(failed.result, Err(LogError::Unavailable(_))), "{:?}", failed.result);
+        // What was acknowledged before the kill may arrive a moment later. One attempt takes 3 s at
+        // most: a leader of the last four may not have been asked.
+        let since = failed.from.max(killed + Duration::from_secs(1));
+        let tried = since..failed.until.saturating_sub(Duration::from_secs(4));
+        let led = sent.iter().find(|sent| sent.result.is_ok() && tried.contains(&sent.until));
+        assert!(led.is_none(), "it was tried in {tried:?}, and there was a leader");
+        let took = failed.until - failed.from;
+        assert!(took < settings.append_deadline + Duration::from_secs(3), "{took:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
