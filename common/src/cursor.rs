@@ -29,6 +29,17 @@ impl Cursors {
         Self { keys: keys.derive("parlor 2026 cursor") }
     }
 
+    /// The same for one incarnation of the log: after a restore, positions that were given before
+    /// are given again, and the cursors of the two must not be taken for each other. A log that was
+    /// never restored has an empty one.
+    #[must_use]
+    pub fn of_incarnation(mut self, incarnation: &[u8]) -> Self {
+        if !incarnation.is_empty() {
+            self.keys.iter_mut().for_each(|key| *key = key.within(incarnation));
+        }
+        self
+    }
+
     /// The cursor of `position` in `tenant`'s order: 22 characters of base64url.
     pub fn write(&self, tenant: &TenantId, position: Position) -> String {
         let mut bytes = [0; 8 + MAC_BYTES];
@@ -80,6 +91,21 @@ mod tests {
             "the previous key still verifies"
         );
         assert_eq!(cursors(2, None).read(&a, &text), Err(BadCursor));
+    }
+
+    #[test]
+    fn a_cursor_of_another_incarnation_is_refused() {
+        let a = TenantId::parse("a").unwrap();
+        let position = Position::new(Epoch::FIRST, 42).unwrap();
+        let of = |incarnation: &[u8]| cursors(1, Some(2)).of_incarnation(incarnation);
+        let first = of(b"").write(&a, position);
+        assert_eq!(first, cursors(1, None).write(&a, position));
+        let second = of(b"second").write(&a, position);
+        assert_eq!(of(b"second").read(&a, &second), Ok(position));
+        assert_eq!(of(b"second").read(&a, &first), Err(BadCursor));
+        for other in [&b""[..], b"third"] {
+            assert_eq!(of(other).read(&a, &second), Err(BadCursor));
+        }
     }
 
     #[test]

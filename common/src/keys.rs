@@ -63,6 +63,12 @@ impl DerivedKey {
         &self.0
     }
 
+    /// A key of its own for each `scope`.
+    #[must_use]
+    pub fn within(&self, scope: &[u8]) -> Self {
+        Self(self.mac(&[scope]))
+    }
+
     /// A MAC of `parts`, each preceded by its length.
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);

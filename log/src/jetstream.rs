@@ -53,7 +53,7 @@ use self::{
 pub use self::{
     metrics::Metrics as JetStreamMetrics,
     plan::{BadPlan, GroupPlan, Plan, StreamPlan},
-    provision::{Provision, Report, provision},
+    provision::{Provision, Renew, Report, provision},
     settings::JetStreamSettings,
 };
 use crate::{
@@ -161,6 +161,13 @@ impl JetStreamLog {
             }
         }
         Ok(())
+    }
+
+    /// What its positions are good for: those of another incarnation may be the same and mean other
+    /// events. Empty before a first restore.
+    pub fn incarnation(&self) -> Vec<u8> {
+        let all: Vec<_> = self.shared.identities.iter().map(Identity::incarnation).collect();
+        if all.iter().all(String::is_empty) { Vec::new() } else { all.join("/").into_bytes() }
     }
 
     /// A shard's stream.

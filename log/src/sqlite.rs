@@ -12,6 +12,7 @@ mod extent;
 mod group;
 mod job;
 mod layout;
+mod origin;
 mod readers;
 mod schema;
 mod settings;
@@ -33,7 +34,7 @@ use parlor_common::{
     clock::Clock,
     conversation::ConversationKey,
     id::EventId,
-    position::Position,
+    position::{Epoch, Position},
     shard::{Shard, Shards},
 };
 use tokio::sync::watch;
@@ -64,6 +65,7 @@ pub struct SqliteLog {
     readers: Readers,
     end: watch::Receiver<Position>,
     groups: Arc<BTreeMap<String, Arc<Group>>>,
+    incarnation: Arc<[u8]>,
     max_age: Duration,
     max_bytes: u64,
     clock: Clock,
@@ -115,6 +117,8 @@ impl SqliteLog {
         let connection = schema::open(&path, seen, names.iter().copied())?;
         let readers = Readers::open(&path)?;
         let refused = |reason: String| OpenError::File { path: path.clone(), reason };
+        let incarnation =
+            schema::incarnation(&connection).map_err(|error| refused(error.to_string()))?.into();
         let mut groups = BTreeMap::new();
         for name in names {
             let through =
@@ -126,7 +130,30 @@ impl SqliteLog {
             writer::start(connection, held, settings, clock.clone(), metrics.clone())
                 .map_err(|error| refused(error.to_string()))?;
         let groups = Arc::new(groups);
-        Ok(Self { writer, readers, end, groups, max_age, max_bytes, clock, metrics })
+        Ok(Self { writer, readers, end, groups, incarnation, max_age, max_bytes, clock, metrics })
+    }
+
+    /// Says that the folder was restored from a backup: the log goes on in the returned epoch,
+    /// above all that it, or the store, has seen, and in another incarnation. Blocks.
+    ///
+    /// # Errors
+    /// [`OpenError`], a sentence for the operator.
+    pub fn renew(
+        folder: &Path,
+        settings: &SqliteLogSettings,
+        seen: Option<Position>,
+    ) -> Result<Epoch, OpenError> {
+        let _held = schema::hold(folder)?;
+        let path = folder.join("log.db");
+        let groups = settings.group_names();
+        let mut connection = schema::open(&path, seen, groups.into_iter())?;
+        schema::renew(&mut connection, &path, seen)
+    }
+
+    /// What its positions are good for: those of another incarnation may be the same and mean other
+    /// events. Empty before a first restore.
+    pub fn incarnation(&self) -> &[u8] {
+        &self.incarnation
     }
 
     /// Commits what was given so far, then ends the writer and frees the folder. Appends that come

@@ -22,7 +22,8 @@ use parlor_common::{drain::Drain, position::Position, random::Random, shard::Sha
 use parlor_log::{
     LogError, Metrics, PERSISTER,
     jetstream::{
-        JetStreamLog, JetStreamMetrics, JetStreamSettings, Plan, Provision, Report, provision,
+        JetStreamLog, JetStreamMetrics, JetStreamSettings, Plan, Provision, Renew, Report,
+        provision,
     },
 };
 
@@ -77,7 +78,7 @@ async fn provision_new(
     plan: &Plan,
     monitors: &[String],
 ) -> Result<Report, LogError> {
-    provision_seen(settings, plan, monitors, false, None).await
+    provision_seen(settings, plan, monitors, Renew::Nothing, None).await
 }
 
 /// Provisions; the store has seen this position of every shard.
@@ -85,7 +86,7 @@ async fn provision_seen(
     settings: &JetStreamSettings,
     plan: &Plan,
     monitors: &[String],
-    renew: bool,
+    renew: Renew,
     seen: Option<Position>,
 ) -> Result<Report, LogError> {
     let (random, drain, metrics) =

@@ -6,7 +6,7 @@ use parlor_common::{
     clock::Clock,
     drain::Drain,
     metrics::Registry,
-    position::Position,
+    position::{Epoch, Position},
     random::Random,
     shard::{Shard, Shards},
 };
@@ -24,6 +24,8 @@ use crate::{exit::Exit, secrets, settings::Settings};
 pub(crate) struct Backends {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) store: Arc<dyn HistoryStore>,
+    /// The log's: its cursors are of no other.
+    pub(crate) incarnation: Vec<u8>,
     embedded: Option<SqliteLog>,
 }
 
@@ -49,7 +51,34 @@ impl Backends {
             .unwrap_or_default();
         let log = SqliteLog::open(&data, log_settings, clock.clone(), Some(seen), log_metrics)
             .map_err(Exit::data)?;
-        Ok(Self { log: Arc::new(log.clone()), store: Arc::new(store), embedded: Some(log) })
+        // A log that is lost one day begins above this epoch, also where nothing of it was stored.
+        let epoch = log.state(Shard::ONLY).await.map_err(Exit::data)?.end.epoch();
+        if seen.epoch() < epoch {
+            let raised = store.raise_watermark(Shard::ONLY, epoch.start()).await;
+            raised.map_err(|error| unusable(&data, &error))?;
+        }
+        let incarnation = log.incarnation().to_vec();
+        let (store, embedded) = (Arc::new(store), Some(log.clone()));
+        Ok(Self { log: Arc::new(log), store, incarnation, embedded })
+    }
+
+    /// Moves the embedded log in `data`, which was restored from a backup, to a new epoch.
+    pub(crate) async fn renew(settings: &Settings, registry: &Registry) -> Result<Epoch, Exit> {
+        let data = &settings.data;
+        if !data.join("log.db").is_file() {
+            return Err(Exit::data(format_args!(
+                "there is no embedded log in {}: run this where parlor is started, or set \
+                 PARLOR_DATA",
+                data.display()
+            )));
+        }
+        let failed = |error| unusable(data, &error);
+        let store = SqliteStore::open(data, store_metrics(registry)?).await.map_err(failed)?;
+        let seen = store.watermark(Shard::ONLY).await.map_err(failed)?.unwrap_or_default();
+        let epoch =
+            SqliteLog::renew(data, &settings.embedded.log, Some(seen)).map_err(Exit::data)?;
+        store.raise_watermark(Shard::ONLY, epoch.start()).await.map_err(failed)?;
+        Ok(epoch)
     }
 
     /// The cluster's, as `parlor provision` made them.
@@ -68,7 +97,8 @@ impl Backends {
         let seen = watermarks(&store, log.shards()).await?;
         log.check_seen(|shard| seen.get(&shard).copied()).await.map_err(Exit::unavailable)?;
         warn_of_a_short_store(&log, &seen).await?;
-        Ok(Self { log: Arc::new(log), store: Arc::new(store), embedded: None })
+        let incarnation = log.incarnation();
+        Ok(Self { log: Arc::new(log), store: Arc::new(store), incarnation, embedded: None })
     }
 
     /// Lets the embedded log finish what it was given.

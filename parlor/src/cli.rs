@@ -32,7 +32,13 @@ pub(crate) enum Command {
         /// is kept aside.
         #[arg(long)]
         renew: bool,
+        /// Gives every shard a new stream, epoch and incarnation: the streams and the database were
+        /// restored from backups of the same time.
+        #[arg(long, conflicts_with = "renew")]
+        restored: bool,
     },
+    /// Tells the embedded log that its folder was restored from a backup: it goes on in a new epoch
+    Restored,
     /// Prints the settings in force
     Config,
     /// Prints an agent's token that the running development mode accepts

@@ -29,13 +29,15 @@ use std::{
 use clap::Parser;
 use parlor_auth::{Agents, Tenants};
 use parlor_common::{clock::Clock, keys::InstallationKeys, random::Random, tenant::TenantId};
+use parlor_log::jetstream::Renew;
 
 use crate::{
+    backends::Backends,
     cli::{Cli, Command},
     exit::Exit,
     metrics::Metrics,
     role::Role,
-    settings::InForce,
+    settings::{InForce, Settings},
 };
 
 /// How long the last lines of the log may take to be written.
@@ -57,8 +59,16 @@ fn run(cli: Cli) -> Result<(), Exit> {
         Some(Command::Ingress) => Role::Ingress,
         Some(Command::Fanout) => Role::Fanout,
         Some(Command::Persister) => Role::Persister,
-        Some(Command::Provision { renew }) => {
+        Some(Command::Provision { renew, restored }) => {
+            let renew = match (renew, restored) {
+                (false, false) => Renew::Nothing,
+                (true, _) => Renew::Behind,
+                (false, true) => Renew::Everything,
+            };
             return block_on(&in_force, &metrics, provision::run(&in_force.settings, renew));
+        }
+        Some(Command::Restored) => {
+            return block_on(&in_force, &metrics, restored(&in_force.settings));
         }
         Some(Command::Config) => return print_settings(&in_force),
         Some(Command::Token { tenant, agent }) => return print_token(&in_force, &tenant, &agent),
@@ -77,6 +87,14 @@ fn block_on(
     let ended = runtime.map_err(Exit::unavailable)?.block_on(work);
     lines.flush(FLUSH_WITHIN);
     ended
+}
+
+/// The embedded log goes on in a new epoch.
+async fn restored(settings: &Settings) -> Result<(), Exit> {
+    let registry = parlor_common::metrics::registry().map_err(Exit::internal)?;
+    private::data_folder(&settings.data)?;
+    let epoch = Backends::renew(settings, &registry).await?;
+    say(&format!("the log goes on in epoch {epoch}: clients load their pages anew\n"))
 }
 
 /// Prints what was asked for.

@@ -3,7 +3,7 @@
 use parlor_common::{drain::Drain, random::Random, shard::Shards};
 use parlor_log::{
     EventLog,
-    jetstream::{self, JetStreamLog, JetStreamMetrics, Plan, Provision},
+    jetstream::{self, JetStreamLog, JetStreamMetrics, Plan, Provision, Renew},
 };
 use parlor_store::{CqlStore, HistoryStore};
 use tracing::info;
@@ -19,7 +19,7 @@ use crate::{
 const STREAMS: &str = include_str!("../../nats/streams.json");
 
 /// Makes what is missing. The database first: it knows the highest epoch of each shard.
-pub(crate) async fn run(settings: &Settings, renew: bool) -> Result<(), Exit> {
+pub(crate) async fn run(settings: &Settings, renew: Renew) -> Result<(), Exit> {
     let registry = metrics(parlor_common::metrics::registry())?;
     let cql = secrets::with_cql_password(&settings.secrets, &settings.cql)?;
     let nats = secrets::with_nats_password(&settings.secrets, &settings.nats)?;

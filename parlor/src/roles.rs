@@ -189,7 +189,7 @@ impl<'a> Shared<'a> {
     fn sockets(&self, checks: &mut Vec<NamedCheck>) -> Result<parlor_fanout::Parts, Exit> {
         let Backends { log, .. } = &self.backends;
         let metrics = metrics(parlor_fanout::Metrics::new(&self.registry))?;
-        let cursors = Cursors::new(&self.keys);
+        let cursors = self.cursors();
         let settings = self.settings;
         let hub = Hub::new(log.shards(), &settings.feed, cursors.clone(), metrics.clone());
         let feeds = Feeds::new(FeedParts {
@@ -243,13 +243,17 @@ impl<'a> Shared<'a> {
             page_loads: self.page_loads.clone(),
             agents: self.agents(),
             limits: self.limits.clone(),
-            cursors: Cursors::new(&self.keys),
+            cursors: self.cursors(),
             clock: self.clock.clone(),
             random: self.random.clone(),
             settings: self.settings.rest.clone(),
             metrics,
         });
         Ok((door, if self.development { rest.merge(demo::pages(self.agents())) } else { rest }))
+    }
+
+    fn cursors(&self) -> Cursors {
+        Cursors::new(&self.keys).of_incarnation(&self.backends.incarnation)
     }
 
     fn visitor_tokens(&self) -> VisitorTokens {

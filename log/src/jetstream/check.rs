@@ -25,6 +25,8 @@ pub(super) const SYNC: &str = "parlor.sync";
 pub(super) const SYNC_ALWAYS: &str = "always";
 /// A stream's metadata: how many shards the log has.
 pub(super) const SHARDS: &str = "parlor.shards";
+/// A stream's metadata: the restore that it was made after.
+pub(super) const INCARNATION: &str = "parlor.incarnation";
 /// The tag of servers that fsync every message.
 pub(super) const SYNC_TAG: &str = "sync:always";
 

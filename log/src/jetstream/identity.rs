@@ -57,6 +57,12 @@ impl Identity {
         })
     }
 
+    /// The restore that it was made after; empty where there was none.
+    pub(super) fn incarnation(&self) -> String {
+        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        config.metadata.get(check::INCARNATION).cloned().unwrap_or_default()
+    }
+
     /// The highest sequence that it has told so far, to be taken before it is asked.
     ///
     /// # Errors

@@ -43,14 +43,26 @@ pub struct Provision<'a> {
     /// The monitoring addresses of all servers, `http://host:port`, which tell whether they fsync
     /// every message. Without one what was noted earlier stays.
     pub monitors: &'a [String],
-    /// Whether a shard whose stream ends before what the store has noted gets a new stream.
-    pub renew: bool,
+    /// Which shards get a new stream.
+    pub renew: Renew,
     /// For names of its own.
     pub random: &'a Random,
     /// The stage its connection belongs to.
     pub drain: &'a Drain,
     /// What its connection counts.
     pub metrics: &'a Metrics,
+}
+
+/// Which shards get a new stream and epoch; the old stream is kept aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renew {
+    /// None.
+    Nothing,
+    /// Those whose stream ends before what the store has noted.
+    Behind,
+    /// All, in a new incarnation: streams and store were restored together, so that neither tells.
+    /// Everything that is in them must be stored before.
+    Everything,
 }
 
 /// What was done, as sentences.
@@ -87,7 +99,10 @@ pub async fn provision(
     }
     let api = Api { link, wait: Duration::from_secs(5) };
     let names = Names::new(&settings.namespace);
-    let mut run = Run { settings, plan, renew, synced, api, names, report: Report::default() };
+    let incarnation = (renew == Renew::Everything)
+        .then(|| format!("{:016x}{:016x}", random.number(), random.number()));
+    let report = Report::default();
+    let mut run = Run { settings, plan, renew, incarnation, synced, api, names, report };
     run.check_shards().await?;
     let dead = plan.dead_letters.config(
         &run.names.dead_letter_stream(),

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Transaction};
 use crate::PERSISTER;
 
 /// The layout that this code reads and writes.
-pub(super) const LAYOUT: i64 = 2;
+pub(super) const LAYOUT: i64 = 3;
 /// Marks a SQLite file as an embedded log: `PLog`.
 const APPLICATION: i64 = 0x504c_6f67;
 
@@ -56,6 +56,13 @@ const GROUPS: &str = "
     );
 ";
 
+/// Who the log is: its incarnation, which is another one after each restore, and the file that it
+/// was in when it was last opened.
+const INCARNATION: &str = "
+    ALTER TABLE standing ADD COLUMN incarnation BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE standing ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+";
+
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -81,7 +88,7 @@ pub(super) fn look(connection: &Connection) -> rusqlite::Result<Found> {
     Ok(match (application, tables, number("user_version")?) {
         (0, 0, 0) => Found::New,
         (APPLICATION, _, LAYOUT) => Found::Current,
-        (APPLICATION, _, 1) => Found::Older,
+        (APPLICATION, _, 1..LAYOUT) => Found::Older,
         (APPLICATION, _, layout) if layout > LAYOUT => Found::Newer(layout),
         _ => Found::Foreign,
     })
@@ -91,14 +98,25 @@ pub(super) fn look(connection: &Connection) -> rusqlite::Result<Found> {
 pub(super) fn make(transaction: &Transaction<'_>, epoch: Epoch) -> rusqlite::Result<()> {
     transaction.execute_batch(ENTRIES)?;
     transaction.execute_batch(GROUPS)?;
+    transaction.execute_batch(INCARNATION)?;
     let start = epoch.start().as_i64();
     transaction.execute("INSERT INTO standing (only, epoch_start) VALUES (1, ?1)", [start])?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", LAYOUT)
 }
 
-/// Layout 1 knew one group, the persister's: its progress and what it set aside become the group's.
+/// Makes an older layout the current one.
 pub(super) fn migrate(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let layout: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if layout < 2 {
+        add_groups(transaction)?;
+    }
+    transaction.execute_batch(INCARNATION)?;
+    transaction.pragma_update(None, "user_version", LAYOUT)
+}
+
+/// Layout 1 knew one group, the persister's: its progress and what it set aside become the group's.
+fn add_groups(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch("ALTER TABLE acked RENAME TO acked_of_layout_1")?;
     transaction.execute_batch(GROUPS)?;
     transaction
@@ -114,8 +132,7 @@ pub(super) fn migrate(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         "DROP TABLE acked_of_layout_1;
          DROP TABLE set_aside;
          ALTER TABLE standing DROP COLUMN persisted;",
-    )?;
-    transaction.pragma_update(None, "user_version", LAYOUT)
+    )
 }
 
 /// Adds the groups that the file does not know: each begins with the oldest entry.

@@ -14,6 +14,7 @@ use super::{
     commit,
     extent::Extent,
     layout::{self, Found, LAYOUT},
+    origin,
 };
 use crate::PERSISTER;
 
@@ -90,7 +91,8 @@ pub(super) fn hold(folder: &Path) -> Result<Held, OpenError> {
 }
 
 /// Opens the file for writing, makes it where it is missing, adds the `groups` that it lacks, and
-/// moves it to a new epoch where it has lost what the store has `seen`.
+/// moves it to a new epoch where it has lost what the store has `seen`, or is a copy of the file
+/// that was opened last.
 pub(super) fn open<'a>(
     path: &Path,
     seen: Option<Position>,
@@ -121,26 +123,68 @@ pub(super) fn open<'a>(
         info!(layout = LAYOUT, "the embedded log has the current layout now");
     }
     layout::provision(&transaction, groups).map_err(refused)?;
+    let failed = |source| OpenError::Folder { path: path.to_owned(), source };
+    let origin = origin::of(path).map_err(failed)?;
     if found != Found::New {
         lower_floors(&transaction).map_err(refused)?;
-        if let Some(seen) = seen {
-            let Extent { end, persisted, .. } = Extent::read(&transaction).map_err(refused)?;
-            if seen <= end {
-                deliver_again(&transaction, seen, persisted).map_err(refused)?;
-            } else {
-                let epoch = seen.epoch().max(end.epoch()).next().ok_or(OpenError::NoEpoch)?;
-                warn!(%end, %seen, %epoch, "the log ends before what the store has seen: it was \
-                    restored, or lost its end, and goes on in a new epoch");
-                begin_epoch(&transaction, epoch).map_err(refused)?;
-            }
+        let Extent { end, persisted, .. } = Extent::read(&transaction).map_err(refused)?;
+        let lost = seen.is_some_and(|seen| seen > end);
+        if let Some(seen) = seen.filter(|_| !lost) {
+            deliver_again(&transaction, seen, persisted).map_err(refused)?;
+        }
+        let copied = origin::is_copy(&transaction, &origin).map_err(refused)?;
+        if lost {
+            warn!(%end, ?seen, "the log ends before what the store has seen: it was restored, or \
+                lost its end, and goes on in a new epoch");
+        } else if copied {
+            warn!(%end, "the log is a copy of the file that was opened last: it was restored or \
+                moved, and goes on in a new epoch");
+        }
+        if lost || copied {
+            begin_epoch(&transaction, epoch_after(end, seen)?).map_err(refused)?;
         }
     }
+    origin::note(&transaction, &origin).map_err(refused)?;
     transaction.commit().map_err(refused)?;
     Ok(connection)
 }
 
+/// Moves an opened file to the epoch after every one that it, or the store, has seen.
+pub(super) fn renew(
+    connection: &mut Connection,
+    path: &Path,
+    seen: Option<Position>,
+) -> Result<Epoch, OpenError> {
+    let refused = |error: rusqlite::Error| OpenError::File {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(refused)?;
+    let end = Extent::read(&transaction).map_err(refused)?.end;
+    let epoch = epoch_after(end, seen)?;
+    begin_epoch(&transaction, epoch).map_err(refused)?;
+    transaction.commit().map_err(refused)?;
+    Ok(epoch)
+}
+
+/// What sets the log's positions apart from those of another restore that came to the same epoch.
+pub(super) fn incarnation(connection: &Connection) -> rusqlite::Result<Vec<u8>> {
+    connection.query_row("SELECT incarnation FROM standing", [], |row| row.get(0))
+}
+
+/// The epoch after every one of which there is a position.
+fn epoch_after(end: Position, seen: Option<Position>) -> Result<Epoch, OpenError> {
+    let last = seen.unwrap_or_default().epoch().max(end.epoch());
+    last.next().ok_or(OpenError::NoEpoch)
+}
+
 fn begin_epoch(transaction: &Transaction<'_>, epoch: Epoch) -> rusqlite::Result<()> {
-    transaction.execute("UPDATE standing SET epoch_start = ?1", [epoch.start().as_i64()])?;
+    // Another restore of the same backup comes to the same epoch: what is random tells them apart.
+    transaction.execute(
+        "UPDATE standing SET epoch_start = ?1, incarnation = randomblob(16)",
+        [epoch.start().as_i64()],
+    )?;
     let mut names = transaction.prepare("SELECT name FROM consumer_groups")?;
     let names: Vec<String> =
         names.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;

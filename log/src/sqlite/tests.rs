@@ -511,7 +511,7 @@ fn what_is_no_log_is_refused_with_a_sentence_and_left_alone() {
     drop(schema::open(&path, None, [PERSISTER].into_iter()).unwrap());
     Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 9").unwrap();
     assert!(
-        refusal().ends_with("log.db has layout 9, which is newer than this program's layout 2"),
+        refusal().ends_with("log.db has layout 9, which is newer than this program's layout 3"),
         "{}",
         refusal()
     );
@@ -528,4 +528,80 @@ fn a_folder_that_cannot_be_made_is_refused_with_a_sentence() {
     fs::write(&file, "").unwrap();
     let error = open(&file.join("log"), None).unwrap_err().to_string();
     assert!(error.contains("of the embedded log cannot be used: "), "{error}");
+}
+
+// === restores ===
+
+/// A copy of the whole folder, as a backup is.
+fn copy_of(folder: &TempDir) -> TempDir {
+    let copy = TempDir::new().unwrap();
+    for file in fs::read_dir(folder).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    copy
+}
+
+#[tokio::test]
+async fn a_copy_goes_on_in_a_new_epoch_and_each_copy_in_another_incarnation() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path(), Some(Position::ZERO)).unwrap();
+    for number in 1..=3 {
+        append(&log, number).await;
+    }
+    assert!(log.incarnation().is_empty());
+    log.close().await.unwrap();
+    let copies = [copy_of(&folder), copy_of(&folder)];
+
+    // The file itself is opened again and again, and stays what it was.
+    for _ in 0..2 {
+        let log = open(folder.path(), Some(at(1, 3))).unwrap();
+        assert_eq!(log.state(Shard::ONLY).await.unwrap().end, at(1, 3));
+        assert!(log.incarnation().is_empty());
+        log.close().await.unwrap();
+    }
+    let mut incarnations = Vec::new();
+    for copy in &copies {
+        let log = open(copy.path(), Some(at(1, 3))).unwrap();
+        let refused = log.tail(Shard::ONLY, Start::After(at(1, 2))).await;
+        assert!(matches!(refused, Err(LogError::Rejected(_))), "its position may mean another");
+        let (_, taken) = all_deliveries(&log).await;
+        assert_eq!(positions(&taken), [at(1, 1), at(1, 2), at(1, 3)], "all of it is stored still");
+        assert_eq!(append(&log, 4).await, at(2, 1));
+        incarnations.push(log.incarnation().to_vec());
+        log.close().await.unwrap();
+        // Opened again it is no copy any more.
+        let log = open(copy.path(), None).unwrap();
+        assert_eq!(log.incarnation(), incarnations.last().unwrap());
+        assert_eq!(append(&log, 5).await, at(2, 2));
+        log.close().await.unwrap();
+    }
+    assert_eq!(incarnations[0].len(), 16);
+    assert_ne!(incarnations[0], incarnations[1]);
+}
+
+#[tokio::test]
+async fn a_log_that_is_renewed_goes_on_above_all_it_has_seen() {
+    let folder = TempDir::new().unwrap();
+    let log = open(folder.path(), Some(Position::ZERO)).unwrap();
+    append(&log, 1).await;
+    log.close().await.unwrap();
+    let settings = SqliteLogSettings {
+        max_bytes: 1 << 30,
+        max_age: MAX_AGE,
+        ack_wait: Duration::from_secs(5),
+        groups: Vec::new(),
+    };
+    assert_eq!(
+        SqliteLog::renew(folder.path(), &settings, Some(at(1, 1))).unwrap(),
+        at(2, 1).epoch()
+    );
+    assert_eq!(
+        SqliteLog::renew(folder.path(), &settings, Some(at(4, 0))).unwrap(),
+        at(6, 1).epoch()
+    );
+    let log = open(folder.path(), None).unwrap();
+    assert_eq!(log.incarnation().len(), 16);
+    assert_eq!(append(&log, 2).await, at(6, 1));
+    log.close().await.unwrap();
 }

@@ -1,14 +1,17 @@
 //! Provisioning: again, twice at once, into line, and past a stream that has lost its end.
 
 use parlor_common::position::{Epoch, Position};
-use parlor_log::{EventLog, LogError, PERSISTER, jetstream::JetStreamSettings};
+use parlor_log::{
+    EventLog, LogError, PERSISTER,
+    jetstream::{JetStreamSettings, Renew},
+};
 
 use parlor_testbed::servers::own::Server;
 
 use super::{connect, plan, provision_new, provision_seen, settings, single::Single};
 use crate::suite::{
     Bounds, Harness,
-    tools::{append, deliveries, end, shard, take, within},
+    tools::{append, deliveries, end, shard, take, until, within},
 };
 
 fn sentence<T: std::fmt::Debug>(result: Result<T, LogError>) -> String {
@@ -83,7 +86,9 @@ async fn a_new_stream_gets_an_epoch_above_every_one_the_store_has_seen() {
     let server = Server::start().await;
     let (settings, plan, monitors) =
         (settings(vec![server.url()], 1), plan(Bounds::default()), [server.monitor()]);
-    provision_seen(&settings, &plan, &monitors, false, Some(position(6, 1000))).await.unwrap();
+    provision_seen(&settings, &plan, &monitors, Renew::Nothing, Some(position(6, 1000)))
+        .await
+        .unwrap();
     let log: std::sync::Arc<dyn EventLog> = std::sync::Arc::new(connect(&settings).await.unwrap());
     assert_eq!(append(&log, "first").await, position(7, 1));
 }
@@ -111,13 +116,19 @@ async fn a_stream_that_ends_before_what_the_store_noted_is_refused_until_it_is_r
     single.log.check_seen(of_mine(last)).await.unwrap();
     let refused = sentence(single.log.check_seen(of_mine(seen)).await);
     assert!(refused.contains("has seen 1:9") && refused.contains("renew"), "{refused}");
-    let refused = sentence(provision_seen(&single.settings, &plan, &[], false, Some(seen)).await);
+    let refused =
+        sentence(provision_seen(&single.settings, &plan, &[], Renew::Nothing, Some(seen)).await);
     assert!(refused.contains("has seen 1:9") && refused.contains("renew"), "{refused}");
 
-    let report =
-        provision_seen(&single.settings, &plan, &[single.server.monitor()], true, Some(seen))
-            .await
-            .unwrap();
+    let report = provision_seen(
+        &single.settings,
+        &plan,
+        &[single.server.monitor()],
+        Renew::Behind,
+        Some(seen),
+    )
+    .await
+    .unwrap();
     assert!(report.to_string().contains("2 of its entries were not acknowledged"), "{report}");
     // A process that still has the old stream is told, and takes nothing more.
     assert!(sentence(log.state(mine).await).contains("restart"));
@@ -138,7 +149,8 @@ async fn a_stream_that_ends_before_what_the_store_noted_is_refused_until_it_is_r
     let old = raw.api(&format!("STREAM.INFO.CHAT_{mine}_1"), "").await;
     assert_eq!(old["state"]["messages"], 3, "the old one is kept");
     assert_eq!(old["config"]["subjects"][0], format!("old.1.chat.{mine}.*.*"));
-    let again = provision_seen(&single.settings, &plan, &[], true, Some(seen)).await.unwrap();
+    let again =
+        provision_seen(&single.settings, &plan, &[], Renew::Behind, Some(seen)).await.unwrap();
     assert_eq!(again.changes, [""; 0]);
 }
 
@@ -224,4 +236,39 @@ async fn namespaces_do_not_meet() {
             1
         );
     }
+}
+
+/// Streams and store were restored together, so that nothing tells that positions after the backup
+/// were given before.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restore_every_shard_goes_on_in_a_new_epoch_and_incarnation() {
+    let single = Single::fresh(Bounds::default()).await;
+    let log = single.log();
+    let last = append(&log, "of the backup").await;
+    assert!(single.log.incarnation().is_empty());
+    let (plan, monitors) = (plan(Bounds::default()), [single.server.monitor()]);
+    let restore = async || {
+        provision_seen(&single.settings, &plan, &monitors, Renew::Everything, Some(last)).await
+    };
+    let refused = sentence(restore().await);
+    assert!(refused.contains("1 entries") && refused.contains("not stored yet"), "{refused}");
+
+    let mut reader = deliveries(&log).await;
+    let taken = take(&mut reader, 1).await;
+    reader.ack(&taken).await.unwrap();
+    until("it is restored", async || restore().await.is_ok()).await;
+    let second = connect(&single.settings).await.unwrap();
+    assert_eq!(end(&(std::sync::Arc::new(second.clone()) as _)).await, position(2, 0));
+    assert!(!second.incarnation().is_empty());
+
+    // Another restore comes to another incarnation, and a renewal inherits it.
+    restore().await.unwrap();
+    let third = connect(&single.settings).await.unwrap();
+    assert_ne!(third.incarnation(), second.incarnation());
+    let seen = Some(position(3, 9));
+    provision_seen(&single.settings, &plan, &monitors, Renew::Behind, seen).await.unwrap();
+    let renewed = connect(&single.settings).await.unwrap();
+    assert_eq!(renewed.incarnation(), third.incarnation());
+    let renewed: std::sync::Arc<dyn EventLog> = std::sync::Arc::new(renewed);
+    assert_eq!(append(&renewed, "after").await, position(4, 1));
 }

@@ -1,6 +1,8 @@
 //! Everything in one process: a person's first minute, and what it survives.
 
-use serde_json::json;
+use std::path::Path;
+
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use parlor_testbed::{
@@ -148,4 +150,69 @@ async fn the_pages_are_served_with_a_strict_policy_and_the_token_to_localhost_al
         403
     );
     assert!(parlor.stop().await.success());
+}
+
+/// What is in a folder, as a backup of it has it.
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+/// An agent's token, and where it is after what was said so far.
+async fn agent_cursor(folder: &TempDir, parlor: &Parlor, since: Option<&str>) -> Value {
+    let minted = run(folder.path(), &["token", "--tenant", "demo", "--agent", "ann"], &[]);
+    let mut agent = Socket::agent(parlor.listen, "demo", minted.stdout.trim(), since).await;
+    loop {
+        let frame = agent.next().await;
+        if frame["type"] == "subscribed" {
+            return frame;
+        }
+    }
+}
+
+/// Log and store were put back together, so that neither misses anything. What was said after the
+/// backup is lost; that a client has seen it must not make it believe that it has what comes now.
+#[tokio::test]
+async fn after_a_restore_no_cursor_of_before_is_recovered_nor_one_of_an_earlier_restore() {
+    let folder = here();
+    let (data, backup) = (folder.path().join("parlor-data"), folder.path().join("backup"));
+    let say = async |parlor: &Parlor, text: &str| {
+        let mut visitor = Visitor::new("demo");
+        assert_eq!(visitor.post(parlor.listen, &json!({"text": text})).await.unwrap().status, 201);
+    };
+    let parlor = Parlor::start(folder.path(), None, &[]).await;
+    say(&parlor, "in the backup").await;
+    assert!(parlor.stop().await.success());
+    copy_folder(&data, &backup);
+    let parlor = Parlor::start(folder.path(), None, &[]).await;
+    let kept = agent_cursor(&folder, &parlor, None).await;
+    let kept = agent_cursor(&folder, &parlor, kept["cursor"].as_str()).await;
+    assert_eq!(kept["recovered"], true, "a start is no restore");
+    say(&parlor, "lost").await;
+    let mut cursors = vec![agent_cursor(&folder, &parlor, None).await["cursor"].clone()];
+    assert!(parlor.stop().await.success());
+
+    for by_hand in [false, true, false] {
+        std::fs::remove_dir_all(&data).unwrap();
+        copy_folder(&backup, &data);
+        if by_hand {
+            // As where a file system went back to a snapshot, and the files are no copies.
+            let restored = run(folder.path(), &["restored"], &[]);
+            assert_eq!(restored.status, Some(0), "{restored:?}");
+            assert!(restored.stdout.contains("goes on in epoch"), "{restored:?}");
+        }
+        let parlor = Parlor::start(folder.path(), None, &[]).await;
+        for text in ["one", "two", "three"] {
+            say(&parlor, text).await;
+        }
+        for cursor in &cursors {
+            let subscribed = agent_cursor(&folder, &parlor, cursor.as_str()).await;
+            assert_eq!(subscribed["recovered"], false, "{subscribed}");
+        }
+        cursors.push(agent_cursor(&folder, &parlor, None).await["cursor"].clone());
+        assert!(parlor.stop().await.success());
+    }
 }

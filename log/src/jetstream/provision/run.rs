@@ -11,7 +11,7 @@ use super::super::{
     settings::JetStreamSettings,
     shapes::{StreamConfig, StreamInfo},
 };
-use super::{Report, step::Step};
+use super::{Renew, Report, step::Step};
 
 /// How long a step is tried while the servers are electing: a stream that was made just now has no
 /// leader yet.
@@ -24,7 +24,9 @@ pub(super) const LOOKS: usize = 5;
 pub(super) struct Run<'a> {
     pub(super) settings: &'a JetStreamSettings,
     pub(super) plan: &'a Plan,
-    pub(super) renew: bool,
+    pub(super) renew: Renew,
+    /// Of the streams that this run makes after a restore.
+    pub(super) incarnation: Option<String>,
     /// What is to be noted about fsync; `None` where nobody could be asked.
     pub(super) synced: Option<&'static str>,
     pub(super) api: Api,
