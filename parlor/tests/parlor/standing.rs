@@ -175,16 +175,17 @@ async fn a_tenants_file_that_is_damaged_cuts_nobody_off() {
     let parlor = Parlor::start(folder.path(), None, &settings).await;
     let mut visitor = Visitor::new("shop");
     let half = format!("{TENANT}\n[[tenant]]\nname = \"ot");
-    let mut said = 0;
-    for (damage, size) in
-        [("", 0), (&TENANT[..20], 20), (&half, half.len() as u64), ("[[tenant]]", 1 << 40)]
-    {
+    for (said, (damage, size)) in (1..).zip([
+        ("", 0),
+        (&TENANT[..20], 20),
+        (&half, half.len() as u64),
+        ("[[tenant]]", 1 << 40),
+    ]) {
         // At once, so that the node sees nothing in between.
         let new = folder.path().join("new.toml");
         fs::write(&new, damage).unwrap();
         File::options().write(true).open(&new).unwrap().set_len(size).unwrap();
         fs::rename(&new, &file).unwrap();
-        said += 1;
         until("the node has told of the damage", async || {
             parlor.said().matches("is broken: the old one stays in force").count() >= said
         })
