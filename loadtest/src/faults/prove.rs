@@ -80,7 +80,7 @@ impl Prove {
         let place = Place::new(self.cache.as_deref())?;
         let topology = Topology { network: "yes".to_owned(), ..self.topology.clone() };
         let tiers = topology.tiers(place);
-        let was_up = tiers.is_well().await;
+        let was_up = tiers.is_up();
         let clock = Clock::system();
         let date = clock.now().to_string();
         let form = if self.short { "the short form" } else { "the full form" };

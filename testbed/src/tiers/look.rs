@@ -39,6 +39,11 @@ impl Tiers {
         Ok(well && balanced)
     }
 
+    /// Whether somebody has started it: the balancer is the last part that starts.
+    pub fn is_up(&self) -> bool {
+        self.process("haproxy").is_alive()
+    }
+
     /// Whether everything runs and is ready.
     pub async fn is_well(&self) -> bool {
         let mut ready = self.process("haproxy").is_alive();

@@ -182,7 +182,8 @@ impl Volume {
         })
     }
 
-    /// What the disk has got is in its image; what was not synced is in the machine's memory alone.
+    /// What the disk has got is in its image; what was not synced is in the machine's memory alone,
+    /// for half a minute: so the copy must not wait for a disk.
     fn keep_what_was_synced(&self) -> anyhow::Result<()> {
         fs::copy(&self.image, self.kept()).with_context(|| self.image.display().to_string())?;
         Ok(())
@@ -191,12 +192,14 @@ impl Volume {
     /// Unmounting writes the rest to the old image, which is thrown away.
     fn forget_the_rest(&self) -> anyhow::Result<()> {
         self.unmount()?;
-        fs::rename(self.kept(), &self.image)?;
+        fs::copy(self.kept(), &self.image)?;
+        fs::remove_file(self.kept())?;
         self.mount()
     }
 
     fn kept(&self) -> PathBuf {
-        self.image.with_extension("kept")
+        let name = self.image.display().to_string().replace('/', "-");
+        Path::new("/dev/shm").join(format!("parlor{name}"))
     }
 }
 

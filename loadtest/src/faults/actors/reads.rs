@@ -16,8 +16,9 @@ use crate::{
 
 /// More than a page holds.
 const MESSAGES: usize = 150;
+const WRITERS: usize = 8;
 const READERS: usize = 4;
-/// What a visitor may write a second is 20.
+/// How long to wait after a refusal.
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Default)]
@@ -29,14 +30,21 @@ struct Answers {
 
 /// Writes a history, and reads it until it is over.
 pub(super) async fn act(at: &Address, over: Over) -> anyhow::Result<Figures> {
-    let mut writer = Stranger::arrive(at, TENANT).await?;
-    let texts: Vec<String> = (0..MESSAGES).map(|number| number.to_string()).collect();
-    for text in &texts {
-        let body = message(text, &new_id());
-        writer.insist("POST", "/api/chat/messages", Some(body)).await?;
-        sleep(PAUSE).await;
-    }
-    let readers = (0..READERS).map(|_| read(writer.again(at), &texts, over.clone()));
+    let first = Stranger::arrive(at, TENANT).await?;
+    let numbers: Vec<usize> = (0..MESSAGES).collect();
+    let writers = numbers.chunks(MESSAGES.div_ceil(WRITERS)).map(|numbers| {
+        let mut writer = first.again(at);
+        async move {
+            for number in numbers {
+                let body = message(&number.to_string(), &new_id());
+                writer.insist("POST", "/api/chat/messages", Some(body)).await?;
+            }
+            anyhow::Ok(())
+        }
+    });
+    try_join_all(writers).await?;
+    let texts = whole(&mut first.again(at), &over).await?;
+    let readers = (0..READERS).map(|_| read(first.again(at), &texts, over.clone()));
     let all = try_join_all(readers).await?;
     let sum = |of: fn(&Answers) -> f64| all.iter().map(of).sum::<f64>();
     Ok(Figures::from([
@@ -44,6 +52,17 @@ pub(super) async fn act(at: &Address, over: Over) -> anyhow::Result<Figures> {
         (Figure::ReadsRefused, sum(|answers| answers.refused)),
         (Figure::ReadsWithHoles, sum(|answers| answers.holes)),
     ]))
+}
+
+/// The history in its order, once it has every message.
+async fn whole(reader: &mut Stranger, over: &Over) -> anyhow::Result<Vec<String>> {
+    while !*over.borrow() {
+        if let Some(texts) = reader.history().await?.filter(|texts| texts.len() == MESSAGES) {
+            return Ok(texts);
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(Vec::new())
 }
 
 async fn read(mut reader: Stranger, texts: &[String], over: Over) -> anyhow::Result<Answers> {
