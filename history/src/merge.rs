@@ -34,6 +34,9 @@ pub(crate) fn pages(pages: Vec<HistoryPage>, range: PageRange, limit: usize) -> 
     let mut more = pages.iter().any(|page| page.more);
     let mut through = pages.iter().map(|page| page.through).min().unwrap_or_default();
     let mut events: Vec<Event> = pages.into_iter().flat_map(|page| page.events).collect();
+    // The store, or another conversation, may have been read a moment later and know more: whoever
+    // goes on from `through` would be shown that again.
+    events.retain(|event| event.position <= through);
     events.sort_by_key(|event| event.position);
     if events.len() > limit {
         more = true;
@@ -117,6 +120,19 @@ mod tests {
         assert_eq!(sequences(&merged), [4, 5, 6]);
         assert!(merged.more);
         assert_eq!(merged.through, at(7), "what one of them does not prove is not proven");
+    }
+
+    #[test]
+    fn what_lies_beyond_what_is_proven_is_left_to_whoever_goes_on_from_there() {
+        // The log was read first; then an event came, and was in the store when that was read.
+        let rows = Page { events: events(&[1, 4]), more: false };
+        let (start, through) = (at(0), at(3));
+        let end = LogPart { events: events(&[1, 3]), start, through, whole: true };
+        let newest = PageRange::Before(Position::MAX);
+        let merged = pages(vec![stored_and_log(rows, end)], newest, 10);
+        assert_eq!((sequences(&merged), merged.through), (vec![1, 3], at(3)));
+        let merged = pages(vec![page(&[1, 8], 8), page(&[2, 5], 7)], newest, 10);
+        assert_eq!((sequences(&merged), merged.through), (vec![1, 2, 5], at(7)));
     }
 
     #[test]

@@ -97,7 +97,6 @@ fn block_on(
 /// The embedded log goes on in a new epoch.
 async fn restored(settings: &Settings) -> Result<(), Exit> {
     let registry = parlor_common::metrics::registry().map_err(Exit::internal)?;
-    private::data_folder(&settings.data)?;
     let epoch = Backends::renew(settings, &registry).await?;
     say(&format!("the log goes on in epoch {epoch}: clients load their pages anew\n"))
 }

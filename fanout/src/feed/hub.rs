@@ -146,9 +146,9 @@ impl Hub {
         }
     }
 
-    /// Whether anything was said after the ring's end nobody can tell any more: the shard's
-    /// sessions come back, and none is let in until the shard is [`fresh`](Self::fresh) again. The
-    /// ring is kept, since its tail may go on where it ends.
+    /// Whether anything was said after the ring's end nobody can tell any more: the sessions of the
+    /// shard come back, and none is let in until it is [`fresh`](Self::fresh) again. The ring is
+    /// kept, since its tail may go on where it ends.
     pub(crate) fn stale(&self, shard: Shard) {
         let hub = self.shard_hub(shard);
         let mut state = hub.lock();

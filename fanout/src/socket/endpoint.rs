@@ -33,8 +33,8 @@ use crate::{
 /// How long a connection may take from its 101 to being a socket.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
 /// How long the read of a delivered mark may hold the handshake of a page that comes back. Without
-/// it the page is shown nothing of what it missed, so that a storm must not run into it, and a
-/// store that does not answer has been given up before (`history.store_deadline`).
+/// it the page is shown nothing of what it missed, so that a storm must not run into it; a store
+/// that does not answer has been given up before (`history.store_deadline`).
 const MARK_WITHIN: Duration = Duration::from_millis(2_500);
 /// How long a handshake waits until it is noted that its cookies are one visitor's.
 const LINK_WITHIN: Duration = Duration::from_secs(2);

@@ -46,7 +46,7 @@ const PAUSE: Duration = Duration::from_millis(150);
 
 /// How long one question of a renewal may take, try by try: short, since an election makes
 /// questions get lost, and since the servers place a consumer on any of them, for a while also on
-/// one that has just died. Every third try is patient, for servers that are slow.
+/// one that is dead. Every third try is patient, for servers that are slow.
 const RENEWAL_WAITS: [Duration; 3] =
     [Duration::from_millis(400), Duration::from_millis(400), Duration::from_secs(1)];
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parlor_log::{EventLog, Filter, jetstream::JetStreamSettings};
+use parlor_log::{EventLog, Filter, LogError, jetstream::JetStreamSettings};
 use parlor_testbed::{network::nats::NatsProxy, servers::own::Cluster};
 
 use super::{connect, plan, provision_new, settings, single::Single};
@@ -60,4 +60,44 @@ async fn a_page_is_whole_where_an_answer_in_its_middle_is_lost() {
         assert_eq!(page.through, appended[9]);
         assert!(proxy.lost() > before, "the answer of {lost} was lost");
     }
+}
+
+/// Reads pages while one answer after the other is lost, another one each time, and counts what a
+/// page lacks: it is whole, or refused.
+async fn read_while_answers_are_lost(reads: usize) {
+    const ENTRIES: usize = 40;
+    let single = Single::fresh(Bounds::default()).await;
+    let proxy = NatsProxy::before(&single.server.url()).await;
+    let behind = JetStreamSettings { urls: vec![proxy.url()], ..single.settings.clone() };
+    let reader: Arc<dyn EventLog> = Arc::new(connect(&behind).await.unwrap());
+    let told = in_order(append_from_many(&single.log(), 4, ENTRIES / 4).await);
+    let appended: Vec<_> = told.into_iter().map(|(position, _)| position).collect();
+    let (filter, start) = (Filter::Tenant(tenant()), appended[0].before());
+    let mut refused = 0;
+    for read in 0..reads {
+        // Its answer is the only one that holds this: the sequence is the position's.
+        let lost = appended[read * 7 % ENTRIES].sequence();
+        proxy.lose(Some(&format!("Nats-Sequence: {lost}\r\n")));
+        match within("a page", reader.read(&filter, start, 100)).await {
+            Ok(page) => {
+                assert_eq!(positions(&page.entries), appended, "without the answer of {lost}");
+                assert_eq!((page.from, page.through), (start, appended[appended.len() - 1]));
+            }
+            Err(LogError::Unavailable(_)) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(proxy.lost() >= reads, "{} answers were lost", proxy.lost());
+    assert!(refused < reads / 10, "{refused} of {reads} were refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_have_no_hole_while_answers_are_lost() {
+    read_while_answers_are_lost(200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes; the short form above is the same"]
+async fn ten_thousand_pages_have_no_hole_while_answers_are_lost() {
+    read_while_answers_are_lost(10_000).await;
 }
