@@ -76,7 +76,6 @@ impl<'a> Hands<'a> {
             Deed::FreeVolumes => tiers.free_volumes().await,
             Deed::CutPower => tiers.cut_power().await,
             Deed::ForgetStream => tiers.forget_stream(ACTORS_SHARD).await,
-            Deed::Renew => tiers.renew(),
             Deed::Provision => tiers.provision(&[]),
         }
         .with_context(|| format!("{deed:?}"))

@@ -111,8 +111,6 @@ pub(crate) enum Deed {
     ForgetStream,
     /// `parlor provision` again.
     Provision,
-    /// The same with `--renew`, which keeps streams aside that have lost their ends.
-    Renew,
 }
 
 /// What becomes of the tenants file.

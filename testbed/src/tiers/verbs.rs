@@ -83,26 +83,9 @@ impl Tiers {
     /// # Errors
     /// It fails; it has said why.
     pub fn provision(&self, variables: &[(String, String)]) -> anyhow::Result<()> {
-        self.run_provision(&["provision"], variables)
-    }
-
-    /// Runs `parlor provision --renew`: streams that have lost their ends are kept aside. No node
-    /// may run.
-    ///
-    /// # Errors
-    /// It fails; it has said why.
-    pub fn renew(&self) -> anyhow::Result<()> {
-        self.run_provision(&["provision", "--renew"], &[])
-    }
-
-    fn run_provision(
-        &self,
-        arguments: &[&str],
-        variables: &[(String, String)],
-    ) -> anyhow::Result<()> {
         let monitors = self.servers()?.monitors(Kind::Nats3);
         let mut command = Command::new(&self.settings.binary);
-        command.args(arguments).env_clear().envs(self.environment("provision", None)?);
+        command.arg("provision").env_clear().envs(self.environment("provision", None)?);
         command.env("PARLOR_PROVISION__MONITORS", format!("{monitors:?}"));
         command.envs(variables.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         let status = command.status()?;

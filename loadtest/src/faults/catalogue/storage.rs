@@ -28,33 +28,22 @@ pub(super) const ROWS: &[Row] = &[
         name: "the same with the fsync that NATS has by default: loss must be seen",
         play: Play::Here(Script {
             prepare: &[Deed::SyncByDefault, Deed::MoveToVolumes],
-            short: Times { lasts: 4, takes: 50, rounds: 1 },
-            full: Times { lasts: 10, takes: 60, rounds: 1 },
+            short: Times { lasts: 3, takes: 10, rounds: 1 },
+            full: Times { lasts: 10, takes: 20, rounds: 1 },
             ruins: true,
             ..Script::of(
                 &[Phase {
-                    // What the database has got is not lost with the log.
-                    what: "no persister, and then no power",
-                    breaks: &[Deed::Kill("persister")],
-                    mends: &[
-                        Deed::CutPower,
-                        // Provisioning refuses servers that say so and do not.
-                        Deed::SyncAlways,
-                        Deed::StartNats,
-                        // A node refuses a stream that has lost its end, and says what to do.
-                        Deed::Stop("ingress"),
-                        Deed::Stop("fanout"),
-                        Deed::Renew,
-                        Deed::Start("ingress"),
-                        Deed::Start("fanout"),
-                        Deed::Start("persister"),
-                    ],
+                    what: "no power",
+                    breaks: &[Deed::CutPower],
+                    mends: &[Deed::SyncAlways, Deed::StartNats],
                 }],
                 &[
-                    least(Figure::Lost, 1.0),
+                    // Nodes refuse the streams that have lost their ends: what was accepted there
+                    // cannot be read back.
+                    least(Figure::Unread, 1.0),
+                    told(Figure::Lost),
                     told(Figure::Missing),
                     told(Figure::Rows),
-                    told(Figure::Unread),
                     told(Figure::Reordered),
                     told(Figure::Doubled),
                 ],
