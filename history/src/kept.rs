@@ -169,6 +169,7 @@ mod tests {
         assert!(answers.get(&0).is_some() && answers.get(&9).is_some());
         assert!(answers.get(&1).is_none());
         answers.keep(&10, &answer(1, MOST_BYTES * 2), 0);
-        assert_eq!((answers.lock().bytes, answers.lock().kept.len()), (0, 0));
+        let state = answers.lock();
+        assert_eq!((state.bytes, state.kept.len()), (0, 0));
     }
 }

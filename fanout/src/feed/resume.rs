@@ -23,14 +23,14 @@ pub(crate) struct Resume {
     shown: Option<Coverage>,
 }
 
-/// What to do when a page cannot be read, or when it would be one page too many.
+/// What to do when a page cannot be had, or when it would be one page too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GiveUp {
     /// Nothing was shown. The client is told that its position cannot be proven, and is live from
     /// now on.
     Gap,
-    /// Something was shown, and there is never a partial replay. The client comes back and goes on
-    /// after what it got.
+    /// The client comes back and goes on after what it got: something was shown, and there is never
+    /// a partial replay; or a page cannot be read just now, which proves nothing.
     Again,
 }
 

@@ -187,11 +187,10 @@ impl Following {
             }
             (State::Reading { resume, .. }, Awaited::Page(Err(error))) => {
                 debug!(%error, "a replay cannot go on");
-                let told = viewer.dialect().subscribed(false, String::new(), 0).is_some();
                 let give_up = match error {
-                    // A client that is never told of a gap would miss these events in silence.
-                    HistoryError::Unavailable(_) if !told => GiveUp::Again,
-                    _ => resume.give_up(),
+                    // Nothing says that the client's position cannot be proven.
+                    HistoryError::Unavailable(_) => GiveUp::Again,
+                    HistoryError::UnknownPosition => resume.give_up(),
                 };
                 self.give_up(node, viewer, give_up)
             }
