@@ -229,6 +229,8 @@ impl Socket {
     /// Takes part in a ping of its own, and gives the text frames that came before its pong: all
     /// that the server had written, and it has read all that was sent to it.
     pub async fn frames_until_pong(&mut self) -> Vec<Value> {
+        // The library would write the answers to pings that were read behind this one.
+        self.stream.flush().await.unwrap();
         self.stream.send(Message::Ping("fence".into())).await.unwrap();
         let mut frames = Vec::new();
         loop {
