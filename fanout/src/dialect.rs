@@ -152,8 +152,17 @@ pub(crate) struct Recipient {
     pub(crate) session: SessionId,
     /// When the first ping was answered; `None` before.
     pub(crate) answered: Option<Timestamp>,
-    /// What the visitor itself sent up to here was shown by the page that it comes back with.
-    pub(crate) own_through: Position,
+    /// Where its page has come back: what the visitor itself had sent by then is on it already.
+    pub(crate) back: Option<Back>,
+}
+
+/// A page that had another socket before has come back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Back {
+    /// The end of its shard then.
+    pub(crate) end: Position,
+    /// When that was.
+    pub(crate) at: Timestamp,
 }
 
 /// How long an action is tried again, and how the socket ends after that.

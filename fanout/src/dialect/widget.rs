@@ -17,7 +17,9 @@ use tokio::time::Instant;
 
 use crate::{
     SocketSettings,
-    dialect::{Dialect, Goodbye, Hold, Identity, Means, Moment, Recipient, Speaker, offer::Offer},
+    dialect::{
+        Back, Dialect, Goodbye, Hold, Identity, Means, Moment, Recipient, Speaker, offer::Offer,
+    },
     feed::facts::Facts,
     session::{drafts::Settled, outbox::Ended},
     socket::wire,
@@ -51,6 +53,13 @@ struct Shown<'a> {
     timestamp: &'a str,
 }
 
+/// Whether a visitor had sent this when its page came back. A frame that was held while the log was
+/// away may be accepted long after its socket has ended.
+fn came_before(facts: &Facts, back: Back) -> bool {
+    let held = facts.transport == Transport::Socket && facts.arrived <= back.at;
+    facts.position <= back.end || held
+}
+
 impl Dialect for Widget {
     fn name(&self) -> &'static str {
         "widget"
@@ -82,9 +91,9 @@ impl Dialect for Widget {
 
     /// The widget shows by itself what it sent, and drops nothing twice: neither what came through
     /// this socket, nor a POST that its own page may have sent before the socket was open, nor what
-    /// a page that comes back has sent through an earlier socket.
+    /// a page that comes back has sent through an earlier socket, also where that is accepted late.
     fn shows(&self, facts: &Facts, viewer: &Recipient) -> bool {
-        let own_page = facts.by_visitor && facts.position <= viewer.own_through;
+        let own_page = facts.by_visitor && viewer.back.is_some_and(|back| came_before(facts, back));
         let own_post = facts.by_visitor
             && facts.transport == Transport::Rest
             && viewer.answered.is_none_or(|answered| answered >= facts.arrived);

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::{
-    dialect::{Dialect, Hold, Means, Moment, Speaker},
+    dialect::{Back, Dialect, Hold, Means, Moment, Speaker},
     login::Known,
     metrics::Shed,
     node::{Node, OpenSocket},
@@ -140,7 +140,7 @@ impl Dialogue {
                 Since::Cursor(snapshot.through)
             }
             (PageOpening::ComesBack, Some(LeftOff { up_to, is_noted })) => {
-                self.viewer.comes_back(end);
+                self.viewer.comes_back(Back { end, at: self.node.clock.now() });
                 // A page view alone leaves no record.
                 if let Some(marks) = self.marks.as_mut().filter(|_| is_noted) {
                     marks.comes_back(up_to);

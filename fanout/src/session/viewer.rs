@@ -1,19 +1,18 @@
 //! The viewer: one socket as the hub knows it, and what it is shown.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicI64, Ordering},
 };
 
 use parlor_common::{
     clock::Timestamp,
     event::{Audience, LinkedBody},
     id::SessionId,
-    position::Position,
 };
 
 use crate::{
-    dialect::{Dialect, Recipient},
+    dialect::{Back, Dialect, Recipient},
     feed::facts::Facts,
     session::outbox::Outbox,
 };
@@ -27,8 +26,8 @@ pub(crate) struct Viewer {
     outbox: Outbox,
     /// When the first ping was answered; [`UNANSWERED`] before.
     answered: AtomicI64,
-    /// What the visitor itself sent up to here is on its page already.
-    own_through: AtomicU64,
+    /// Set before the socket is open, where its page has come back.
+    back: OnceLock<Back>,
     /// What the session has not been told of yet: its visitor is one with others.
     linked: Mutex<Option<LinkedBody>>,
 }
@@ -46,9 +45,9 @@ impl Viewer {
         outbox: Outbox,
     ) -> Arc<Self> {
         let answered = AtomicI64::new(UNANSWERED);
-        let own_through = AtomicU64::new(0);
+        let back = OnceLock::new();
         let linked = Mutex::default();
-        Arc::new(Self { session, dialect, audience, outbox, answered, own_through, linked })
+        Arc::new(Self { session, dialect, audience, outbox, answered, back, linked })
     }
 
     pub(crate) const fn session(&self) -> SessionId {
@@ -68,9 +67,9 @@ impl Viewer {
         self.answered.fetch_min(now.as_millis(), Ordering::Relaxed);
     }
 
-    /// The page comes back: what the visitor itself sent up to here is on it already.
-    pub(crate) fn comes_back(&self, own_through: Position) {
-        self.own_through.store(own_through.as_u64(), Ordering::Relaxed);
+    /// The page comes back: what the visitor itself had sent by then is on it already.
+    pub(crate) fn comes_back(&self, back: Back) {
+        self.back.get_or_init(|| back);
     }
 
     /// The visitor is one with others, and the session is to know.
@@ -90,8 +89,7 @@ impl Viewer {
         let answered = self.answered.load(Ordering::Relaxed);
         let recipient = Recipient {
             session: self.session,
-            own_through: Position::from_u64(self.own_through.load(Ordering::Relaxed))
-                .unwrap_or(Position::ZERO),
+            back: self.back.get().copied(),
             answered: (answered != UNANSWERED).then(|| Timestamp::from_millis(answered)),
         };
         facts.is_for(self.audience) && self.dialect.shows(facts, &recipient)

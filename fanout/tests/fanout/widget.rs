@@ -87,6 +87,26 @@ async fn a_widget_is_never_sent_what_it_said_on_whichever_node() {
 }
 
 #[tokio::test]
+async fn a_page_that_comes_back_is_not_shown_what_it_sent_before_also_where_that_is_accepted_late()
+{
+    let world = World::new().await;
+    let door = TestDoor::shut(world.log.clone());
+    let node = world.node_with(Plan { door: door.clone(), ..world.plan() }).await;
+    let (token, conversations) = world.visitor("shop");
+    let mut page = widget(&world, &node, "shop", &token).await;
+    page.send(says("held")).await;
+    node.until("it is with the door", |_| !door.calls().is_empty()).await;
+    drop(page);
+    let mut page = widget(&world, &node, "shop", &token).await;
+    let mut dashboard = agent(&world, &node, "shop").await;
+    dashboard.subscribe(None).await;
+    door.let_through(1);
+    assert_eq!(dashboard.texts(1).await, ["held"]);
+    world.agent_writes(&conversations, "answer").await;
+    assert_eq!(page.texts(1).await, ["answer"]);
+}
+
+#[tokio::test]
 async fn the_same_text_twice_is_two_messages() {
     let world = World::new().await;
     let node = world.node().await;
