@@ -46,6 +46,9 @@ pub(crate) async fn first(
         let page = log.read(filter, part.through, asked).await?;
         if read == 0 {
             part.start = page.from;
+        } else if page.from != part.through {
+            // Meanwhile the log has let go of what comes next: the part ends before it.
+            break;
         }
         part.through = page.through;
         part.whole = page.entries.len() < asked;
@@ -92,6 +95,10 @@ pub(crate) async fn each(
     let (mut from, mut start) = (after, None);
     for _ in 0..LOG_READS {
         let page = log.read(&filter, from, LOG_PAGE).await?;
+        if start.is_some() && page.from != from {
+            let moved = "the log has let go of what comes next, while it was read";
+            return Err(HistoryError::Unavailable(moved.to_owned()));
+        }
         let start = *start.get_or_insert(page.from);
         let whole = page.entries.len() < LOG_PAGE;
         let passed = page.entries.last().is_some_and(|entry| entry.position >= before);

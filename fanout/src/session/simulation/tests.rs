@@ -55,6 +55,14 @@ fn seeds_from_1000000() {
     steps(1_000_000, 350_000);
 }
 
+/// Each has found something that other seeds of these tests had not.
+#[test]
+fn seeds_that_have_found_something() {
+    for seed in [188_974_311_686_965] {
+        run(seed, STEPS);
+    }
+}
+
 #[test]
 fn the_same_seed_is_the_same_run() {
     for seed in 0..5 {
