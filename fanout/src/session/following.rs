@@ -286,9 +286,13 @@ impl Following {
         viewer: &Arc<Viewer>,
         give_up: GiveUp,
     ) -> Result<(), ComeBack> {
+        let tells_of_gaps = viewer.dialect().subscribed(false, String::new(), 0).is_some();
         match give_up {
-            GiveUp::Gap => self.go(node, viewer, Target::Present { recovered: false }),
-            GiveUp::Again => {
+            GiveUp::Gap if tells_of_gaps => {
+                self.go(node, viewer, Target::Present { recovered: false })
+            }
+            // A client that is never told of a gap would miss these events in silence.
+            GiveUp::Gap | GiveUp::Again => {
                 node.metrics.resumes.again.inc();
                 Err(ComeBack)
             }
