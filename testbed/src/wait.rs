@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-/// The longest any step of a test may take; longer than several elections in a row, which a cluster
-/// that is started on a busy machine may need.
-const DEADLINE: Duration = Duration::from_secs(180);
+/// The longest any step of a test may take; longer than an election.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The answer; ends the test when there is none in time.
 pub async fn within<T>(what: &str, answer: impl Future<Output = T>) -> T {
@@ -18,10 +17,15 @@ pub async fn within<T>(what: &str, answer: impl Future<Output = T>) -> T {
 
 /// Waits until a condition holds that is promised for some time and not at once; ends the test
 /// when it does not.
-pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
+pub async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
+    until_within(DEADLINE, what, holds).await;
+}
+
+/// The same, with a deadline of its own.
+pub async fn until_within(limit: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + limit;
     while !holds().await {
-        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
         sleep(Duration::from_millis(10)).await;
     }
 }

@@ -9,6 +9,7 @@ use std::{
     fs,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -22,8 +23,12 @@ use crate::{
     network::{Network, Proxy},
     nodes::free_addresses,
     place, process,
-    wait::until,
+    wait::{until, until_within},
 };
+
+/// A cluster whose servers start at once may need several elections, each of some seconds and more
+/// on a busy machine.
+const UP_WITHIN: Duration = Duration::from_secs(180);
 
 /// One server. Dropping it ends it.
 #[derive(Debug)]
@@ -226,7 +231,8 @@ impl Cluster {
         }
         for server in &self.servers {
             let url = server.url();
-            until("the cluster is healthy", async || Raw::is_healthy(&url).await).await;
+            let healthy = async || Raw::is_healthy(&url).await;
+            until_within(UP_WITHIN, "the cluster is healthy", healthy).await;
         }
     }
 
