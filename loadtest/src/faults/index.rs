@@ -40,7 +40,7 @@ fn page(outcomes: &[Outcome], date: &str, load: &str) -> String {
          <style>{STYLE}</style></head><body class=\"{class}\">\
          <header><p class=\"kicker\">Parlor: nothing lost, nothing twice, nothing out of order, \
          while things die</p><h1>{word}</h1><p class=\"lead\">Each fault was broken and mended \
-         under load. What must be seen stands beside what was seen. {}.</p>\
+         under load. What must be seen stands beside what was seen: {}.</p>\
          <ul class=\"tiles\">{}</ul><p><small>{}</small></p></header>\
          <main>{faults}</main></body></html>\n",
         escape(load),
