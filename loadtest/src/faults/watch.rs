@@ -68,6 +68,8 @@ const LAG: &str = "parlor_monitor_lag_seconds";
 /// Nothing waits for the database where the oldest event is younger than this.
 const NO_LAG: f64 = 2.0;
 const EVERY: Duration = Duration::from_millis(500);
+/// What has been mended stays so for as long, or until the end.
+const STAYS: Duration = Duration::from_secs(3);
 
 // === impl Watch ===
 
@@ -158,11 +160,14 @@ impl Seen {
         self.after(mended, |look| look.lag.is_some_and(|lag| lag < NO_LAG))
     }
 
-    /// From which look on it holds until the end.
+    /// From which look on it holds for [`STAYS`]. What goes wrong for another reason long after is
+    /// not of the fault.
     fn after(&self, mended: Instant, holds: impl Fn(&Look) -> bool) -> Option<f64> {
-        let last =
-            self.looks.iter().rev().take_while(|look| look.at >= mended && holds(look)).last();
-        last.map(|look| look.at.duration_since(mended).as_secs_f64())
+        let since: Vec<_> = self.looks.iter().filter(|look| look.at >= mended).collect();
+        let first = since.iter().enumerate().find(|(index, first)| {
+            since[*index..].iter().take_while(|look| look.at <= first.at + STAYS).all(|l| holds(l))
+        });
+        first.map(|(_, look)| look.at.duration_since(mended).as_secs_f64())
     }
 }
 
