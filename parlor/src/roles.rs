@@ -39,6 +39,7 @@ struct Shared<'a> {
     settings: &'a Settings,
     development: bool,
     stages: Stages,
+    /// The log's time, so that nodes with different clocks agree on what came first.
     clock: Clock,
     random: Random,
     registry: Registry,
@@ -130,7 +131,7 @@ impl<'a> Shared<'a> {
             settings,
             development,
             stages,
-            clock,
+            clock: monitor.clock(),
             random,
             registry,
             keys,
@@ -266,14 +267,14 @@ impl<'a> Shared<'a> {
     fn visitor_tokens(&self) -> VisitorTokens {
         VisitorTokens::new(
             &self.keys,
-            self.monitor.clock(),
+            self.clock.clone(),
             self.random.clone(),
             self.settings.cookies.clone(),
         )
     }
 
     fn agents(&self) -> Agents {
-        Agents::new(self.tenants.clone(), self.monitor.clock())
+        Agents::new(self.tenants.clone(), self.clock.clone())
     }
 
     /// Serves the operators, and the clients with as many connections as there is room for.

@@ -34,6 +34,16 @@ async fn messages_stay_in_order_and_have_the_logs_time() {
     }
 }
 
+/// What decides whether a page has shown a message already compares moments of two nodes.
+#[tokio::test]
+async fn clients_are_told_the_logs_time() {
+    for ahead_ms in WRONG {
+        let node = Node::with(|setup| setup.node_ahead_ms = ahead_ms).await;
+        let session = Ask::session().send(&node).await.expect(200).json();
+        assert_eq!(session["serverTime"], node.clock.now().to_string());
+    }
+}
+
 #[tokio::test]
 async fn a_token_ends_by_the_logs_time() {
     for ahead_ms in WRONG {

@@ -143,7 +143,8 @@ impl Node {
         let log = wrap(at.log.clone());
         let node_clock = clock.ahead(node_ahead_ms);
         let random = Random::system();
-        let monitor = installation::monitor(log.clone(), node_clock.clone()).await;
+        let monitor = installation::monitor(log.clone(), node_clock).await;
+        let node_clock = monitor.clock();
         let store_deadline = Duration::from_secs(2);
         let history = installation::history(
             log.clone(),
@@ -155,8 +156,8 @@ impl Node {
         let limits = Limits::new(limits, tenants.clone(), node_clock.clone());
         let metrics = Metrics::new(&registry).unwrap();
         let cookies = CookieSettings { secure: true, max_age: Duration::from_secs(86_400) };
-        let visitors = VisitorTokens::new(&keys(), monitor.clock(), random.clone(), cookies);
-        let agents = Agents::new(tenants.clone(), monitor.clock());
+        let visitors = VisitorTokens::new(&keys(), node_clock.clone(), random.clone(), cookies);
+        let agents = Agents::new(tenants.clone(), node_clock.clone());
         let cursors = Cursors::new(&keys());
         let door = Arc::new(LogDoor::new(DoorParts {
             log: log.clone(),
