@@ -34,6 +34,9 @@ pub struct ConversationSet {
 #[error("not the subject of a conversation")]
 pub struct BadSubject;
 
+/// How many conversations an open socket may come to follow by links.
+const MOST_LINKED: usize = 16;
+
 // === impl ConversationKey ===
 
 impl ConversationKey {
@@ -131,12 +134,14 @@ impl ConversationSet {
     }
 
     /// These, once they are part of what `primary` and the visitors it has absorbed read: new
-    /// messages go to `primary`'s.
+    /// messages go to `primary`'s. There are no more than 16: a browser may have its cookies made
+    /// one again and again while a socket stays open.
     #[must_use]
     pub fn linked(&self, primary: VisitorId, absorbed: &[VisitorId]) -> Self {
         let mut all = Self::of_visitor(&self.tenant, primary, absorbed);
         for member in &self.members {
-            if all.members.iter().all(|(known, _)| *known != member.0) {
+            let is_new = all.members.iter().all(|(known, _)| *known != member.0);
+            if is_new && all.members.len() < MOST_LINKED {
                 all.members.push(*member);
             }
         }
@@ -163,6 +168,9 @@ mod tests {
         let linked = second.linked(visitor(1), &[visitor(2)]);
         assert_eq!(keys(&linked), keys(&set(visitor(1), &[visitor(2), visitor(3)])));
         assert_eq!(linked.linked(visitor(1), &[visitor(2)]), linked, "once more changes nothing");
+        let many = (4..100).fold(linked, |set, number| set.linked(visitor(number), &[visitor(1)]));
+        assert_eq!(many.keys().count(), MOST_LINKED);
+        assert_eq!(many.primary(), set(visitor(99), &[]).primary());
     }
 
     #[test]
