@@ -8,6 +8,7 @@
 
 mod error;
 mod kept;
+mod left_off;
 mod merge;
 mod metrics;
 mod scope;
@@ -18,31 +19,23 @@ mod walk;
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use parlor_common::{
-    author::AuthorKind,
-    clock::Timestamp,
     conversation::{ConversationKey, ConversationSet},
     deadline::in_time,
     event::{Audience, Event},
-    id::{EventId, SessionId},
+    id::EventId,
     position::Position,
-    state::{ConversationState, Reader},
+    state::ConversationState,
     tenant::TenantId,
 };
 use parlor_log::{EventLog, Filter, monitor::Monitor};
 use parlor_store::{HistoryStore, PageRange, StoreError};
 use tracing::debug;
 
-use self::tabs::Tabs;
-pub use self::{error::HistoryError, metrics::Metrics, scope::Scope};
+pub use self::{error::HistoryError, left_off::LeftOff, metrics::Metrics, scope::Scope};
 use self::{
     kept::{Answer, Kept},
     turns::Turns,
 };
-
-/// Of how many messages the last one is sought that all pages of a visitor have been shown.
-const LOOK_BACK: usize = 50;
-/// After this time a page that is there has answered for what it was shown, and its mark is noted.
-const SETTLED: Duration = Duration::from_secs(10);
 
 /// Reads conversations. Cheap to clone; never writes.
 #[derive(Clone, Debug)]
@@ -72,15 +65,6 @@ pub struct HistoryPage {
     pub through: Position,
     /// The store could not be asked, and there may be older events than the log holds.
     pub incomplete: bool,
-}
-
-/// How far a page had got when it lost its socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeftOff {
-    /// It had been shown what agents wrote up to here.
-    pub up_to: Position,
-    /// Whether the log has noted anything of the visitor's pages.
-    pub is_noted: bool,
 }
 
 // === impl History ===
@@ -297,42 +281,6 @@ impl History {
         Ok((state, start))
     }
 
-    /// Up to where a page of the visitor that comes back at `now` has been shown what agents wrote.
-    /// A visitor may have several pages, which may have got differently far: then it is the lowest
-    /// of those that may be missing. Those of `open` are known not to be.
-    ///
-    /// # Errors
-    /// [`HistoryError::Unavailable`] where it cannot be told.
-    pub async fn comes_back_at(
-        &self,
-        set: &ConversationSet,
-        now: Timestamp,
-        open: impl Fn(SessionId) -> bool,
-    ) -> Result<LeftOff, HistoryError> {
-        let newest = self.page(set, Audience::Visitor, PageRange::Before(Position::MAX), LOOK_BACK);
-        let primary = set.primary();
-        let (state, newest) = tokio::try_join!(self.state(&primary), newest)?;
-        // Every page that is still there has a mark after this message: it was shown it a while
-        // ago, or by its own GET.
-        let then = now.minus(tabs::BACK_WITHIN + SETTLED);
-        let settled = newest.events.iter().rev().find(|event| {
-            event.record.author.kind != AuthorKind::Visitor && event.record.at <= then
-        });
-        let oldest = newest.events.first().filter(|_| newest.more);
-        let start = settled.or(oldest).map_or(Position::ZERO, |event| event.position);
-        let mut events = Vec::new();
-        for key in set.keys() {
-            walk::each(&*self.log, &key, (start, Position::MAX), |event| events.push(event))
-                .await?;
-        }
-        events.sort_by_key(|event| event.position);
-        let mut tabs = Tabs::default();
-        events.iter().for_each(|event| tabs.apply(event));
-        let delivered = state.delivered(Reader::Visitor);
-        let up_to = tabs.lowest_missing(now, open).map_or(delivered, |low| low.min(delivered));
-        Ok(LeftOff { up_to, is_noted: delivered > Position::ZERO || !tabs.is_empty() })
-    }
-
     async fn before(
         &self,
         key: &ConversationKey,
@@ -392,8 +340,7 @@ impl History {
         if before <= start {
             return Err(down);
         }
-        let whole = page.events.len() > limit
-            || start.epoch().start() == start && start.epoch().number() == 1;
+        let whole = page.events.len() > limit || is_beginning(start);
         Ok(HistoryPage {
             incomplete: !whole,
             more: !whole,
@@ -449,6 +396,11 @@ impl History {
                 HistoryError::Unavailable(error.to_string())
             })
     }
+}
+
+/// Whether nothing can ever have been before this start of the log.
+fn is_beginning(start: Position) -> bool {
+    start.epoch().start() == start && start.epoch().number() == 1
 }
 
 /// Whether the log's part goes on where the store's was known to end. While both were asked, the

@@ -5,7 +5,7 @@ use std::time::Duration;
 use parlor_common::{event::SocketIs, position::Position};
 use parlor_history::LeftOff;
 
-use crate::world::{World, set};
+use crate::world::{MAX_AGE, World, set};
 
 /// What a node says that sees none of the visitor's sockets.
 async fn left_off(world: &World, absorbed: &[u8]) -> LeftOff {
@@ -74,4 +74,57 @@ async fn the_pages_of_absorbed_visitors_count_too() {
     assert_eq!(left_off(&world, &[2]).await.up_to, one);
     world.advance(Duration::from_secs(61));
     assert_eq!(left_off(&world, &[2]).await.up_to, two, "it was lost over a minute ago");
+}
+
+#[tokio::test]
+async fn the_store_is_not_asked_where_the_log_has_it_all() {
+    let world = World::new().await;
+    world.say(1, "hello").await;
+    let one = world.answer(1, "one").await;
+    world.note(1, 1, SocketIs::Lost, one).await;
+    world.persist(3).await;
+    let calls = world.at.store.calls();
+    assert_eq!(left_off(&world, &[2]).await, LeftOff { up_to: one, is_noted: true });
+    assert_eq!(world.at.store.calls(), calls);
+}
+
+#[tokio::test]
+async fn a_log_that_has_let_go_of_the_beginning_tells_while_it_has_a_mark_and_what_was_settled() {
+    let mut world = World::new().await;
+    world.say(1, "hello").await;
+    let one = world.answer(1, "one").await;
+    world.note(1, 1, SocketIs::Open, one).await;
+    // The last entry stays.
+    world.say(1, "bye").await;
+    world.persist(4).await;
+    world.advance(MAX_AGE * 2);
+    world.forget_aged().await;
+    let calls = world.at.store.calls();
+    assert_eq!(left_off(&world, &[]).await, LeftOff { up_to: one, is_noted: true });
+    assert!(world.at.store.calls() > calls, "nothing of an agent is in the log");
+
+    let two = world.answer(1, "two").await;
+    world.advance(Duration::from_secs(120));
+    let calls = world.at.store.calls();
+    assert_eq!(left_off(&world, &[]).await.up_to, one);
+    assert!(world.at.store.calls() > calls, "the mark is not in the log");
+
+    world.note(1, 1, SocketIs::Lost, two).await;
+    let calls = world.at.store.calls();
+    assert_eq!(left_off(&world, &[]).await.up_to, two);
+    assert_eq!(world.at.store.calls(), calls);
+}
+
+#[tokio::test]
+async fn a_conversation_of_which_the_log_has_much_is_told_by_the_store() {
+    let world = World::new().await;
+    let mut last = Position::ZERO;
+    for number in 0..250 {
+        last = world.answer(1, &format!("m{number}")).await;
+    }
+    world.note(1, 1, SocketIs::Lost, last).await;
+    world.persist(251).await;
+    let calls = world.at.store.calls();
+    assert_eq!(left_off(&world, &[]).await, LeftOff { up_to: last, is_noted: true });
+    assert!(world.at.store.calls() > calls);
 }
