@@ -1,6 +1,7 @@
 //! Appending: a publish under an id, repeated until it is acknowledged or the deadline has passed.
 
 mod acks;
+mod usual;
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use parlor_common::random::Random;
 use tokio::sync::Semaphore;
 
-use self::acks::Acks;
+use self::{acks::Acks, usual::Usual};
 use super::{
     link::{Link, NoAnswer},
     metrics::Metrics,
@@ -18,8 +19,9 @@ use super::{
 };
 use crate::LogError;
 
-/// How long one attempt waits for its acknowledgement: the first is meant for a lost message, the
-/// later ones for a server that is slow, which a fast repeat would only make slower.
+/// How long one attempt waits for its acknowledgement at the least: the first is meant for a lost
+/// message, the later ones for a server that is slow, which a fast repeat would only make slower.
+/// Where answers usually take longer, every attempt waits for as long as they do.
 const ATTEMPT_WAITS: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(3)];
 
@@ -28,7 +30,7 @@ const ATTEMPT_WAITS: [Duration; 3] =
 /// soon as it gets through.
 const SCOUT_WAIT: Duration = Duration::from_millis(400);
 
-/// How long an answer may take at least, whatever came meanwhile.
+/// How much later than the answer to a later publish an answer may come.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// The shortest and the longest pause after an attempt that was answered, but not by a leader.
@@ -40,6 +42,7 @@ pub(super) struct Appender {
     link: Link,
     in_flight: Semaphore,
     acks: Acks,
+    usual: Usual,
     deadline: Duration,
     random: Random,
     metrics: Metrics,
@@ -87,8 +90,9 @@ impl Appender {
         metrics: Metrics,
     ) -> Self {
         let in_flight = Semaphore::new(settings.appends_in_flight.min(Semaphore::MAX_PERMITS));
-        let (acks, deadline) = (Acks::default(), settings.append_deadline);
-        Self { link, in_flight, acks, deadline, random, metrics }
+        let (acks, usual) = (Acks::default(), Usual::default());
+        let deadline = settings.append_deadline;
+        Self { link, in_flight, acks, usual, deadline, random, metrics }
     }
 
     /// Publishes, and returns when it is committed.
@@ -108,10 +112,11 @@ impl Appender {
             if attempts > 0 && scout.is_none() {
                 scout = self.acks.scout(publish.stream);
             }
-            let wait = match scout {
+            let least = match scout {
                 Some(_) => SCOUT_WAIT,
                 None => ATTEMPT_WAITS[attempts.min(ATTEMPT_WAITS.len() - 1)],
             };
+            let wait = least.max(self.usual.within());
             let left = until.saturating_duration_since(Instant::now());
             let failure = match self.attempt(publish, wait.min(left)).await {
                 Ok(published) => return Ok(published),
@@ -154,8 +159,8 @@ impl Appender {
             wait,
         );
         let lost = async {
-            tokio::time::sleep(GRACE).await;
             self.acks.later_than(publish.stream, asked).await;
+            tokio::time::sleep(GRACE).await;
         };
         let answer = tokio::select! {
             // What has come is taken.
@@ -178,6 +183,7 @@ impl Appender {
         self.link.led(led, asked);
         if outcome.is_ok() {
             self.acks.acknowledged(publish.stream, asked);
+            self.usual.took(asked.elapsed());
         }
         outcome
     }
