@@ -146,6 +146,15 @@ impl Bound {
         Self { short: None, ..self }
     }
 
+    /// Within how many seconds it must have been seen, where it is about that.
+    pub(crate) fn patience(&self, is_short: bool) -> Option<f64> {
+        let must = if is_short { self.short } else { Some(self.must) };
+        match (self.figure, must) {
+            (Figure::BacklogGone | Figure::ReadyAgain, Some(Must::AtMost(most))) => Some(most),
+            _ => None,
+        }
+    }
+
     /// Judges what was seen.
     pub(crate) fn judge(&self, seen: Option<f64>, is_short: bool) -> Line {
         let must = if is_short { self.short } else { Some(self.must) };
@@ -236,7 +245,9 @@ mod tests {
         assert_eq!(bound.judge(Some(5.1), false).holds, Some(false));
         assert_eq!(bound.judge(Some(5.1), true).holds, Some(true));
         assert_eq!(bound.judge(None, true).holds, Some(false), "nothing was seen");
+        assert_eq!((bound.patience(false), bound.patience(true)), (Some(5.0), Some(20.0)));
         let bound = least(Figure::LostLines, 1.0).full_only();
+        assert_eq!(bound.patience(false), None);
         assert_eq!(bound.judge(Some(0.0), false).holds, Some(false));
         assert_eq!(bound.judge(Some(0.0), true).holds, None, "it is told and not judged");
     }

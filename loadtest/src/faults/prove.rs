@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::{Args, Parser};
 use parlor_common::{clock::Clock, random::Random};
 use parlor_testbed::{
@@ -164,7 +164,12 @@ impl Prove {
             never = watch.look() => match never {},
         };
         report.write(&self.report.join(row.id))?;
-        ensure!(playing.moments().mended.is_some(), "nothing was mended");
+        let mended = playing.moments().mended.context("nothing was mended")?;
+        // The load may end before what was broken has come right, which has its own time.
+        tokio::select! {
+            () = watch.settled(mended, script.bounds, self.short) => {}
+            never = watch.look() => match never {},
+        }
         let report = serde_json::to_value(&report)?;
         let mut all = figures(&report, &watch.seen(), playing.moments(), started);
         all.extend(playing.acted());

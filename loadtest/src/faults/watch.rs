@@ -11,7 +11,9 @@ use parlor_testbed::{
     client::http,
     tiers::{Tiers, node::Tier},
 };
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::bound::{Bound, Figure};
 
 /// What is seen at the nodes.
 #[derive(Debug)]
@@ -105,6 +107,26 @@ impl<'a> Watch<'a> {
             is_ready: ready.is_some_and(|answer| answer.status == 200),
             took: took.into_iter().flatten().max().unwrap_or_default(),
             metrics: metrics.map(|answer| answer.text()),
+        }
+    }
+
+    /// Waits until what these bounds want has come right after `mended`, and stays so; no longer
+    /// than they allow.
+    pub(super) async fn settled(&self, mended: Instant, bounds: &[Bound], is_short: bool) {
+        for (bound, patience) in bounds.iter().filter_map(|b| Some((b, b.patience(is_short)?))) {
+            let until = mended + Duration::from_secs_f64(patience);
+            loop {
+                let seen = self.seen();
+                let right = match bound.figure {
+                    Figure::ReadyAgain => seen.ready_after(mended),
+                    _ => seen.stored_after(mended),
+                };
+                let stayed = right.map(|after| mended + Duration::from_secs_f64(after) + STAYS);
+                if Instant::now() >= stayed.unwrap_or(until) {
+                    break;
+                }
+                sleep(EVERY).await;
+            }
         }
     }
 

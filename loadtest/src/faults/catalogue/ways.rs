@@ -93,7 +93,9 @@ pub(super) const ROWS: &[Row] = &[
                     what: "every way is late and lossy",
                     breaks: &[
                         Deed::Network("clients", "haproxy", "lossy=200ms,1%"),
-                        Deed::Network("all", "nats", "lossy=200ms,1%"),
+                        Deed::Network("ingress", "nats", "lossy=200ms,1%"),
+                        Deed::Network("fanout", "nats", "lossy=200ms,1%"),
+                        Deed::Network("persister", "nats", "lossy=200ms,1%"),
                     ],
                     mends: &[Deed::Network("all", "all", "whole")],
                 }],
