@@ -96,7 +96,7 @@ impl Backends {
         let store = connect_cql(settings, registry).await?;
         let seen = watermarks(&store, log.shards()).await?;
         log.check_seen(|shard| seen.get(&shard).copied()).await.map_err(Exit::unavailable)?;
-        warn_of_a_short_store(&log, &seen).await?;
+        warn_of_a_short_store(&log, &store).await?;
         let incarnation = log.incarnation();
         Ok(Self { log: Arc::new(log), store: Arc::new(store), incarnation, embedded: None })
     }
@@ -114,12 +114,15 @@ impl Backends {
 /// A database that was lost, or restored from a copy, lacks what the log has been told is stored.
 /// The embedded log delivers that again by itself; a cluster's operator decides (docs/OPERATING.md,
 /// "Backup and restore").
-async fn warn_of_a_short_store(
-    log: &JetStreamLog,
-    seen: &HashMap<Shard, Position>,
-) -> Result<(), Exit> {
+async fn warn_of_a_short_store(log: &JetStreamLog, store: &CqlStore) -> Result<(), Exit> {
+    let mut acknowledged = Vec::new();
     for shard in log.shards().all() {
-        let persisted = log.state(shard).await.map_err(Exit::unavailable)?.persisted;
+        let state = log.state(shard).await.map_err(Exit::unavailable)?;
+        acknowledged.push((shard, state.persisted));
+    }
+    // Asked afterwards: meanwhile persisters go on, and the watermark comes before what it covers.
+    let seen = watermarks(store, log.shards()).await?;
+    for (shard, persisted) in acknowledged {
         let seen = seen.get(&shard).copied().unwrap_or_default();
         if seen < persisted {
             warn!(%shard, %seen, %persisted, "the database has seen less of a shard than was \
