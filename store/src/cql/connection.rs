@@ -1,6 +1,10 @@
 //! The connection to a database: a session that gives up in time, and what is asked through it.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use scylla::{
@@ -17,6 +21,7 @@ use scylla::{
         prepared::PreparedStatement,
     },
 };
+use tracing::{info, warn};
 
 use super::{
     CqlSettings,
@@ -45,6 +50,41 @@ pub(super) struct Connection {
     request_timeout: Duration,
     pub(super) in_flight: usize,
     bound: Bound,
+    standing: Standing,
+}
+
+/// Whether the database answers, which is told once when it changes.
+#[derive(Debug)]
+struct Standing(Mutex<(Instant, bool)>);
+
+/// Without an answer for as long the database is away; before, a request may have been unlucky.
+const AWAY: Duration = Duration::from_secs(2);
+
+// === impl Standing ===
+
+impl Standing {
+    fn new() -> Self {
+        Self(Mutex::new((Instant::now(), false)))
+    }
+
+    fn note(&self, failure: Option<&StoreError>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (answered, away) = *state;
+        match failure {
+            Some(error @ StoreError::Unavailable(_)) => {
+                if !away && answered.elapsed() >= AWAY {
+                    state.1 = true;
+                    warn!(%error, "the database does not answer");
+                }
+            }
+            Some(StoreError::Rejected(_)) | None => {
+                *state = (Instant::now(), false);
+                if away {
+                    info!("the database answers again");
+                }
+            }
+        }
+    }
 }
 
 // === impl Connection ===
@@ -58,7 +98,8 @@ impl Connection {
         let statements = Statements::prepare(&session, &settings.keyspace).await?;
         let bound = Bound { rows: settings.batch_rows, bytes: settings.batch_bytes };
         let &CqlSettings { request_timeout, in_flight, .. } = settings;
-        Ok(Self { statements, metrics, session, request_timeout, in_flight, bound })
+        let standing = Standing::new();
+        Ok(Self { statements, metrics, session, request_timeout, in_flight, bound, standing })
     }
 
     /// Writes what is kept, with a bounded number of statements at once. The first failure ends it,
@@ -132,9 +173,11 @@ impl Connection {
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let answer = tokio::time::timeout(self.request_timeout, answer).await;
-        answer.unwrap_or_else(|_| {
+        let answer = answer.unwrap_or_else(|_| {
             Err(StoreError::Unavailable("the database did not answer in time".to_owned()))
-        })
+        });
+        self.standing.note(answer.as_ref().err());
+        answer
     }
 }
 
