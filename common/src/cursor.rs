@@ -69,6 +69,8 @@ fn mac(key: &DerivedKey, tenant: &TenantId, position: Position) -> [u8; MAC_BYTE
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{keys::Secret, position::Epoch};
 
@@ -122,6 +124,27 @@ mod tests {
         }
         for text in ["", "AAAA", "§", &text[..21], &format!("{text}AA")] {
             assert_eq!(cursors(1, None).read(&a, text), Err(BadCursor), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_position_reads_back_and_no_bit_may_change(packed in any::<u64>(), bit in 0_usize..128) {
+            let a = TenantId::parse("a").unwrap();
+            let cursors = cursors(1, None);
+            let Some(position) = Position::from_u64(packed) else { return Ok(()) };
+            let text = cursors.write(&a, position);
+            prop_assert_eq!(cursors.read(&a, &text), Ok(position));
+            let mut bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            prop_assert_eq!(cursors.read(&a, &URL_SAFE_NO_PAD.encode(bytes)), Err(BadCursor));
+        }
+
+        #[test]
+        fn what_anybody_writes_is_refused(text in any::<String>(), near in "[A-Za-z0-9_-]{20,24}") {
+            let a = TenantId::parse("a").unwrap();
+            prop_assert_eq!(cursors(1, Some(2)).read(&a, &text), Err(BadCursor));
+            prop_assert_eq!(cursors(1, Some(2)).read(&a, &near), Err(BadCursor));
         }
     }
 }

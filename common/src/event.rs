@@ -149,6 +149,8 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{
         author::AuthorKind,
@@ -205,6 +207,49 @@ mod tests {
     fn what_is_no_record_is_an_error() {
         for bytes in [&b""[..], b"{}", b"\xff", br#"{"v":1,"kind":"message"}"#] {
             assert!(Record::decode(bytes).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_record_reads_back(
+            text in any::<String>(),
+            name in any::<Option<String>>(),
+            (at, acceptance) in any::<(i64, u64)>(),
+        ) {
+            let client_message_id = ClientMessageId::parse("m1").unwrap();
+            let record = Record {
+                author: Author { name, ..record().author },
+                at: Timestamp::from_millis(at),
+                acceptance,
+                body: Body::Message(MessageBody { text, client_message_id }),
+                ..record()
+            };
+            prop_assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);
+        }
+
+        /// Damage is an error, or another record, which reads back as well.
+        #[test]
+        fn damaged_bytes_do_no_harm(
+            place in any::<prop::sample::Index>(),
+            damage in prop::collection::vec(any::<u8>(), 0..8),
+            removed in 0_usize..40,
+        ) {
+            let mut bytes = record().encode().unwrap().to_vec();
+            let from = place.index(bytes.len());
+            let to = (from + removed).min(bytes.len());
+            bytes.splice(from..to, damage);
+            if let Ok(read) = Record::decode(&bytes)
+                && read.body != Body::Unknown
+            {
+                prop_assert_eq!(Record::decode(&read.encode().unwrap()).unwrap(), read);
+            }
+        }
+
+        #[test]
+        fn what_anybody_writes_is_read_without_harm(bytes in any::<Vec<u8>>(), text in "[{}\\[\\]\":,a-z0-9\\\\]{0,80}") {
+            prop_assert!(Record::decode(&bytes).is_err());
+            prop_assert!(Record::decode(text.as_bytes()).is_err());
         }
     }
 }

@@ -63,7 +63,21 @@ pub mod duration {
 
     #[cfg(test)]
     mod tests {
+        use proptest::prelude::*;
+
         use super::*;
+
+        proptest! {
+            #[test]
+            fn what_anybody_writes_is_a_duration_or_none(text in any::<String>(), near in "[0-9]{0,22}[a-zµ§]{0,2}") {
+                parse(&text);
+                let said = parse(&near);
+                let digits = near.trim_end_matches(|c: char| !c.is_ascii_digit());
+                prop_assert_eq!(said.is_some_and(|said| said.is_zero()), {
+                    said.is_some() && digits.trim_matches('0').is_empty()
+                });
+            }
+        }
 
         #[test]
         fn a_duration_is_a_number_and_a_unit() {

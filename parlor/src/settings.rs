@@ -135,15 +135,19 @@ pub(crate) fn read(file: Option<PathBuf>) -> Result<InForce, Exit> {
             AVAILABLE && planted::VARIABLE.strip_prefix(PREFIX).is_some_and(|p| name == p);
         !name.starts_with("TEST_") && name != "SETTINGS" && !is_link && !is_planted
     };
-    let settings: Settings = figment
-        .merge(Env::prefixed(PREFIX).filter(ours).split("__"))
-        .extract()
-        .map_err(|error| Exit::usage(format_args!("the settings cannot be used: {error}")))?;
-    check(&settings)?;
+    let settings = resolve(&figment.merge(Env::prefixed(PREFIX).filter(ours).split("__")))?;
     if development {
         stays_on_loopback(&settings)?;
     }
     Ok(InForce { settings, development })
+}
+
+fn resolve(figment: &Figment) -> Result<Settings, Exit> {
+    let settings: Settings = figment
+        .extract()
+        .map_err(|error| Exit::usage(format_args!("the settings cannot be used: {error}")))?;
+    check(&settings)?;
+    Ok(settings)
 }
 
 /// Refuses what would start and then not work. The log and the database check their own.
@@ -240,6 +244,8 @@ pub(crate) fn check_loopback(name: &str, address: SocketAddr) -> Result<(), Exit
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -252,5 +258,46 @@ mod tests {
         assert_eq!(settings.limits, LimitSettings::default());
         assert_eq!(settings.cql, CqlSettings::default());
         assert_eq!(settings.nats, JetStreamSettings::default());
+    }
+
+    /// The names of all settings that the defaults give a value, such as `sockets.resume.page`.
+    fn names(value: &toml::Value, prefix: &str) -> Vec<String> {
+        let toml::Value::Table(table) = value else { return vec![prefix.to_owned()] };
+        let name = |key: &String| match prefix {
+            "" => key.clone(),
+            _ => format!("{prefix}.{key}"),
+        };
+        table.iter().flat_map(|(key, value)| names(value, &name(key))).collect()
+    }
+
+    /// What a tired person writes.
+    fn odd() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<i64>().prop_map(|number| number.to_string()),
+            any::<f64>().prop_map(|number| format!("{number:?}")),
+            any::<String>().prop_map(|text| toml::Value::String(text).to_string()),
+            "[0-9]{1,20}(ms|s|m|h|d|y)".prop_map(|text| format!("\"{text}\"")),
+            Just("true".to_owned()),
+            Just("[]".to_owned()),
+            Just("[1, \"a\"]".to_owned()),
+            Just("{}".to_owned()),
+            Just("1979-05-27".to_owned()),
+        ]
+    }
+
+    proptest! {
+        /// It is taken, or refused with a sentence that names the setting.
+        #[test]
+        fn whatever_a_setting_is_said_to_be(place in any::<prop::sample::Index>(), value in odd()) {
+            let names = names(&toml::from_str(DEFAULTS).unwrap(), "");
+            let name = place.get(&names);
+            let figment = Figment::from(Toml::string(DEFAULTS));
+            let figment = figment.merge(Toml::string(&format!("{name} = {value}")));
+            if let Err(exit) = resolve(&figment) {
+                let sentence = format!("{exit:?}");
+                let key = name.rsplit('.').next().unwrap_or(name);
+                prop_assert!(sentence.contains(key), "{} = {}: {}", name, value, sentence);
+            }
+        }
     }
 }
