@@ -39,10 +39,11 @@ export class Agent {
    */
   conversationWith(text) {
     return until(`a conversation in which “${text.slice(0, 40)}” was said`, async () => {
-      for (const id of await this.conversations()) {
+      const ids = await this.conversations();
+      for (const id of ids) {
         if ((await this.history(id)).includes(text)) return id;
       }
-      return undefined;
+      throw new Error(`the inbox has ${ids.length} conversations, and none with it`);
     });
   }
 

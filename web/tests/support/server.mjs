@@ -128,6 +128,20 @@ export class Server {
     if (code !== 0) throw new Error(`${Server.control} ${verb} ingress failed (${code})`);
   }
 
+  /**
+   * What it says of itself, for a test that failed: the end of its log, and of its metrics those
+   * that are not 0 and tell how far the log and the store have got.
+   */
+  async says() {
+    if (!Server.owned) return "";
+    const told = /^parlor_(consumer|persister|store|monitor|log|dead)\S* (?!0$)/;
+    const metrics = await fetch(`http://127.0.0.1:${this.#admin}/metrics`)
+      .then((response) => response.text())
+      .catch(String);
+    const lines = metrics.split("\n").filter((line) => told.test(line) && !line.includes("_bucket"));
+    return `the server's log ends so:\n${this.#log}\nits metrics:\n${lines.join("\n")}`;
+  }
+
   /** Stops it for good. */
   async end() {
     if (!Server.owned) return;

@@ -51,6 +51,9 @@ export class Stage {
       this.host.open(profile, server, { tenantId, ...where });
     try {
       await body({ context: profile, tenantId, agent, open });
+    } catch (thrown) {
+      console.error(await this.server.says());
+      throw thrown;
     } finally {
       await profile.close();
     }

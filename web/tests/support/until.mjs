@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 
 /** How long anything may take, unless a test knows better. */
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 30_000;
 /** How often is looked. */
 const LOOK_MS = 40;
 
