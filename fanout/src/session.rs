@@ -58,6 +58,8 @@ pub(crate) struct Session {
     heartbeat: Heartbeat,
     controls: ControlLimit,
     leaving: Leaving,
+    /// The first ping after the last refusal: its answer tells that the client has heard of it.
+    refusal: Option<u64>,
 }
 
 /// How far a session is with leaving the node, as others of it do.
@@ -87,6 +89,7 @@ impl Session {
             heartbeat: Heartbeat::new(HeartbeatSettings { every, silence_limit, first }, now),
             controls: ControlLimit::new(settings.controls_per_second, now),
             leaving: Leaving::No,
+            refusal: None,
             dialogue,
         }
     }
@@ -186,6 +189,7 @@ impl Session {
             }
             Some(Ended::Again) | None => {}
         }
+        self.ask_whether_heard();
         self.dialogue.link();
         self.dialogue.refill().map_err(|_| self.come_back())?;
         if writer.is_idle() {
@@ -213,6 +217,17 @@ impl Session {
             if let Some(number) = self.heartbeat.shown(Instant::now()) {
                 self.ping(number);
             }
+        }
+    }
+
+    /// A ping follows a refusal; where one is on its way, the next does.
+    fn ask_whether_heard(&mut self) {
+        if !self.dialogue.drafts.asks() {
+            return;
+        }
+        self.refusal = Some(self.heartbeat.next_number());
+        if let Some(number) = self.heartbeat.shown(Instant::now()) {
+            self.ping(number);
         }
     }
 
@@ -268,6 +283,10 @@ impl Session {
             return self.unasked(now);
         };
         self.dialogue.answered(number);
+        if self.refusal.is_some_and(|first| number >= first) {
+            self.refusal = None;
+            self.dialogue.drafts.heard();
+        }
         if let Some(number) = follow {
             self.ping(number);
         }

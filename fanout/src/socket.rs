@@ -1,8 +1,8 @@
-//! The socket: from the 101 to messages that are complete, checked and bounded. The only file that
-//! knows how frames are read.
+//! The socket: from the 101 to messages that are complete, checked and bounded.
 
 pub(crate) mod control_limit;
 pub(crate) mod endpoint;
+mod frames;
 pub(crate) mod handshake;
 pub(crate) mod headers;
 pub(crate) mod heartbeat;
@@ -10,13 +10,10 @@ pub(crate) mod stream;
 pub(crate) mod wire;
 pub(crate) mod writer;
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
-use fastwebsockets::{
-    Frame, OpCode, Payload, Role, WebSocketError, WebSocketRead, after_handshake_split,
-};
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use parlor_common::{
     close::CloseCode,
@@ -24,10 +21,13 @@ use parlor_common::{
     planted::{self, Fault},
 };
 use parlor_http::{ConnectionPermit, socket};
-use tokio_util::sync::ReusableBoxFuture;
 use tracing::error;
 
-use self::{stream::Stream, wire::MAX_CONTROL_BYTES, writer::Writer};
+use self::{
+    frames::{Frame, Frames, Opcode},
+    stream::Stream,
+    writer::Writer,
+};
 
 /// What a peer sent: a complete message, or a control frame.
 #[derive(Debug)]
@@ -60,22 +60,16 @@ pub(crate) struct Socket {
     place: Option<ConnectionPermit>,
 }
 
-/// The reading side. Keeps the future that reads across calls, for reading a frame is not cancel
-/// safe.
+/// The reading side: frames put together to messages.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    next: ReusableBoxFuture<'static, (Messages, Result<Incoming, ReadEnd>)>,
+    frames: Frames,
+    /// The fragments of a message so far.
+    partial: Option<Partial>,
     ended: bool,
 }
 
-/// Frames put together to messages.
-struct Messages {
-    frames: WebSocketRead<Stream>,
-    /// The fragments of a message so far.
-    partial: Option<Partial>,
-}
-
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Partial {
     binary: bool,
     bytes: Vec<u8>,
@@ -114,15 +108,9 @@ impl Socket {
 
     /// Its two sides; a write may take as long as `write_within`.
     pub(crate) fn split(self, write_within: Duration) -> (Reader, Writer) {
-        let stream = self.stream.other_side();
-        let (mut frames, _) = after_handshake_split(self.stream, tokio::io::sink(), Role::Server);
-        frames.set_auto_close(false);
-        frames.set_auto_pong(false);
-        // It refuses a frame of exactly this length.
-        frames.set_max_message_size(MAX_MESSAGE_BYTES + 1);
-        let messages = Messages { frames, partial: None };
-        let reader = Reader { next: ReusableBoxFuture::new(messages.next()), ended: false };
-        (reader, Writer::new(stream, self.place, write_within))
+        let writer = Writer::new(self.stream.other_side(), self.place, write_within);
+        let frames = Frames::new(self.stream);
+        (Reader { frames, partial: None, ended: false }, writer)
     }
 }
 
@@ -134,70 +122,55 @@ impl Reader {
         if self.ended {
             return std::future::pending().await;
         }
-        let (messages, incoming) = std::future::poll_fn(|cx| self.next.poll(cx)).await;
-        if incoming.is_err() {
-            self.ended = true;
-        } else {
-            self.next.set(messages.next());
-        }
-        incoming
-    }
-}
-
-// === impl Messages ===
-
-impl Messages {
-    /// The next message or control frame. Not cancel safe.
-    async fn next(mut self) -> (Self, Result<Incoming, ReadEnd>) {
         let incoming = loop {
-            match self.frame().await {
+            let taken = match self.frames.next().await {
+                Ok(frame) => self.take(frame),
+                Err(end) => Err(end),
+            };
+            match taken {
                 Ok(Some(incoming)) => break Ok(incoming),
                 Ok(None) => {}
                 Err(end) => break Err(end),
             }
         };
-        (self, incoming)
+        self.ended = incoming.is_err();
+        incoming
     }
 
-    /// Reads one frame; a fragment that completes nothing yet is `None`.
-    async fn frame(&mut self) -> Result<Option<Incoming>, ReadEnd> {
-        // Nothing is sent from here: answering pings and closes is turned off.
-        let mut never = |_: Frame<'static>| std::future::ready(Ok::<(), io::Error>(()));
-        let mut frame =
-            self.frames.read_frame(&mut never).await.map_err(|error| read_end(&error))?;
-        let (fin, opcode) = (frame.fin, frame.opcode);
-        if !is_masked(&mut frame) {
-            return Err(ReadEnd::Violation(CloseCode::ProtocolError));
-        }
-        let payload = match frame.payload {
-            Payload::Bytes(bytes) => bytes.freeze(),
-            other => Bytes::copy_from_slice(&other),
-        };
-        match opcode {
-            OpCode::Text | OpCode::Binary | OpCode::Continuation => {
-                self.fragment(fin, opcode, &payload)
+    /// A fragment that completes nothing yet is `None`.
+    fn take(&mut self, frame: Frame) -> Result<Option<Incoming>, ReadEnd> {
+        let Frame { fin, opcode, payload } = frame;
+        Ok(Some(match opcode {
+            Opcode::Text | Opcode::Binary | Opcode::Continuation => {
+                return self.fragment(fin, opcode, payload);
             }
-            OpCode::Ping | OpCode::Pong | OpCode::Close => control(opcode, &payload).map(Some),
-        }
+            Opcode::Close => Incoming::Close(closed(&payload)?),
+            Opcode::Ping => Incoming::Ping(payload.freeze()),
+            Opcode::Pong => Incoming::Pong(payload.freeze()),
+        }))
     }
 
     /// Adds a fragment; the last one completes a message.
     fn fragment(
         &mut self,
         fin: bool,
-        opcode: OpCode,
-        payload: &[u8],
+        opcode: Opcode,
+        payload: BytesMut,
     ) -> Result<Option<Incoming>, ReadEnd> {
-        if (opcode == OpCode::Continuation) != self.partial.is_some() {
+        if (opcode == Opcode::Continuation) != self.partial.is_some() {
             return Err(ReadEnd::Violation(CloseCode::ProtocolError));
         }
         let mut message = self.partial.take().unwrap_or_default();
-        message.binary |= opcode == OpCode::Binary;
+        message.binary |= opcode == Opcode::Binary;
         message.counted += if fin { payload.len() } else { payload.len().max(1) };
         if message.counted > MAX_MESSAGE_BYTES && !planted::is(Fault::UnboundedFragments) {
             return Err(ReadEnd::Violation(CloseCode::TooBig));
         }
-        message.bytes.extend_from_slice(payload);
+        if message.bytes.is_empty() {
+            message.bytes = payload.into();
+        } else {
+            message.bytes.extend_from_slice(&payload);
+        }
         if !fin {
             self.partial = Some(message);
             return Ok(None);
@@ -210,24 +183,6 @@ impl Messages {
             Err(_) => Err(ReadEnd::Violation(CloseCode::BadPayload)),
         }
     }
-}
-
-fn control(opcode: OpCode, payload: &[u8]) -> Result<Incoming, ReadEnd> {
-    if payload.len() > MAX_CONTROL_BYTES {
-        return Err(ReadEnd::Violation(CloseCode::ProtocolError));
-    }
-    if opcode == OpCode::Close {
-        return closed(payload).map(Incoming::Close);
-    }
-    let payload = Bytes::copy_from_slice(payload);
-    Ok(if opcode == OpCode::Ping { Incoming::Ping(payload) } else { Incoming::Pong(payload) })
-}
-
-/// Whether the peer masked the frame. The frame keeps that to itself, but writes it into a header.
-fn is_masked(frame: &mut Frame<'_>) -> bool {
-    let mut head = [0; 16];
-    frame.fmt_head(&mut head);
-    head[1] & 0x80 != 0
 }
 
 /// The code within a close frame (RFC 6455 §7.4).
@@ -245,16 +200,6 @@ fn closed(payload: &[u8]) -> Result<Option<u16>, ReadEnd> {
         }
         1000..=1003 | 1007..=1014 | 3000..=4999 => Err(ReadEnd::Violation(CloseCode::BadPayload)),
         _ => Err(ReadEnd::Violation(CloseCode::ProtocolError)),
-    }
-}
-
-fn read_end(error: &WebSocketError) -> ReadEnd {
-    use WebSocketError as E;
-    match error {
-        E::FrameTooLarge => ReadEnd::Violation(CloseCode::TooBig),
-        E::InvalidUTF8 => ReadEnd::Violation(CloseCode::BadPayload),
-        E::IoError(_) | E::UnexpectedEOF | E::ConnectionClosed => ReadEnd::Gone,
-        _ => ReadEnd::Violation(CloseCode::ProtocolError),
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream, lookup_host},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use crate::address::Address;
@@ -18,7 +18,8 @@ pub(crate) struct Http {
     addresses: Vec<Address>,
     /// Which address is used; the next one after a failure.
     at: usize,
-    stream: Option<TcpStream>,
+    /// The connection, and when it was used last.
+    stream: Option<(TcpStream, Instant)>,
 }
 
 /// What is asked.
@@ -56,6 +57,9 @@ pub(crate) enum NoAnswer {
 const MOST_BYTES: usize = 16 << 20;
 const MOST_HEADERS: usize = 64;
 const SMALL_WINDOW: u32 = 4096;
+/// A connection that was idle for longer is not used again: whoever is at its other end may close it
+/// at the moment of the next request, which is then without an answer, and says nothing of a server.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// What the headers of an answer say.
 struct Head {
@@ -99,7 +103,7 @@ impl Http {
             .and_then(|answer| answer);
         match answered {
             Ok((answer, is_kept)) => {
-                self.stream = is_kept.then_some(stream);
+                self.stream = is_kept.then_some((stream, Instant::now()));
                 Ok(answer)
             }
             Err(error) => {
@@ -111,7 +115,7 @@ impl Http {
 
     /// The kept connection, unless the server has closed it meanwhile.
     fn kept(&mut self) -> Option<TcpStream> {
-        let stream = self.stream.take()?;
+        let (stream, _) = self.stream.take().filter(|(_, used)| used.elapsed() < FRESH)?;
         let would_block = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
         let is_open = stream.try_read(&mut [0]).is_err_and(|error| would_block(&error));
         is_open.then_some(stream)

@@ -17,6 +17,7 @@ pub struct Metrics {
     append_seconds: Histogram,
     pub(crate) commit_appends: Histogram,
     pub(crate) used_bytes: IntGauge,
+    pub(crate) window_entries: IntGauge,
     pub(crate) forgotten: IntCounter,
 }
 
@@ -53,6 +54,10 @@ impl Metrics {
             "parlor_log_used_bytes",
             "What the embedded log holds, as its bound counts it; without free pages.",
         )?;
+        let window_entries = IntGauge::new(
+            "parlor_log_window_entries",
+            "Entries of which the embedded log has in memory where they are.",
+        )?;
         let forgotten = IntCounter::new(
             "parlor_log_forgotten_total",
             "Entries that the embedded log let go for their age.",
@@ -61,6 +66,7 @@ impl Metrics {
         registry.register(Box::new(append_seconds.clone()))?;
         registry.register(Box::new(commit_appends.clone()))?;
         registry.register(Box::new(used_bytes.clone()))?;
+        registry.register(Box::new(window_entries.clone()))?;
         registry.register(Box::new(forgotten.clone()))?;
         Ok(Self {
             committed: appends.with_label_values(&["committed"]),
@@ -71,6 +77,7 @@ impl Metrics {
             append_seconds,
             commit_appends,
             used_bytes,
+            window_entries,
             forgotten,
         })
     }

@@ -2,8 +2,8 @@
 //!
 //! A commit that returned survives `kill -9` and a power cut (WAL, `synchronous=FULL`). One writer
 //! thread commits whatever has gathered while the last commit was on its way to the disk; readers
-//! read snapshots beside it, and are woken when the committed end has moved. In three things it
-//! promises more than its trait: an id is known for as long as its entry is kept, an entry is
+//! read snapshots beside it, and are woken when the committed end has moved. Where the entries of a
+//! conversation are is known in memory (`window.rs`). In three things it promises more than its trait: an id is known for as long as its entry is kept, an entry is
 //! forgotten for its age only once [`PERSISTER`](crate::PERSISTER) has acknowledged it (other
 //! groups hold nothing back), and a file that has lost its end moves to a new epoch by itself.
 
@@ -19,12 +19,13 @@ mod settings;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod window;
 mod writer;
 
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -42,8 +43,9 @@ use tokio::sync::watch;
 use self::{
     extent::{Extent, acked_through},
     group::{Group, SqliteDeliveries},
-    readers::Readers,
+    readers::{Readers, Snapshot},
     tail::SqliteTail,
+    window::{Found, Window},
     writer::WriterHandle,
 };
 pub use self::{schema::OpenError, settings::SqliteLogSettings};
@@ -63,6 +65,7 @@ const MAX_RECORD: usize = 1 << 20;
 pub struct SqliteLog {
     writer: WriterHandle,
     readers: Readers,
+    window: Arc<RwLock<Window>>,
     end: watch::Receiver<Position>,
     groups: Arc<BTreeMap<String, Arc<Group>>>,
     incarnation: Arc<[u8]>,
@@ -126,11 +129,26 @@ impl SqliteLog {
             groups.insert(name.to_owned(), Arc::new(Group::new(name, through, settings.ack_wait)));
         }
         let (max_age, max_bytes) = (settings.max_age, settings.max_bytes);
+        let window = Window::fill(&connection).map_err(|error| refused(error.to_string()))?;
+        metrics.window_entries.set(i64::try_from(window.len()).unwrap_or(i64::MAX));
+        let window = Arc::new(RwLock::new(window));
+        let file = (connection, held);
         let (writer, end) =
-            writer::start(connection, held, settings, clock.clone(), metrics.clone())
+            writer::start(file, window.clone(), settings, clock.clone(), metrics.clone())
                 .map_err(|error| refused(error.to_string()))?;
         let groups = Arc::new(groups);
-        Ok(Self { writer, readers, end, groups, incarnation, max_age, max_bytes, clock, metrics })
+        Ok(Self {
+            writer,
+            readers,
+            window,
+            end,
+            groups,
+            incarnation,
+            max_age,
+            max_bytes,
+            clock,
+            metrics,
+        })
     }
 
     /// Says that the folder was restored from a backup: the log goes on in the returned epoch,
@@ -220,22 +238,35 @@ impl EventLog for SqliteLog {
         after: Position,
         limit: usize,
     ) -> Result<LogPage, LogError> {
-        let filter = filter.clone();
-        self.readers
-            .read(move |snapshot| {
-                let Extent { start, end, .. } = snapshot.extent()?;
-                if after > end {
-                    return Err(LogError::Rejected(format!("{after} is ahead of its end {end}")));
+        let mut from = after;
+        loop {
+            // The window comes first: the snapshot that is taken after it has all of it, but for
+            // what has gone since.
+            let Found { positions, end } = self
+                .window
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .after(filter, from, limit);
+            if after > end {
+                return Err(LogError::Rejected(format!("{after} is ahead of its end {end}")));
+            }
+            let through = match positions.last() {
+                Some(last) if positions.len() >= limit => *last,
+                _ => end,
+            };
+            let read = move |snapshot: &Snapshot<'_>| {
+                let start = snapshot.extent()?.start;
+                if positions.first().is_some_and(|first| *first <= start) {
+                    return Ok((start, None));
                 }
-                let from = after.max(start);
-                let entries = snapshot.page(&filter, from, limit)?;
-                let through = match entries.last() {
-                    Some(last) if entries.len() >= limit => last.position,
-                    _ => end,
-                };
-                Ok(LogPage { entries, from, through })
-            })
-            .await
+                Ok((start, Some(snapshot.entries(&positions)?)))
+            };
+            let (start, entries) = self.readers.read(read).await?;
+            from = from.max(start);
+            if let Some(entries) = entries {
+                return Ok(LogPage { entries, from, through });
+            }
+        }
     }
 
     async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {

@@ -217,7 +217,14 @@ impl Dialogue {
             self.drafts.hold(problem.retry_after, Instant::now());
             return;
         }
-        self.drafts.done();
+        match &settled.outcome {
+            // Of a limit the client is told as often as it meets it.
+            Err(problem) if matches!(problem.code, Code::Unavailable | Code::Busy) => {
+                let id = settled.client_message_id.as_deref();
+                self.drafts.refused_for_now(id, problem.clone());
+            }
+            Ok(_) | Err(_) => self.drafts.done(),
+        }
         match (self.speaker.answer(settled, self.viewer.session()), refused) {
             (Some(frame), _) => self.say(frame),
             (None, Some(code)) => {

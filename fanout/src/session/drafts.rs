@@ -1,5 +1,10 @@
 //! The drafts of one session. One is with the door, and a bounded number wait behind it, so that a
 //! retry never overtakes a later draft.
+//!
+//! A client that loses its socket sends again what was not answered, in its order. So nothing may be
+//! accepted after a refusal that the client has not heard of: it would be kept before the draft that
+//! was refused and is sent again. Until the client has heard of it, what it sends is refused as well,
+//! but for what was refused, in the same order.
 
 use std::{collections::VecDeque, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -15,6 +20,8 @@ use tokio::time::Instant;
 const DOOR_WITHIN: Duration = Duration::from_secs(20);
 /// The first and the longest pause before a draft that is held goes to the door again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// So many refused drafts are known again when they come before the client has heard of it.
+const MOST_REFUSED: usize = 1_000;
 /// What a draft takes besides its text.
 const OVERHEAD_BYTES: usize = 512;
 
@@ -51,6 +58,20 @@ pub(crate) struct Drafts {
     bytes: usize,
     with_door: Option<Answer>,
     retry: Option<Retry>,
+    unheard: Option<Unheard>,
+    /// The client has not been asked yet whether it knows.
+    unasked: bool,
+}
+
+/// Refusals of which the client may not know.
+#[derive(Debug)]
+struct Unheard {
+    /// The last one.
+    problem: Problem,
+    /// What was refused and was not accepted since, by the client's ids, in its order.
+    ids: VecDeque<String>,
+    /// There were more than are remembered.
+    more: bool,
 }
 
 /// What the door is going to say.
@@ -67,7 +88,16 @@ struct Retry {
 impl Drafts {
     /// No drafts yet. Without a door, each is refused.
     pub(crate) fn new(door: Option<Arc<dyn Door>>, bound: DraftsBound) -> Self {
-        Self { door, bound, waiting: VecDeque::new(), bytes: 0, with_door: None, retry: None }
+        Self {
+            door,
+            bound,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            with_door: None,
+            retry: None,
+            unheard: None,
+            unasked: false,
+        }
     }
 
     /// Puts the next one in line.
@@ -97,6 +127,16 @@ impl Drafts {
         self.retry.filter(|_| self.with_door.is_none()).map(|retry| retry.at)
     }
 
+    /// Whether the client is to be asked if it has heard of a refusal. It is asked once.
+    pub(crate) const fn asks(&mut self) -> bool {
+        std::mem::replace(&mut self.unasked, false)
+    }
+
+    /// The client has every answer that was given before it was asked.
+    pub(crate) fn heard(&mut self) {
+        self.unheard = None;
+    }
+
     /// Waits for what becomes of the first in line; for ever where there is none, or where it is
     /// not due for another try. It stays in line until [`done`](Self::done) or
     /// [`hold`](Self::hold). Cancel safe.
@@ -109,6 +149,13 @@ impl Drafts {
             Waiting::Draft(submission) => submission,
         };
         let client_message_id = client_message_id(&submission.action);
+        if let Some(unheard) = &self.unheard
+            && self.with_door.is_none()
+            && (client_message_id.is_none() || unheard.ids.front() != client_message_id.as_ref())
+        {
+            let outcome = Err(unheard.problem.clone());
+            return Settled { client_message_id, outcome };
+        }
         if self.with_door.is_none() {
             if self.retry.is_some_and(|retry| retry.at > Instant::now()) {
                 return std::future::pending().await;
@@ -129,6 +176,19 @@ impl Drafts {
     /// The first in line has been dealt with.
     pub(crate) fn done(&mut self) {
         self.retry = None;
+        if let (Some(unheard), Some((Waiting::Draft(first), ..))) =
+            (&mut self.unheard, self.waiting.front())
+            && unheard.ids.front() == client_message_id(&first.action).as_ref()
+        {
+            unheard.ids.pop_front();
+            if unheard.ids.is_empty() && !unheard.more {
+                self.unheard = None;
+            }
+        }
+        self.remove_first();
+    }
+
+    fn remove_first(&mut self) {
         if let Some((.., bytes)) = self.waiting.pop_front() {
             self.bytes -= bytes;
         }
@@ -136,6 +196,28 @@ impl Drafts {
             // An idle socket keeps no memory for what it once said.
             self.waiting = VecDeque::new();
         }
+    }
+
+    /// The first in line was refused, and the client is told that it may send it again. One
+    /// without an id is not known again.
+    pub(crate) fn refused_for_now(&mut self, id: Option<&str>, problem: Problem) {
+        self.retry = None;
+        self.remove_first();
+        let Some(id) = id else { return };
+        let Unheard { ids, more, .. } = match &mut self.unheard {
+            Some(unheard) => {
+                unheard.problem = problem;
+                unheard
+            }
+            unheard => unheard.insert(Unheard { problem, ids: VecDeque::new(), more: false }),
+        };
+        if !ids.iter().any(|known| known == id) {
+            *more |= ids.len() >= MOST_REFUSED;
+            if !*more {
+                ids.push_back(id.to_owned());
+            }
+        }
+        self.unasked = true;
     }
 
     /// Drops everything that is not with the door.

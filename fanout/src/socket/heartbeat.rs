@@ -69,6 +69,11 @@ impl Heartbeat {
         None
     }
 
+    /// The number of the next ping.
+    pub(crate) const fn next_number(&self) -> u64 {
+        self.sent + 1
+    }
+
     /// The oldest ping that has not been answered: an answer without a number is its answer, since
     /// they come in order.
     pub(crate) fn oldest_unanswered(&self) -> Option<u64> {

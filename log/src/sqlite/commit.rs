@@ -1,31 +1,40 @@
 //! What one transaction of the writer does: appends, acknowledgements, forgetting.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use parlor_common::{clock::Timestamp, position::Position};
-use rusqlite::{Connection, OptionalExtension};
+use parlor_common::{clock::Timestamp, id::EventId, position::Position};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
     extent::{Extent, acked_through, position},
     job::{Append, Settle, Settled},
+    readers::conversation,
+    window::{Place, Window},
 };
 use crate::{Appended, LogError};
 
-/// What an entry takes beside its record: its columns, and its place in three indexes.
-const ENTRY_OVERHEAD: u64 = 256;
+/// What an entry takes beside its record: its columns.
+const ENTRY_OVERHEAD: u64 = 128;
 /// Entries that one transaction forgets at most, so that appends need not wait long for it.
 pub(super) const FORGET_AT_ONCE: usize = 2_000;
 /// Characters of a reason that are kept.
 const REASON_CHARS: usize = 1_000;
 
+/// What a transaction has added, and the window does not know before it is committed.
+#[derive(Debug, Default)]
+pub(super) struct Fresh {
+    pub(super) places: Vec<Place>,
+    ids: HashMap<EventId, Position>,
+}
+
 /// Appends each in turn; the inner errors are those of one append, which leave the others be.
 pub(super) fn append_all(
     connection: &Connection,
+    (window, fresh): (&Window, &mut Fresh),
     appends: &[Append],
     max_bytes: u64,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<Result<Appended, LogError>>> {
-    let mut find = connection.prepare_cached("SELECT position FROM entries WHERE id = ?1")?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO entries (position, id, tenant, conversation, stored_at, record)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -34,9 +43,8 @@ pub(super) fn append_all(
     let mut used = used_bytes(connection)?;
     let mut outcomes = Vec::with_capacity(appends.len());
     for append in appends {
-        if let Some(position) =
-            find.query_row([append.id.as_bytes()], |row| position(row, 0)).optional()?
-        {
+        let known = fresh.ids.get(&append.id).copied().or_else(|| window.find(&append.id));
+        if let Some(position) = known {
             outcomes.push(Ok(Appended { position, duplicate: true }));
             continue;
         }
@@ -59,6 +67,9 @@ pub(super) fn append_all(
             append.record.as_ref(),
         ))?;
         (end, used) = (position, used + cost);
+        fresh.ids.insert(append.id, position);
+        let conversation = append.conversation.clone();
+        fresh.places.push(Place { position, id: append.id, conversation });
         outcomes.push(Ok(Appended { position, duplicate: false }));
     }
     Ok(outcomes)
@@ -131,60 +142,64 @@ pub(super) fn has_aged(connection: &Connection, before: Timestamp) -> rusqlite::
     Ok(oldest.is_some_and(|stored_at| stored_at < before.as_millis()))
 }
 
-/// Forgets, from the start on, what was stored `before` and is persisted; returns how many entries
-/// that were. Other groups than the persister's hold nothing back: one that stands still must not
+/// Forgets, from the start on, what was stored `before` and is persisted; returns which entries
+/// those were. Other groups than the persister's hold nothing back: one that stands still must not
 /// fill the log for everybody.
-pub(super) fn forget(connection: &Connection, before: Timestamp) -> rusqlite::Result<usize> {
+pub(super) fn forget(connection: &Connection, before: Timestamp) -> rusqlite::Result<Vec<Place>> {
     let Extent { end, persisted, .. } = Extent::read(connection)?;
-    let mut oldest = connection
-        .prepare_cached("SELECT position, stored_at FROM entries ORDER BY position LIMIT ?1")?;
-    let mut rows = oldest.query([FORGET_AT_ONCE as i64])?;
-    let mut through = None;
-    while let Some(row) = rows.next()? {
-        let (position, stored_at): (_, i64) = (position(row, 0)?, row.get(1)?);
-        if stored_at >= before.as_millis() || position > persisted || position >= end {
-            break;
-        }
-        through = Some(position);
-    }
-    match through {
-        Some(through) => connection
-            .prepare_cached("DELETE FROM entries WHERE position <= ?1")?
-            .execute([through.as_i64()]),
-        None => Ok(0),
-    }
+    forget_while(connection, |position, stored_at, _| {
+        stored_at < before.as_millis() && position <= persisted && position < end
+    })
 }
 
 /// Forgets, from the start on, what was stored `before`, lies at or before `through`, and is more
-/// than `down_to` bytes; returns how many entries that were.
+/// than `down_to` bytes; returns which entries those were.
 pub(super) fn trim(
     connection: &Connection,
     through: Position,
     before: Timestamp,
     down_to: u64,
-) -> rusqlite::Result<usize> {
+) -> rusqlite::Result<Vec<Place>> {
     let end = Extent::read(connection)?.end;
     let mut left = used_bytes(connection)?;
+    forget_while(connection, |position, stored_at, record| {
+        let stays = stored_at >= before.as_millis() || position > through || position >= end;
+        let goes = !stays && left > down_to;
+        left = left.saturating_sub(record).saturating_sub(ENTRY_OVERHEAD);
+        goes
+    })
+}
+
+/// Forgets from the start on while `goes` says so of a position, when it was stored, and the bytes
+/// of its record.
+fn forget_while(
+    connection: &Connection,
+    mut goes: impl FnMut(Position, i64, u64) -> bool,
+) -> rusqlite::Result<Vec<Place>> {
     let mut oldest = connection.prepare_cached(
-        "SELECT position, stored_at, length(record) FROM entries ORDER BY position LIMIT ?1",
+        "SELECT position, tenant, conversation, id, stored_at, length(record) FROM entries
+         ORDER BY position LIMIT ?1",
     )?;
     let mut rows = oldest.query([FORGET_AT_ONCE as i64])?;
-    let mut last = None;
+    let mut gone = Vec::new();
     while let Some(row) = rows.next()? {
-        let (position, stored_at): (_, i64) = (position(row, 0)?, row.get(1)?);
-        let stays = stored_at >= before.as_millis() || position > through || position >= end;
-        if stays || left <= down_to {
+        if !goes(position(row, 0)?, row.get(4)?, row.get::<_, u32>(5)?.into()) {
             break;
         }
-        left = left.saturating_sub(row.get::<_, u32>(2)?.into()).saturating_sub(ENTRY_OVERHEAD);
-        last = Some(position);
+        gone.push(place(row)?);
     }
-    match last {
-        Some(last) => connection
+    if let Some(Place { position, .. }) = gone.last() {
+        connection
             .prepare_cached("DELETE FROM entries WHERE position <= ?1")?
-            .execute([last.as_i64()]),
-        None => Ok(0),
+            .execute([position.as_i64()])?;
     }
+    Ok(gone)
+}
+
+/// Reads a place from a row that begins with position, tenant, conversation and id.
+pub(super) fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    let id = EventId::from_bytes(row.get(3)?);
+    Ok(Place { position: position(row, 0)?, id, conversation: conversation(row)? })
 }
 
 /// What the file holds: its pages, but for the free ones, which are written again before it grows.

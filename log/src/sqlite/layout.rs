@@ -7,23 +7,24 @@ use rusqlite::{Connection, Transaction};
 use crate::PERSISTER;
 
 /// The layout that this code reads and writes.
-pub(super) const LAYOUT: i64 = 3;
+pub(super) const LAYOUT: i64 = 4;
 /// Marks a SQLite file as an embedded log: `PLog`.
 const APPLICATION: i64 = 0x504c_6f67;
 
 /// The last column is the largest, so that the others are read without it. `position` is the rowid,
-/// which every index ends with: each is ordered by position.
+/// and the only index: the rest is the window's.
 const ENTRIES: &str = "
     CREATE TABLE entries (
         position INTEGER PRIMARY KEY,
-        id BLOB NOT NULL UNIQUE,
+        id BLOB NOT NULL,
         tenant TEXT NOT NULL,
         conversation BLOB NOT NULL,
         stored_at INTEGER NOT NULL,
         record BLOB NOT NULL
     );
-    CREATE INDEX entries_by_tenant ON entries (tenant);
-    CREATE INDEX entries_by_conversation ON entries (tenant, conversation);
+";
+
+const STANDING: &str = "
     CREATE TABLE standing (
         only INTEGER PRIMARY KEY CHECK (only = 1),
         epoch_start INTEGER NOT NULL
@@ -97,6 +98,7 @@ pub(super) fn look(connection: &Connection) -> rusqlite::Result<Found> {
 /// Makes the tables of an empty log that begins with `epoch`.
 pub(super) fn make(transaction: &Transaction<'_>, epoch: Epoch) -> rusqlite::Result<()> {
     transaction.execute_batch(ENTRIES)?;
+    transaction.execute_batch(STANDING)?;
     transaction.execute_batch(GROUPS)?;
     transaction.execute_batch(INCARNATION)?;
     let start = epoch.start().as_i64();
@@ -111,8 +113,22 @@ pub(super) fn migrate(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     if layout < 2 {
         add_groups(transaction)?;
     }
-    transaction.execute_batch(INCARNATION)?;
+    if layout < 3 {
+        transaction.execute_batch(INCARNATION)?;
+    }
+    drop_indexes(transaction)?;
     transaction.pragma_update(None, "user_version", LAYOUT)
+}
+
+/// Layout 3 had indexes by id, by tenant and by conversation.
+fn drop_indexes(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch("ALTER TABLE entries RENAME TO entries_of_layout_3")?;
+    transaction.execute_batch(ENTRIES)?;
+    transaction.execute_batch(
+        "INSERT INTO entries SELECT position, id, tenant, conversation, stored_at, record
+             FROM entries_of_layout_3 ORDER BY position;
+         DROP TABLE entries_of_layout_3;",
+    )
 }
 
 /// Layout 1 knew one group, the persister's: its progress and what it set aside become the group's.

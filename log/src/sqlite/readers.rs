@@ -25,7 +25,7 @@ use super::{
     extent::{Extent, position},
     failed, schema,
 };
-use crate::{Entry, Filter, LogError};
+use crate::{Entry, LogError};
 
 /// Connections, and so reads at once: more than the cores of a small machine.
 const CONNECTIONS: usize = 4;
@@ -112,37 +112,15 @@ impl<'a> Snapshot<'a> {
         commit::used_bytes(&self.0).map_err(|error| failed(&error))
     }
 
-    /// The first `limit` events of `filter` after `after`.
-    pub(super) fn page(
-        &self,
-        filter: &Filter,
-        after: Position,
-        limit: usize,
-    ) -> Result<Vec<Entry>, LogError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    /// The entries at these positions, all of which lie after the start.
+    pub(super) fn entries(&self, positions: &[Position]) -> Result<Vec<Entry>, LogError> {
         let read = || -> rusqlite::Result<Vec<Entry>> {
-            match filter {
-                Filter::Conversation(key) => self
-                    .0
-                    .prepare_cached(
-                        "SELECT position, tenant, conversation, stored_at, record FROM entries
-                     WHERE tenant = ?1 AND conversation = ?2 AND position > ?3 ORDER BY position \
-                     LIMIT ?4",
-                    )?
-                    .query_map(
-                        (key.tenant.as_str(), key.id.as_bytes(), after.as_i64(), limit),
-                        entry,
-                    )?
-                    .collect(),
-                Filter::Tenant(tenant) => self
-                    .0
-                    .prepare_cached(
-                        "SELECT position, tenant, conversation, stored_at, record FROM entries
-                     WHERE tenant = ?1 AND position > ?2 ORDER BY position LIMIT ?3",
-                    )?
-                    .query_map((tenant.as_str(), after.as_i64(), limit), entry)?
-                    .collect(),
-            }
+            let mut statement = self.0.prepare_cached(
+                "SELECT position, tenant, conversation, stored_at, record FROM entries
+                 WHERE position = ?1",
+            )?;
+            let one = |position: &Position| statement.query_row([position.as_i64()], entry);
+            positions.iter().map(one).collect()
         };
         read().map_err(|error| failed(&error))
     }
@@ -256,14 +234,16 @@ fn take_while_fits(
     Ok((entries, true))
 }
 
+/// Reads the conversation from a row whose second and third columns are its tenant and id.
+pub(super) fn conversation(row: &Row<'_>) -> rusqlite::Result<ConversationKey> {
+    let damaged = |_| rusqlite::Error::InvalidColumnType(1, "tenant".to_owned(), Type::Null);
+    let tenant = TenantId::parse(row.get_ref(1)?.as_str()?).map_err(damaged)?;
+    Ok(ConversationKey { tenant, id: ConversationId::from_bytes(row.get(2)?) })
+}
+
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let damaged = |column, name: &str| {
-        rusqlite::Error::InvalidColumnType(column, name.to_owned(), Type::Null)
-    };
-    let tenant = TenantId::parse(row.get_ref(1)?.as_str()?).map_err(|_| damaged(1, "tenant"))?;
-    let id = ConversationId::from_bytes(row.get(2)?);
     Ok(Entry {
-        conversation: ConversationKey { tenant, id },
+        conversation: conversation(row)?,
         position: position(row, 0)?,
         stored_at: Timestamp::from_millis(row.get(3)?),
         record: Bytes::copy_from_slice(record(row)?),

@@ -63,6 +63,9 @@ pub enum OpenError {
     NoEpoch,
 }
 
+/// What a page of the file holds. A larger one takes more of what is appended together.
+const PAGE_BYTES: i64 = 16 << 10;
+
 /// The lock on a folder; it ends with the value, or the process.
 #[derive(Debug)]
 pub(super) struct Held(
@@ -146,7 +149,26 @@ pub(super) fn open<'a>(
     }
     origin::note(&transaction, &origin).map_err(refused)?;
     transaction.commit().map_err(refused)?;
+    if page_bytes(&connection).map_err(refused)? != PAGE_BYTES {
+        let widened = widen_pages(&connection);
+        prepare(&connection).map_err(refused)?;
+        match widened {
+            Ok(()) => info!(bytes = PAGE_BYTES, "the embedded log has larger pages now"),
+            Err(error) => warn!(%error, "the embedded log keeps its small pages, and is slower"),
+        }
+    }
     Ok(connection)
+}
+
+fn page_bytes(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "page_size", |row| row.get(0))
+}
+
+/// Writes the whole file anew. A file with a WAL keeps the pages that it has.
+fn widen_pages(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(()))?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    connection.execute_batch("VACUUM")
 }
 
 /// Moves an opened file to the epoch after every one that it, or the store, has seen.
@@ -261,6 +283,8 @@ fn check(connection: &Connection, path: &Path) -> Result<Found, OpenError> {
 
 /// With these a commit that returned survives a power cut.
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    // A file that has pages already keeps them.
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {

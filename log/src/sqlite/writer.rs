@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
@@ -24,12 +24,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tracing::{info, warn};
 
 use super::{
-    closed, commit,
+    closed,
+    commit::{self, Fresh},
     extent::{Extent, acked_through},
     failed,
     job::{Append, Forget, Reply, Settle, Settled},
     schema::Held,
     settings::SqliteLogSettings,
+    window::{Place, Window},
 };
 use crate::{Appended, LogError, Metrics, Trim};
 
@@ -81,6 +83,8 @@ struct Gathered {
 struct Writer {
     connection: Connection,
     queue: Receiver<Queued>,
+    /// Raised after a commit, before the end is.
+    window: Arc<RwLock<Window>>,
     /// The committed end: raised after the commit and before anybody is told of it.
     end: watch::Sender<Position>,
     settings: SqliteLogSettings,
@@ -91,10 +95,18 @@ struct Writer {
     tidied: Instant,
 }
 
+/// What a transaction came to.
+struct Done {
+    outcomes: Vec<Result<Appended, LogError>>,
+    added: Vec<Place>,
+    gone: Vec<Place>,
+    end: Position,
+}
+
 /// Starts the writer's thread; returns the way to it, and the committed end as it moves.
 pub(super) fn start(
-    connection: Connection,
-    held: Held,
+    (connection, held): (Connection, Held),
+    window: Arc<RwLock<Window>>,
     settings: SqliteLogSettings,
     clock: Clock,
     metrics: Metrics,
@@ -105,6 +117,7 @@ pub(super) fn start(
     let writer = Writer {
         connection,
         queue,
+        window,
         end,
         settings,
         clock,
@@ -237,8 +250,12 @@ impl Writer {
             self.acknowledge_unseen(&mut appends);
         }
         match self.transact(&appends, &settles) {
-            Ok((outcomes, end)) => {
+            Ok(Done { outcomes, added, gone, end }) => {
                 self.succeeded();
+                self.change_window(|window| {
+                    window.raise(added);
+                    window.cut(&gone);
+                });
                 self.end.send_if_modified(|known| std::mem::replace(known, end) != end);
                 for (append, outcome) in appends.into_iter().zip(outcomes) {
                     answer(append.reply, outcome);
@@ -273,27 +290,32 @@ impl Writer {
         }
     }
 
+    fn change_window(&self, change: impl FnOnce(&mut Window)) {
+        let mut window = self.window.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut window);
+        self.metrics.window_entries.set(i64::try_from(window.len()).unwrap_or(i64::MAX));
+    }
+
     /// One transaction; what it says holds once it has returned.
-    fn transact(
-        &mut self,
-        appends: &[Append],
-        settles: &[Settle],
-    ) -> rusqlite::Result<(Vec<Result<Appended, LogError>>, Position)> {
+    fn transact(&mut self, appends: &[Append], settles: &[Settle]) -> rusqlite::Result<Done> {
         let now = self.clock.now();
         let max_bytes = self.settings.max_bytes;
+        let window = self.window.read().unwrap_or_else(PoisonError::into_inner);
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         commit::settle_all(&transaction, settles, now)?;
-        let mut outcomes = commit::append_all(&transaction, appends, max_bytes, now)?;
+        let (mut fresh, mut gone) = (Fresh::default(), Vec::new());
+        let mut append =
+            || commit::append_all(&transaction, (&window, &mut fresh), appends, max_bytes, now);
+        let mut outcomes = append()?;
         if outcomes.iter().any(|outcome| matches!(outcome, Err(LogError::Full(_)))) {
             // What was committed a line above is now a duplicate of itself: only the refused are
             // tried again.
-            let forgotten = commit::forget(&transaction, now.minus(self.settings.max_age))?;
-            if forgotten > 0 {
-                self.metrics.forgotten.inc_by(forgotten as u64);
-                let again = commit::append_all(&transaction, appends, max_bytes, now)?;
+            gone = commit::forget(&transaction, now.minus(self.settings.max_age))?;
+            if !gone.is_empty() {
+                self.metrics.forgotten.inc_by(gone.len() as u64);
                 for (outcome, again) in
-                    outcomes.iter_mut().zip(again).filter(|(outcome, _)| outcome.is_err())
+                    outcomes.iter_mut().zip(append()?).filter(|(outcome, _)| outcome.is_err())
                 {
                     *outcome = again;
                 }
@@ -304,7 +326,7 @@ impl Writer {
         if !appends.is_empty() {
             self.metrics.commit_appends.observe(appends.len() as f64);
         }
-        Ok((outcomes, end))
+        Ok(Done { outcomes, added: fresh.places, gone, end })
     }
 
     /// Forgets what is old and acknowledged, a part at a time.
@@ -333,10 +355,11 @@ impl Writer {
         }
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let forgotten = commit::forget(&transaction, before)?;
+        let gone = commit::forget(&transaction, before)?;
         transaction.commit()?;
-        self.metrics.forgotten.inc_by(forgotten as u64);
-        Ok(forgotten)
+        self.change_window(|window| window.cut(&gone));
+        self.metrics.forgotten.inc_by(gone.len() as u64);
+        Ok(gone.len())
     }
 
     fn forget(&mut self, trim: Trim) -> rusqlite::Result<usize> {
@@ -347,9 +370,10 @@ impl Writer {
         for group in self.settings.group_names() {
             through = through.min(acked_through(&transaction, group)?);
         }
-        let forgotten = commit::trim(&transaction, through, before, trim.down_to)?;
+        let gone = commit::trim(&transaction, through, before, trim.down_to)?;
         transaction.commit()?;
-        Ok(forgotten)
+        self.change_window(|window| window.cut(&gone));
+        Ok(gone.len())
     }
 
     /// Whoever asked gets the error; the operator is told once.

@@ -116,7 +116,7 @@ async fn a_tenant_that_fills_the_log_stops_the_others_until_the_next_trim_and_no
         number = bench.fill("greedy", number, 85).await;
         bench.at.persist(usize::MAX).await;
         bench.say("modest", 6000 + round).await.unwrap();
-        bench.clock.advance(Duration::from_secs(11 * 60));
+        bench.clock.advance(2 * HOUR);
         until("it is down again", async || bench.used().await * 100 <= MAX_BYTES * 50).await;
     }
 }

@@ -35,6 +35,7 @@ pub(super) async fn provision(settings: &CqlSettings) -> Result<(), StoreError> 
     apply(&session, &create).await?;
     match version(&session, keyspace).await? {
         Some(VERSION) => return Ok(()),
+        Some(1) => upgrade_1(&session, keyspace).await?,
         Some(found) => return Err(other_version(keyspace, found)),
         None => {}
     }
@@ -51,6 +52,42 @@ pub(super) async fn provision(settings: &CqlSettings) -> Result<(), StoreError> 
     );
     apply(&session, &written).await?;
     info!(keyspace, datacenter, replication_factor, "the store's schema is there");
+    Ok(())
+}
+
+/// Version 1 knew no delivered marks, and called the watermarks `shards`, which stay as they were.
+/// Its nodes must have stopped: what they would raise there later is not seen.
+async fn upgrade_1(session: &Session, keyspace: &str) -> Result<(), StoreError> {
+    let has_marks = format!(
+        "SELECT column_name FROM system_schema.columns WHERE keyspace_name = '{keyspace}' AND \
+         table_name = 'conversations' AND column_name = 'delivered'"
+    );
+    let found = session.query_unpaged(has_marks, ()).await.map_err(unavailable)?;
+    if found.into_rows_result().map_err(unavailable)?.rows_num() == 0 {
+        let add = format!("ALTER TABLE {keyspace}.conversations ADD delivered map<text, bigint>");
+        apply(session, &add).await?;
+    }
+    apply(
+        session,
+        &format!(
+            "CREATE TABLE IF NOT EXISTS {keyspace}.watermarks (shard int PRIMARY KEY, position \
+             bigint)"
+        ),
+    )
+    .await?;
+    session.await_schema_agreement().await.map_err(unavailable)?;
+    let shards = format!("SELECT shard, position FROM {keyspace}.shards");
+    let shards = session.query_unpaged(shards, ()).await.map_err(unavailable)?;
+    let shards = shards.into_rows_result().map_err(unavailable)?;
+    for row in shards.rows::<(i32, i64)>().map_err(unavailable)? {
+        let (shard, position) = row.map_err(unavailable)?;
+        let raise = format!(
+            "INSERT INTO {keyspace}.watermarks (shard, position) VALUES ({shard}, {position}) \
+             USING TIMESTAMP {position}"
+        );
+        apply(session, &raise).await?;
+    }
+    info!(keyspace, "the store's schema is upgraded from version 1");
     Ok(())
 }
 

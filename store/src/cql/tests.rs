@@ -193,3 +193,31 @@ async fn a_keyspace_of_another_version_is_refused_with_a_sentence() {
         assert!(sentence.contains("its schema is 3, this version knows 2"), "{sentence}");
     }
 }
+
+#[tokio::test]
+async fn a_keyspace_of_version_1_is_upgraded_with_what_it_has() {
+    let t = Bench::new("first").await;
+    let keyspace = format!("{}_first", t.settings.keyspace);
+    let settings = CqlSettings { keyspace: keyspace.clone(), ..t.settings.clone() };
+    let of_it = |statement: &str| statement.replace("{first}", &keyspace);
+    for statement in [
+        "CREATE KEYSPACE {first} WITH replication = {'class': 'SimpleStrategy', \
+         'replication_factor': 1}",
+        "CREATE TABLE {first}.schema_version (part text PRIMARY KEY, version int)",
+        "CREATE TABLE {first}.shards (shard int PRIMARY KEY, position bigint)",
+        "CREATE TABLE {first}.conversations (tenant text, conversation blob, position bigint, at \
+         bigint, preview text, sender text, visitor blob, PRIMARY KEY ((tenant, conversation)))",
+        "INSERT INTO {first}.schema_version (part, version) VALUES ('store', 1) USING TIMESTAMP 1",
+        &format!("INSERT INTO {{first}}.shards (shard, position) VALUES (0, {})", at(7).as_i64()),
+    ] {
+        t.session.query_unpaged(of_it(statement), ()).await.unwrap();
+    }
+    let refused = CqlStore::connect(&settings, Metrics::unregistered()).await;
+    assert!(matches!(refused, Err(StoreError::Rejected(_))));
+    for _ in 0..2 {
+        CqlStore::provision(&settings).await.unwrap();
+    }
+    let store = CqlStore::connect(&settings, Metrics::unregistered()).await.unwrap();
+    assert_eq!(store.watermark(Shard::ONLY).await.unwrap(), Some(at(7)));
+    assert_eq!(store.state(&t.conversation).await.unwrap(), ConversationState::default());
+}

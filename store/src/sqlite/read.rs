@@ -17,19 +17,23 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::{InboxPage, InboxRow, Metrics, Page, PageRange, row};
 
 const BEFORE: &str = "\
-    SELECT position, record FROM messages WHERE tenant = ? AND conversation = ? AND position < ?
+    SELECT position, record FROM messages WHERE conversation = \
+    (SELECT number FROM conversations WHERE tenant = ? AND conversation = ?) AND position < ?
     ORDER BY position DESC";
 const AFTER: &str = "\
-    SELECT position, record FROM messages WHERE tenant = ? AND conversation = ? AND position > ?
+    SELECT position, record FROM messages WHERE conversation = \
+    (SELECT number FROM conversations WHERE tenant = ? AND conversation = ?) AND position > ?
     ORDER BY position";
 const FIND: &str = "\
-    SELECT position, record FROM messages WHERE tenant = ? AND conversation = ? AND event_id = ?
+    SELECT position, record FROM messages WHERE conversation = \
+    (SELECT number FROM conversations WHERE tenant = ? AND conversation = ?) AND event_id = ?
     ORDER BY position LIMIT 1";
 const INBOX: &str = "\
     SELECT conversation, position, at, preview, sender, visitor FROM conversations
-    WHERE tenant = ? AND position < ? ORDER BY position DESC";
+    WHERE tenant = ? AND position < ? AND position > 0 ORDER BY position DESC";
 const DELIVERED: &str = "\
-    SELECT up_to FROM delivered WHERE tenant = ? AND conversation = ? AND reader = ?";
+    SELECT up_to FROM delivered WHERE conversation = \
+    (SELECT number FROM conversations WHERE tenant = ? AND conversation = ?) AND reader = ?";
 const WATERMARK: &str = "SELECT position FROM watermarks WHERE shard = ?";
 
 pub(super) fn page(

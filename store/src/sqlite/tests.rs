@@ -56,7 +56,7 @@ async fn a_file_of_a_later_version_is_refused_with_a_sentence() {
         .pragma_update(None, "user_version", VERSION + 1)
         .unwrap();
     let sentence = refusal(&folder).await;
-    assert!(sentence.contains("its schema is 3, this version knows 2"), "{sentence}");
+    assert!(sentence.contains("its schema is 4, this version knows 3"), "{sentence}");
 }
 
 #[tokio::test]
@@ -118,4 +118,75 @@ async fn a_write_that_fails_keeps_nothing_and_works_again_afterwards() {
             .len(),
         2
     );
+}
+
+/// The tables as versions 1 and 2 had them.
+const OLD: &str = "
+    CREATE TABLE messages (
+        tenant TEXT NOT NULL, conversation BLOB NOT NULL, position INTEGER NOT NULL,
+        event_id BLOB NOT NULL, record BLOB NOT NULL,
+        PRIMARY KEY (tenant, conversation, position)
+    ) STRICT;
+    CREATE INDEX event_ids ON messages (tenant, conversation, event_id, position);
+    CREATE TABLE conversations (
+        tenant TEXT NOT NULL, conversation BLOB NOT NULL, position INTEGER NOT NULL,
+        at INTEGER NOT NULL, preview TEXT NOT NULL, sender TEXT NOT NULL, visitor BLOB,
+        visitor_position INTEGER NOT NULL,
+        PRIMARY KEY (tenant, conversation)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX inbox ON conversations (tenant, position);
+";
+const WATERMARKS: &str = "(shard INTEGER PRIMARY KEY, position INTEGER NOT NULL) STRICT;";
+const DELIVERED: &str = "
+    CREATE TABLE delivered (
+        tenant TEXT NOT NULL, conversation BLOB NOT NULL, reader TEXT NOT NULL,
+        up_to INTEGER NOT NULL,
+        PRIMARY KEY (tenant, conversation, reader)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO delivered VALUES ('a', x'01010101010101010101010101010101', 'visitor', ?1);
+";
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the tests are the store's own caller")]
+async fn a_file_of_an_older_version_keeps_what_it_has() {
+    for version in [1, 2] {
+        let folder = TempDir::new().unwrap();
+        let file = Connection::open(folder.path().join(FILE)).unwrap();
+        file.execute_batch(OLD).unwrap();
+        let watermarks = if version == 1 { "shards" } else { "watermarks" };
+        file.execute_batch(&format!("CREATE TABLE {watermarks} {WATERMARKS}")).unwrap();
+        if version == 2 {
+            let mark = at(1).as_i64().to_string();
+            file.execute_batch(&DELIVERED.replace("?1", &mark)).unwrap();
+        }
+        let (id, last) = (conversation().id, at(2).as_i64());
+        for kept in [event(1), event(2)] {
+            let position = kept.position.as_i64();
+            let row = (id.as_bytes(), position, kept.record.id.as_bytes(), &kept.raw[..]);
+            file.execute("INSERT INTO messages VALUES ('a', ?1, ?2, ?3, ?4)", row).unwrap();
+        }
+        let row = "INSERT INTO conversations VALUES ('a', ?1, ?2, 5, 't', 'agent', NULL, 0)";
+        file.execute(row, (id.as_bytes(), last)).unwrap();
+        file.execute(&format!("INSERT INTO {watermarks} VALUES (0, ?1)"), [last]).unwrap();
+        file.pragma_update(None, "user_version", version).unwrap();
+        drop(file);
+
+        for _ in 0..2 {
+            let store = SqliteStore::open(folder.path(), Metrics::unregistered()).await.unwrap();
+            let range = PageRange::Before(Position::MAX);
+            let page = store.page(&conversation(), Audience::Visitor, range, 9).await.unwrap();
+            let positions: Vec<_> = page.events.iter().map(|event| event.position).collect();
+            assert_eq!(positions, [at(1), at(2)]);
+            let found = store.find(&conversation(), &event(2).record.id).await.unwrap();
+            assert_eq!(found.unwrap().position, at(2));
+            let inbox = store.inbox(&conversation().tenant, Position::MAX, 9).await.unwrap();
+            let [row] = &inbox.rows[..] else { panic!("{inbox:?}") };
+            assert_eq!((row.position, row.preview.as_str()), (at(2), "t"));
+            let state = store.state(&conversation()).await.unwrap();
+            let mark = if version == 1 { Position::ZERO } else { at(1) };
+            assert_eq!(state.delivered_to_visitor, mark);
+            assert_eq!(store.watermark(Shard::ONLY).await.unwrap(), Some(at(2)));
+            store.insert(&[event(2)]).await.unwrap();
+        }
+    }
 }

@@ -1,30 +1,32 @@
 //! Writing rows. Every statement leaves what is already there, or later, alone.
 
-use parlor_common::{position::Position, shard::Shard};
-use rusqlite::{Connection, TransactionBehavior, params};
+use parlor_common::{conversation::ConversationKey, position::Position, shard::Shard};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::row::{Kept, sender_text};
 
+const NUMBER: &str = "SELECT number FROM conversations WHERE tenant = ? AND conversation = ?";
+
+const CONVERSATION: &str = "INSERT INTO conversations (tenant, conversation) VALUES (?, ?)";
+
 const MESSAGE: &str = "\
-    INSERT INTO messages (tenant, conversation, position, event_id, record) VALUES (?, ?, ?, ?, ?)
+    INSERT INTO messages (conversation, position, event_id, record) VALUES (?, ?, ?, ?)
     ON CONFLICT DO NOTHING";
 
 /// The two parts of the row rise by themselves: the last message's, and the last that a visitor
 /// wrote.
-const CONVERSATION: &str = "\
-    INSERT INTO conversations (tenant, conversation, position, at, preview, sender, visitor, \
-    visitor_position)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-    ON CONFLICT DO UPDATE SET
-        at = iif(excluded.position > position, excluded.at, at),
-        preview = iif(excluded.position > position, excluded.preview, preview),
-        sender = iif(excluded.position > position, excluded.sender, sender),
-        position = max(excluded.position, position),
-        visitor = iif(excluded.visitor_position > visitor_position, excluded.visitor, visitor),
-        visitor_position = max(excluded.visitor_position, visitor_position)";
+const ACTIVITY: &str = "\
+    UPDATE conversations SET
+        at = iif(?2 > position, ?3, at),
+        preview = iif(?2 > position, ?4, preview),
+        sender = iif(?2 > position, ?5, sender),
+        position = max(?2, position),
+        visitor = iif(?7 > visitor_position, ?6, visitor),
+        visitor_position = max(?7, visitor_position)
+    WHERE number = ?1";
 
 const DELIVERED: &str = "\
-    INSERT INTO delivered (tenant, conversation, reader, up_to) VALUES (?, ?, ?, ?)
+    INSERT INTO delivered (conversation, reader, up_to) VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET up_to = max(excluded.up_to, up_to)";
 
 const WATERMARK: &str = "\
@@ -39,15 +41,14 @@ pub(super) fn insert(connection: &mut Connection, kept: &Kept) -> rusqlite::Resu
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut message = transaction.prepare_cached(MESSAGE)?;
-        let mut conversation = transaction.prepare_cached(CONVERSATION)?;
+        let mut activity = transaction.prepare_cached(ACTIVITY)?;
         for row in &kept.rows {
-            let (tenant, id) = (row.conversation.tenant.as_str(), row.conversation.id.as_bytes());
+            let number = number(&transaction, &row.conversation)?;
             let position = row.position.as_i64();
-            message.execute(params![tenant, id, position, row.id.as_bytes(), &row.record[..]])?;
+            message.execute(params![number, position, row.id.as_bytes(), &row.record[..]])?;
             let Some(preview) = &row.preview else { continue };
-            conversation.execute(params![
-                tenant,
-                id,
+            activity.execute(params![
+                number,
                 position,
                 row.at.as_millis(),
                 preview,
@@ -58,11 +59,21 @@ pub(super) fn insert(connection: &mut Connection, kept: &Kept) -> rusqlite::Resu
         }
         let mut delivered = transaction.prepare_cached(DELIVERED)?;
         for mark in &kept.marks {
-            let (tenant, id) = (mark.conversation.tenant.as_str(), mark.conversation.id.as_bytes());
-            delivered.execute(params![tenant, id, mark.reader.as_str(), mark.up_to.as_i64()])?;
+            let number = number(&transaction, &mark.conversation)?;
+            delivered.execute(params![number, mark.reader.as_str(), mark.up_to.as_i64()])?;
         }
     }
     transaction.commit()
+}
+
+/// The number of a conversation, which gets one where it has none.
+fn number(connection: &Connection, conversation: &ConversationKey) -> rusqlite::Result<i64> {
+    let key = params![conversation.tenant.as_str(), conversation.id.as_bytes()];
+    let known = connection.prepare_cached(NUMBER)?.query_row(key, |row| row.get(0)).optional()?;
+    match known {
+        Some(number) => Ok(number),
+        None => connection.prepare_cached(CONVERSATION)?.insert(key),
+    }
 }
 
 /// Raises the watermark of a shard.

@@ -2,7 +2,7 @@
 //! sessions come to it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -31,6 +31,8 @@ pub(crate) struct SimDoor {
     pub(crate) gate: Gate,
     clock: Clock,
     sessions: Mutex<HashMap<SessionId, Line>>,
+    /// What was accepted, or refused for good.
+    done: Mutex<HashSet<u64>>,
 }
 
 /// What one session has brought so far.
@@ -38,6 +40,12 @@ pub(crate) struct SimDoor {
 struct Line {
     /// The numbers of what its client sent, in order.
     sent: Vec<u64>,
+    /// With each, those that had no answer when it was sent.
+    before: Vec<Vec<u64>>,
+    /// Which of them were refused for now, and the client knows.
+    told: HashSet<usize>,
+    /// One was refused for now: what its client sent meanwhile need not come.
+    refused: bool,
     /// How many of them have come to the door.
     came: usize,
     /// One that failed must come again before the next does.
@@ -52,22 +60,31 @@ struct Line {
 type From = (Author, Option<SessionId>, Transport, Timestamp);
 
 /// One call. Dropped when it is answered, or given up.
-struct Call<'a>(&'a SimDoor, SessionId);
+struct Call<'a>(&'a SimDoor, SessionId, u64);
 
 // === impl SimDoor ===
 
 impl SimDoor {
     pub(crate) fn new(log: Scripted, clock: Clock) -> Arc<Self> {
-        Arc::new(Self { log, gate: Gate::default(), clock, sessions: Mutex::default() })
+        let (gate, sessions, done) = (Gate::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { log, gate, clock, sessions, done })
     }
 
-    /// The client of `session` has sent this message. One that cannot be accepted now is held
-    /// (`holds`) before the next, or answered.
-    pub(crate) fn sent(&self, session: SessionId, number: u64, holds: bool) {
+    /// The client of `session` has sent this message while those `before` it had no answer. One that
+    /// cannot be accepted now is held (`holds`) before the next, or answered.
+    pub(crate) fn sent(&self, session: SessionId, number: u64, holds: bool, before: Vec<u64>) {
         let mut sessions = self.lock();
         let line = sessions.entry(session).or_default();
         line.holds = holds;
         line.sent.push(number);
+        line.before.push(before);
+    }
+
+    /// The client knows that this message was refused for now.
+    pub(crate) fn told(&self, session: SessionId, number: u64) {
+        let mut sessions = self.lock();
+        let line = sessions.entry(session).or_default();
+        line.told.extend(line.sent.iter().rposition(|sent| *sent == number));
     }
 
     /// The messages of a session that is over are gone.
@@ -80,6 +97,12 @@ impl SimDoor {
         let sessions = self.lock();
         let line = sessions.get(&session);
         line.is_some_and(|line| line.sent[..line.came].contains(&number))
+    }
+
+    /// Whether a message of the session was refused for now, and its client sends it and what it
+    /// sent after it again.
+    pub(crate) fn sends_again(&self, session: SessionId) -> bool {
+        self.lock().get(&session).is_some_and(|line| line.refused)
     }
 
     /// A message by REST, accepted at once.
@@ -116,16 +139,41 @@ impl SimDoor {
         let again = held && line.sent[line.came - 1] == number;
         if !again {
             assert!(!held, "draft {number} overtakes one that is held: {line:?}");
-            let next = line.sent.get(line.came);
-            assert_eq!(next, Some(&number), "a draft comes out of order: {line:?}");
-            line.came += 1;
+            // What was sent before the client has heard of a refusal is refused too.
+            // Of several copies the last one comes: those before were answered.
+            let next = line.sent[line.came..].iter().rposition(|sent| *sent == number);
+            assert!(next.is_some(), "a draft comes that was not sent: {line:?}");
+            let skipped = next.unwrap_or_default();
+            assert!(skipped == 0 || line.refused, "a draft comes out of order: {line:?}");
+            line.came += skipped + 1;
         }
         (line.with_door, line.settled) = (true, false);
-        Call(self, session)
+        Call(self, session, number)
     }
 
-    fn settled(&self, session: SessionId) {
-        self.lock().entry(session).or_default().settled = true;
+    /// Judges that nothing overtakes what was sent before it and is to be sent again.
+    fn settled(&self, session: SessionId, number: u64, outcome: Result<(), bool>) {
+        let mut sessions = self.lock();
+        let line = sessions.entry(session).or_default();
+        let mut done = self.done.lock().unwrap();
+        if outcome.is_ok() && !line.holds && line.came > 0 {
+            let (sent, own) = (&line.sent, line.came - 1);
+            let first = |number: u64| sent.iter().position(|sent| *sent == number);
+            let is_told = |before: u64| {
+                let copy = sent[..own].iter().rposition(|sent| *sent == before);
+                copy.is_none_or(|copy| line.told.contains(&copy))
+            };
+            let waits = line.before[own].iter().copied().find(|&before| {
+                first(before) < first(number) && !done.contains(&before) && !is_told(before)
+            });
+            assert_eq!(waits, None, "draft {number} overtakes one: {line:?}");
+        }
+        let again = outcome == Err(true);
+        line.settled = !again;
+        line.refused |= again && !line.holds;
+        if !again {
+            done.insert(number);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Line>> {
@@ -177,8 +225,9 @@ impl Door for SimDoor {
             }
             Verdict::Early | Verdict::Late | Verdict::Refused => Ok(keep()),
         };
-        if call.is_some() && outcome.as_ref().err().is_none_or(|error| !error.code.retryable()) {
-            self.settled(session);
+        if let Some(Call(_, _, number)) = &call {
+            let told = outcome.as_ref().map(drop).map_err(|error| error.code.retryable());
+            self.settled(session, *number, told);
         }
         outcome
     }

@@ -137,7 +137,8 @@ impl Follower {
         let Some(line) = &mut self.line else { return };
         let Some(number) = self.unsent.pop_front() else { return };
         let id = id_of(number).to_string();
-        world.door.sent(line.session, number, false);
+        let before = self.unanswered.iter().flatten().copied().collect();
+        world.door.sent(line.session, number, false, before);
         let text = format!("m{number}");
         // The field by which a judge knows the message comes last.
         line.send(
@@ -203,10 +204,10 @@ impl Follower {
                 self.position = Some(cursor);
             }
             ServerFrame::Accepted { client_message_id, .. } => {
-                self.answered(Some(&client_message_id), false);
+                self.answered(world, Some(&client_message_id), false);
             }
             ServerFrame::Error { client_message_id, error } => {
-                self.answered(client_message_id.as_deref(), error.retryable);
+                self.answered(world, client_message_id.as_deref(), error.retryable);
             }
             ServerFrame::Hello { .. }
             | ServerFrame::Reconnect { .. }
@@ -216,11 +217,14 @@ impl Follower {
     }
 
     /// Answers come in the order of what they answer.
-    fn answered(&mut self, id: Option<&str>, again: bool) {
+    fn answered(&mut self, world: &World, id: Option<&str>, again: bool) {
         let first = self.unanswered.pop_front().expect("an answer to something");
         let expected = first.map(|number| id_of(number).to_string());
         assert_eq!(id, expected.as_deref(), "{}: answers are out of order", self.name);
         if let Some(number) = first.filter(|_| again) {
+            if let Some(line) = &self.line {
+                world.door.told(line.session, number);
+            }
             self.unsent.push_back(number);
         }
     }

@@ -198,7 +198,7 @@ impl Page {
             1 => line.send("{\"type\":\"nonsense\"}", dice),
             _ if !world.calm => {
                 let number = world.number();
-                world.door.sent(line.session, number, true);
+                world.door.sent(line.session, number, true, Vec::new());
                 let tenant = &world.tenant;
                 let frame = format!(
                     "{{\"type\":\"message\",\"tenantId\":\"{tenant}\",\"text\":\"m{number}\"}}"

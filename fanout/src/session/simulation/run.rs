@@ -154,7 +154,9 @@ impl Run {
         self.old.retain_mut(|line| {
             line.turn(dice);
             if line.is_over() {
-                judge_end(line, finish_within, |number| door.knows(line.session, number));
+                if !door.sends_again(line.session) {
+                    judge_end(line, finish_within, |number| door.knows(line.session, number));
+                }
                 door.over(line.session);
             }
             !line.is_over()
