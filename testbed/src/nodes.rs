@@ -8,6 +8,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -43,15 +44,30 @@ pub struct Ended {
 /// Variables of a node's environment, which has no others.
 pub type Variables = Vec<(&'static str, String)>;
 
+/// The ports of servers that tests start.
+const PORTS: std::ops::Range<u32> = 26_000..32_700;
+
 /// An address of loopback that is free now.
 pub fn free_address() -> SocketAddr {
     free_addresses()[0]
 }
 
-/// Different addresses of loopback that are free now.
+/// Different addresses of loopback that are free now. None is given twice soon: who asked for one
+/// takes it a moment later. They are below the ports that Linux gives to connections, which come
+/// and go meanwhile.
 pub fn free_addresses() -> [SocketAddr; 3] {
-    let bound = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    bound.map(|listener| listener.local_addr().unwrap())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id() * 97;
+    [(); 3].map(|()| {
+        loop {
+            let number = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+            let port = PORTS.start + number % (PORTS.end - PORTS.start);
+            let port = u16::try_from(port).expect("ports end before 65,536");
+            if let Ok(bound) = TcpListener::bind(("127.0.0.1", port)) {
+                return bound.local_addr().expect("it is bound");
+            }
+        }
+    })
 }
 
 /// The binary that `PARLOR_TEST_BIN` names, or the one that cargo built beside the running test.
