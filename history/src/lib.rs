@@ -7,6 +7,7 @@
 //! it goes.
 
 mod error;
+mod inbox;
 mod kept;
 mod left_off;
 mod merge;

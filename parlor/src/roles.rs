@@ -243,7 +243,6 @@ impl<'a> Shared<'a> {
         let rest = parlor_ingress::router(parlor_ingress::Deps {
             door: door.clone(),
             log: self.backends.log.clone(),
-            store: self.backends.store.clone(),
             history: self.history.clone(),
             monitor: self.monitor.clone(),
             tenants: self.tenants.clone(),

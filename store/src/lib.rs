@@ -153,6 +153,22 @@ pub struct InboxRow {
     pub visitor: Option<VisitorId>,
 }
 
+impl InboxRow {
+    /// The row of a conversation whose last event this is; `None` where it is no activity.
+    pub fn of(event: &Event) -> Option<Self> {
+        let row::Row { conversation, position, at, preview, sender, visitor, .. } =
+            row::Row::of(event).ok()?;
+        Some(Self {
+            conversation: conversation.id,
+            position,
+            at,
+            preview: preview?,
+            sender,
+            visitor,
+        })
+    }
+}
+
 /// How many characters of the last message the inbox keeps.
 pub const PREVIEW_CHARS: usize = 120;
 

@@ -84,7 +84,7 @@ impl Kept {
 // === impl Row ===
 
 impl Row {
-    fn of(event: &Event) -> Result<Self, StoreError> {
+    pub(crate) fn of(event: &Event) -> Result<Self, StoreError> {
         if event.position == Position::ZERO {
             return Err(StoreError::Rejected("an event cannot have position 0".to_owned()));
         }

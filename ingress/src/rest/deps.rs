@@ -7,7 +7,6 @@ use parlor_common::{clock::Clock, cursor::Cursors, door::Door, random::Random};
 use parlor_history::History;
 use parlor_http::page_loads::PageLoads;
 use parlor_log::{EventLog, monitor::Monitor};
-use parlor_store::HistoryStore;
 
 use crate::{Metrics, RestSettings};
 
@@ -18,8 +17,6 @@ pub struct Deps {
     pub door: Arc<dyn Door>,
     /// Tells which shard a tenant lives in; nothing is read from it here.
     pub log: Arc<dyn EventLog>,
-    /// Answers the inbox.
-    pub store: Arc<dyn HistoryStore>,
     /// Reads conversations.
     pub history: History,
     /// Knows how far the store has got.

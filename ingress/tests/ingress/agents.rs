@@ -84,6 +84,36 @@ async fn what_is_unknown_and_what_is_another_tenants_are_the_same_404() {
     );
 }
 
+/// An agent's page loads the inbox once: what is not stored yet must be in it.
+#[tokio::test]
+async fn the_inbox_has_what_was_accepted_and_is_not_stored_yet() {
+    let node = Node::start().await;
+    let agent = node.agent("a", Role::Agent);
+    let texts = async |query: &str| {
+        let body = inbox(&agent, query).send(&node).await.expect(200).json();
+        let items = body["conversations"].as_array().unwrap().clone();
+        let text = |item: &Value| item["lastMessage"]["text"].as_str().unwrap().to_owned();
+        let next = body["next"].as_str().map(str::to_owned);
+        (items.iter().map(text).collect::<Vec<_>>(), items, next)
+    };
+    let mut cookies = Vec::new();
+    for text in ["one", "two", "three"] {
+        cookies.push(visitor_says(&node, "a", text).await.0);
+    }
+    assert_eq!(texts("").await.0, ["three", "two", "one"]);
+    node.persist().await;
+    Ask::say("one again").cookie(&cookies[0]).send(&node).await.expect(201);
+    visitor_says(&node, "a", "four").await;
+    visitor_says(&node, "b", "of another tenant").await;
+    let (all, items, _) = texts("").await;
+    assert_eq!(all, ["four", "one again", "three", "two"], "each once");
+    assert!(items.iter().all(|item| item["visitor"]["id"].is_string()), "{items:?}");
+    let (first, _, next) = texts("?limit=3").await;
+    assert_eq!(first, ["four", "one again", "three"]);
+    let (rest, _, next) = texts(&format!("?limit=3&after={}", next.unwrap())).await;
+    assert_eq!((rest, next), (vec!["two".to_owned()], None));
+}
+
 #[tokio::test]
 async fn the_inbox_goes_by_last_activity_page_by_page() {
     let node = Node::start().await;

@@ -172,7 +172,6 @@ impl Node {
         let app = router(Deps {
             door: door.clone(),
             log,
-            store: at.store.clone(),
             history,
             monitor,
             tenants,

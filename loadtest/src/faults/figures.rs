@@ -1,6 +1,6 @@
 //! The figures of a run: from the report as it is written, and from what was seen at the nodes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -9,6 +9,9 @@ use super::{bound::Figure, moments::Moments, watch::Seen};
 
 /// Figures by name; one that could not be seen is not there.
 pub(super) type Figures = BTreeMap<Figure, f64>;
+
+/// Sockets that were dropped are back within this time after everything is mended.
+const BACK_WITHIN: Duration = Duration::from_secs(10);
 
 /// Codes of answers that are none of the protocol's.
 const ODD: [&str; 3] = ["no_answer", "no_token", "status_"];
@@ -80,11 +83,13 @@ pub(super) fn figures(report: &Value, seen: &Seen, moments: Moments, started: In
         ),
     );
     let share = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
-    let resumes = seen.grown("parlor_resume_outcomes_total");
-    insert(
-        Figure::StoreReadsPerResume,
-        share(seen.grown("parlor_history_store_reads_total"), resumes),
-    );
+    if let (Some(broken), Some(mended)) = (moments.broken, moments.mended) {
+        // What the harness reads back at the end is not part of it.
+        let between = |counter| seen.grown_between(counter, broken, mended + BACK_WITHIN);
+        let resumes = between("parlor_resume_outcomes_total");
+        let reads = between("parlor_history_store_reads_total");
+        insert(Figure::StoreReadsPerResume, reads.zip(resumes).and_then(|(r, all)| share(r, all)));
+    }
     let attempts = seen.grown("parlor_jetstream_append_attempts_total");
     let retries = seen.grown("parlor_jetstream_append_retries_total");
     insert(Figure::AppendRetries, share(100.0 * retries, attempts));
@@ -135,8 +140,6 @@ fn accepting_again(report: &Value, mending: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;

@@ -42,6 +42,8 @@ struct Look {
     is_ready: bool,
     /// The age of the oldest event that is not stored, as the node says that sees the most.
     lag: Option<f64>,
+    /// What each of [`COUNTERS`] has grown by.
+    grown: [f64; COUNTERS.len()],
 }
 
 /// What a node said of itself.
@@ -159,12 +161,23 @@ impl Seen {
             }
         }
         let is_ready = nodes.iter().all(|node| node.is_ready);
-        self.looks.push(Look { at, is_ready, lag });
+        let grown = COUNTERS.map(|counter| self.grown(counter));
+        self.looks.push(Look { at, is_ready, lag, grown });
     }
 
     /// By how much a counter grew, over all nodes.
     pub(super) fn grown(&self, counter: &str) -> f64 {
         self.counters.get(counter).copied().unwrap_or(0.0)
+    }
+
+    /// By how much it grew in between, over all nodes.
+    pub(super) fn grown_between(&self, counter: &str, from: Instant, to: Instant) -> Option<f64> {
+        let index = COUNTERS.iter().position(|known| *known == counter)?;
+        let by = |at: Instant| {
+            let before = self.looks.iter().take_while(|look| look.at <= at);
+            before.last().map(|look| look.grown[index])
+        };
+        Some(by(to)? - by(from)?)
     }
 
     /// The most that a gauge was.
@@ -244,6 +257,9 @@ mod tests {
         look(4, 3, 1);
         look(5, 3, 0);
         assert_eq!(seen.grown(COUNTERS[0]), 3.0 + 2.0 + 1.0);
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        assert_eq!(seen.grown_between(COUNTERS[0], at(1), at(3)), Some(2.0));
+        assert_eq!(seen.grown_between("other", at(1), at(3)), None);
         assert_eq!(seen.stored_after(begun), Some(4.0));
         assert_eq!(seen.ready_after(begun + Duration::from_secs(4)), Some(0.0));
         assert_eq!(seen.ready_after(begun + Duration::from_secs(9)), None);

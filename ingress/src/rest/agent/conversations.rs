@@ -10,7 +10,8 @@ use parlor_common::{
     problem::Problem,
     state::Status,
 };
-use parlor_store::{InboxPage, InboxRow, StoreError};
+use parlor_history::HistoryError;
+use parlor_store::{InboxPage, InboxRow};
 use serde::Serialize;
 use tracing::debug;
 
@@ -54,7 +55,7 @@ struct Visitor {
     id: VisitorId,
 }
 
-/// The tenant's conversations, last active first. May lag as the persister does.
+/// The tenant's conversations, last active first.
 pub(in super::super) async fn inbox(rest: &Deps, call: &mut Call) -> Result<Response, Problem> {
     let agent = check(rest, call, Kind::Read)?;
     let query = Query::parse(call.query())?;
@@ -65,8 +66,8 @@ pub(in super::super) async fn inbox(rest: &Deps, call: &mut Call) -> Result<Resp
             &InboxBody { conversations: Vec::new(), has_more: false, next: None },
         );
     }
-    let read = rest.store.inbox(&agent.tenant, before, limit);
-    let read = in_time(rest.settings.read_within, StoreError::Unavailable, read).await;
+    let read = rest.history.inbox(&agent.tenant, before, limit);
+    let read = in_time(rest.settings.read_within, HistoryError::Unavailable, read).await;
     let InboxPage { rows, more } = read.map_err(|error| {
         debug!(%error, "the inbox cannot be read");
         Problem::unavailable("the inbox cannot be read just now")
