@@ -129,7 +129,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_position_reads_back_and_no_bit_may_change(packed in any::<u64>(), bit in 0_usize..128) {
+        fn any_position_reads_back_and_no_bit_may_change(
+            packed in any::<u64>(),
+            bit in 0_usize..128,
+        ) {
             let a = TenantId::parse("a").unwrap();
             let cursors = cursors(1, None);
             let Some(position) = Position::from_u64(packed) else { return Ok(()) };

@@ -247,7 +247,10 @@ mod tests {
         }
 
         #[test]
-        fn what_anybody_writes_is_read_without_harm(bytes in any::<Vec<u8>>(), text in "[{}\\[\\]\":,a-z0-9\\\\]{0,80}") {
+        fn what_anybody_writes_is_read_without_harm(
+            bytes in any::<Vec<u8>>(),
+            text in "[{}\\[\\]\":,a-z0-9\\\\]{0,80}",
+        ) {
             prop_assert!(Record::decode(&bytes).is_err());
             prop_assert!(Record::decode(text.as_bytes()).is_err());
         }

@@ -69,7 +69,10 @@ pub mod duration {
 
         proptest! {
             #[test]
-            fn what_anybody_writes_is_a_duration_or_none(text in any::<String>(), near in "[0-9]{0,22}[a-zµ§]{0,2}") {
+            fn what_anybody_writes_is_a_duration_or_none(
+                text in any::<String>(),
+                near in "[0-9]{0,22}[a-zµ§]{0,2}",
+            ) {
                 parse(&text);
                 let said = parse(&near);
                 let digits = near.trim_end_matches(|c: char| !c.is_ascii_digit());

@@ -1,5 +1,6 @@
-//! How far a page of a visitor had got that comes back. The log alone tells it where it holds enough
-//! of the conversations, so that thousands of sockets that come back at once do not reach the store.
+//! How far a page of a visitor had got that comes back. The log alone tells it where it holds
+//! enough of the conversations, so that thousands of sockets that come back at once do not reach
+//! the store.
 
 use std::time::Duration;
 

@@ -57,8 +57,9 @@ pub(crate) enum NoAnswer {
 const MOST_BYTES: usize = 16 << 20;
 const MOST_HEADERS: usize = 64;
 const SMALL_WINDOW: u32 = 4096;
-/// A connection that was idle for longer is not used again: whoever is at its other end may close it
-/// at the moment of the next request, which is then without an answer, and says nothing of a server.
+/// A connection that was idle for longer is not used again: whoever is at its other end may close
+/// it at the moment of the next request, which is then without an answer, and says nothing of a
+/// server.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// What the headers of an answer say.

@@ -3,9 +3,10 @@
 //! A commit that returned survives `kill -9` and a power cut (WAL, `synchronous=FULL`). One writer
 //! thread commits whatever has gathered while the last commit was on its way to the disk; readers
 //! read snapshots beside it, and are woken when the committed end has moved. Where the entries of a
-//! conversation are is known in memory (`window.rs`). In three things it promises more than its trait: an id is known for as long as its entry is kept, an entry is
-//! forgotten for its age only once [`PERSISTER`](crate::PERSISTER) has acknowledged it (other
-//! groups hold nothing back), and a file that has lost its end moves to a new epoch by itself.
+//! conversation are is known in memory (`window.rs`). In three things it promises more than its
+//! trait: an id is known for as long as its entry is kept, an entry is forgotten for its age only
+//! once [`PERSISTER`](crate::PERSISTER) has acknowledged it (other groups hold nothing back), and a
+//! file that has lost its end moves to a new epoch by itself.
 
 mod commit;
 mod extent;
@@ -14,6 +15,7 @@ mod job;
 mod layout;
 mod origin;
 mod readers;
+mod row;
 mod schema;
 mod settings;
 mod tail;

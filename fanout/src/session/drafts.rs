@@ -1,10 +1,10 @@
 //! The drafts of one session. One is with the door, and a bounded number wait behind it, so that a
 //! retry never overtakes a later draft.
 //!
-//! A client that loses its socket sends again what was not answered, in its order. So nothing may be
-//! accepted after a refusal that the client has not heard of: it would be kept before the draft that
-//! was refused and is sent again. Until the client has heard of it, what it sends is refused as well,
-//! but for what was refused, in the same order.
+//! A client that loses its socket sends again what was not answered, in its order. So nothing may
+//! be accepted after a refusal that the client has not heard of: it would be kept before the draft
+//! that was refused and is sent again. Until the client has heard of it, what it sends is refused
+//! as well, but for what was refused, in the same order.
 
 use std::{collections::VecDeque, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Frames as a client writes them (RFC 6455 §5.2), taken from the bytes that have come so far. While
-//! nothing comes there is no buffer.
+//! Frames as a client writes them (RFC 6455 §5.2), taken from the bytes that have come so far.
+//! While nothing comes there is no buffer.
 
 use std::{
     future::poll_fn,

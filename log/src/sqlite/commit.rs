@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use parlor_common::{clock::Timestamp, id::EventId, position::Position};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     extent::{Extent, acked_through, position},
     job::{Append, Settle, Settled},
-    readers::conversation,
-    window::{Place, Window},
+    row::{Place, place},
+    window::Window,
 };
 use crate::{Appended, LogError};
 
@@ -194,12 +194,6 @@ fn forget_while(
             .execute([position.as_i64()])?;
     }
     Ok(gone)
-}
-
-/// Reads a place from a row that begins with position, tenant, conversation and id.
-pub(super) fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
-    let id = EventId::from_bytes(row.get(3)?);
-    Ok(Place { position: position(row, 0)?, id, conversation: conversation(row)? })
 }
 
 /// What the file holds: its pages, but for the free ones, which are written again before it grows.

@@ -10,20 +10,19 @@ use std::{
 use bytes::Bytes;
 use parlor_common::{
     clock::Timestamp,
-    conversation::ConversationKey,
     deadline::in_time,
-    id::ConversationId,
     planted::{self, Fault},
     position::Position,
-    tenant::TenantId,
 };
-use rusqlite::{Connection, OptionalExtension, Row, Rows, Transaction, types::Type};
+use rusqlite::{Connection, OptionalExtension, Row, Rows, Transaction};
 use tokio::sync::Semaphore;
 
 use super::{
     OpenError, closed, commit,
     extent::{Extent, position},
-    failed, schema,
+    failed,
+    row::conversation,
+    schema,
 };
 use crate::{Entry, LogError};
 
@@ -232,13 +231,6 @@ fn take_while_fits(
         entries.push(entry(row)?);
     }
     Ok((entries, true))
-}
-
-/// Reads the conversation from a row whose second and third columns are its tenant and id.
-pub(super) fn conversation(row: &Row<'_>) -> rusqlite::Result<ConversationKey> {
-    let damaged = |_| rusqlite::Error::InvalidColumnType(1, "tenant".to_owned(), Type::Null);
-    let tenant = TenantId::parse(row.get_ref(1)?.as_str()?).map_err(damaged)?;
-    Ok(ConversationKey { tenant, id: ConversationId::from_bytes(row.get(2)?) })
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {

@@ -2,8 +2,8 @@
 //!
 //! It is in memory, and the file has no index but that of positions: an index by ids or by
 //! conversations would touch a random page of the file for each of them, with every append, for
-//! what is kept only for days. The file is read once when it is opened; the writer raises the window
-//! after each commit, before it tells anybody, and cuts it when entries have gone.
+//! what is kept only for days. The file is read once when it is opened; the writer raises the
+//! window after each commit, before it tells anybody, and cuts it when entries have gone.
 
 use std::collections::{HashMap, VecDeque, hash_map::Entry as MapEntry};
 
@@ -16,8 +16,8 @@ use parlor_common::{
 use rusqlite::Connection;
 
 use super::{
-    commit::place,
     extent::{Extent, position},
+    row::{Place, place},
 };
 use crate::Filter;
 
@@ -36,14 +36,6 @@ pub(super) struct Window {
 struct OfTenant {
     all: VecDeque<Position>,
     conversations: HashMap<ConversationId, VecDeque<Position>>,
-}
-
-/// Where an entry lies.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) position: Position,
-    pub(super) id: EventId,
-    pub(super) conversation: ConversationKey,
 }
 
 /// The first places that a filter selects.

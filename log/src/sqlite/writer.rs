@@ -29,9 +29,10 @@ use super::{
     extent::{Extent, acked_through},
     failed,
     job::{Append, Forget, Reply, Settle, Settled},
+    row::Place,
     schema::Held,
     settings::SqliteLogSettings,
-    window::{Place, Window},
+    window::Window,
 };
 use crate::{Appended, LogError, Metrics, Trim};
 

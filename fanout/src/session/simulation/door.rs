@@ -70,8 +70,8 @@ impl SimDoor {
         Arc::new(Self { log, gate, clock, sessions, done })
     }
 
-    /// The client of `session` has sent this message while those `before` it had no answer. One that
-    /// cannot be accepted now is held (`holds`) before the next, or answered.
+    /// The client of `session` has sent this message while those `before` it had no answer. One
+    /// that cannot be accepted now is held (`holds`) before the next, or answered.
     pub(crate) fn sent(&self, session: SessionId, number: u64, holds: bool, before: Vec<u64>) {
         let mut sessions = self.lock();
         let line = sessions.entry(session).or_default();

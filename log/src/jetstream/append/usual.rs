@@ -1,5 +1,5 @@
-//! How long an acknowledgement usually takes, reckoned as TCP reckons when to send again (RFC 6298):
-//! where the servers are far away or slow, a fixed wait would repeat everything.
+//! How long an acknowledgement usually takes, reckoned as TCP reckons when to send again
+//! (RFC 6298): where the servers are far away or slow, a fixed wait would repeat everything.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
