@@ -15,6 +15,7 @@ mod fanout {
     mod openings;
     mod parlor1;
     mod raw;
+    mod refusals;
     mod resume;
     mod slow;
     mod storm;
