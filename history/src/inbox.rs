@@ -1,10 +1,12 @@
 //! The inbox: the store's rows, and what the log has after them, so that a conversation is in it as
 //! soon as its first message was accepted.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use parlor_common::{event::Event, id::ConversationId, position::Position, tenant::TenantId};
-use parlor_log::Filter;
+use parlor_common::{
+    deadline::in_time, event::Event, id::ConversationId, position::Position, tenant::TenantId,
+};
+use parlor_log::{Filter, LogError};
 use parlor_store::{InboxPage, InboxRow};
 use tracing::debug;
 
@@ -13,6 +15,9 @@ use crate::{History, HistoryError, walk};
 /// Of so many events that are not stored the inbox knows. Where more wait for the store, it lags as
 /// the store does.
 const MOST_UNSTORED: usize = 1_000;
+/// Longer than that it does not wait for the log, which may be electing: what is stored is better
+/// than nothing.
+const LOG_WITHIN: Duration = Duration::from_secs(1);
 
 impl History {
     /// The tenant's conversations that were last active before a position, the last active first;
@@ -36,7 +41,8 @@ impl History {
     /// The tenant's first events after a position; none where the log does not answer.
     async fn unstored(&self, tenant: &TenantId, persisted: Position) -> Vec<Event> {
         let filter = Filter::Tenant(tenant.clone());
-        match self.log.read(&filter, persisted, MOST_UNSTORED).await {
+        let read = self.log.read(&filter, persisted, MOST_UNSTORED);
+        match in_time(LOG_WITHIN, LogError::Unavailable, read).await {
             Ok(page) => page.entries.into_iter().filter_map(walk::decode).collect(),
             Err(error) => {
                 debug!(%error, "the inbox is read without the log");

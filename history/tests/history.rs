@@ -8,6 +8,8 @@
 mod finding;
 #[path = "history/following.rs"]
 mod following;
+#[path = "history/inbox.rs"]
+mod inbox;
 #[path = "history/kept.rs"]
 mod kept;
 #[path = "history/outages.rs"]

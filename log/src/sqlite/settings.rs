@@ -11,8 +11,8 @@ use crate::PERSISTER;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SqliteLogSettings {
-    /// `embedded.log.max_bytes`: what the file may hold, its indexes included; beyond that nothing
-    /// is accepted until something is old enough to be forgotten.
+    /// `embedded.log.max_bytes`: what the file may hold; beyond that nothing is accepted until
+    /// something is old enough to be forgotten.
     pub max_bytes: u64,
     /// `embedded.log.max_age`: how long an event is kept that the store has.
     #[serde(with = "duration")]

@@ -43,6 +43,7 @@ pub struct FaultyLog {
     cut: watch::Sender<bool>,
     mute: watch::Sender<bool>,
     hole: AtomicBool,
+    reads_nothing: AtomicBool,
     panics: Arc<AtomicBool>,
 }
 
@@ -66,6 +67,7 @@ impl FaultyLog {
             cut: watch::Sender::new(false),
             mute: watch::Sender::new(false),
             hole: AtomicBool::new(false),
+            reads_nothing: AtomicBool::new(false),
             panics: Arc::default(),
         }
     }
@@ -107,6 +109,11 @@ impl FaultyLog {
     /// Refuses the next tail that begins after a position: there is a hole before it.
     pub fn make_hole(&self) {
         self.hole.store(true, Ordering::SeqCst);
+    }
+
+    /// No page is answered from now on.
+    pub fn silence_reads(&self) {
+        self.reads_nothing.store(true, Ordering::SeqCst);
     }
 
     /// The next entry that a tail brings is a panic of its reader's.
@@ -168,6 +175,9 @@ impl EventLog for FaultyLog {
         after: Position,
         limit: usize,
     ) -> Result<LogPage, LogError> {
+        if self.reads_nothing.load(Ordering::SeqCst) {
+            return pending().await;
+        }
         self.log.read(filter, after, limit).await
     }
 
