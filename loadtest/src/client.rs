@@ -7,7 +7,7 @@ pub(crate) mod widget;
 
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
 use parlor_common::{
@@ -16,7 +16,10 @@ use parlor_common::{
     id::{ClientMessageId, ConversationId},
     random::Random,
 };
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use self::orders::Orders;
 use crate::{
@@ -46,6 +49,8 @@ pub(crate) struct World {
     pub(crate) orders: Orders,
     pub(crate) line: TimeLine,
     pub(crate) drain: Drain,
+    /// How many drafts were offered to their writers and are not in the ledger yet.
+    pub(crate) held: Held,
 }
 
 /// A visitor: an identity, its conversation, and how it writes; its tabs share it.
@@ -66,14 +71,24 @@ pub(crate) struct Visitor {
 }
 
 /// A draft that is to be written.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Intent {
     pub(crate) visitor: Arc<Visitor>,
     /// When it should be sent.
     pub(crate) intended: Instant,
     /// The draft it is, where it was given an id before.
     pub(crate) known: Option<Known>,
+    /// Counts it until its writer has noted it in the ledger, or drops it.
+    hold: Option<Hold>,
 }
+
+/// Counts what is held.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held(Arc<AtomicU64>);
+
+/// One that is held, while this value lives.
+#[derive(Debug)]
+struct Hold(Held);
 
 /// A draft that has its id.
 #[derive(Clone, Debug)]
@@ -112,6 +127,55 @@ impl World {
     pub(crate) fn connected(&self, client: Client, since: Option<Instant>) -> Connected<'_> {
         self.scores.connected(since.map(|since| since.elapsed()));
         Connected { world: self, client, is_wanted: false }
+    }
+
+    /// Gives a writer a draft that should be sent at `intended`, and the id it has if it was sent
+    /// before. A writer that holds too many already does not take it.
+    pub(crate) fn offer(
+        &self,
+        writer: &mpsc::Sender<Intent>,
+        visitor: &Arc<Visitor>,
+        intended: Instant,
+        known: Option<Known>,
+    ) {
+        let hold = Some(self.held.one_more());
+        let intent = Intent { visitor: visitor.clone(), intended, known, hold };
+        self.scores.offered(writer.try_send(intent).is_ok());
+    }
+
+    /// How many answers and messages are still on their way, and drafts that are not even sent.
+    pub(crate) fn awaited(&self) -> u64 {
+        // In this order: a draft is in the ledger before it is no longer held.
+        let held = self.held.count();
+        held + self.ledger.awaited()
+    }
+}
+
+// === impl Intent ===
+
+impl Intent {
+    /// The ledger has it.
+    pub(crate) fn noted(&mut self) {
+        self.hold = None;
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    fn one_more(&self) -> Hold {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Hold(self.clone())
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) use self::{
     repeat::repeat,
 };
 use crate::{
-    client::{Intent, World},
+    client::World,
     plan::{Plan, rate::Course},
     stage::Stage,
 };
@@ -41,8 +41,7 @@ pub(crate) async fn offer(
             true => &stage.agents[visitor.conversation.tenant as usize - 1],
             false => &line.writers[below(&choice, line.writers.len())],
         };
-        let intent = Intent { visitor: visitor.clone(), intended, known: None };
-        world.scores.offered(writer.try_send(intent).is_ok());
+        world.offer(writer, visitor, intended, None);
     }
 }
 

@@ -8,7 +8,7 @@ use parlor_common::{clock::Clock, drain::Drain, random::Random};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
-    client::{ServerTime, World, orders::Orders},
+    client::{Held, ServerTime, World, orders::Orders},
     ledger::{Ledger, Texts},
     load,
     nodes::Nodes,
@@ -66,6 +66,7 @@ pub(crate) async fn play<F: Faults>(
         let steps = under_load(plan, &world, &stage, faults, begin, end).await?;
         progress.enter(Phase::Arrive);
         arrive(&world, plan.sockets(), Instant::now() + plan.options.pace.drain).await;
+        world.scores.unsent(world.held.count());
         // Whoever still writes would be told of acceptances that history was read too early for.
         world.scores.tick();
         world.drain.begin();
@@ -185,6 +186,7 @@ fn world(plan: &Plan, clock: Clock, random: Random, started: Instant) -> anyhow:
         orders: Orders::new(),
         line: TimeLine::new(started),
         drain: Drain::new(),
+        held: Held::default(),
     })
 }
 
@@ -193,7 +195,7 @@ async fn arrive(world: &World, sockets: u32, end: Instant) {
     loop {
         let gone = i64::try_from(world.scores.score().totals.gone).unwrap_or(i64::MAX);
         let is_whole = world.scores.sockets() + gone >= i64::from(sockets);
-        if is_whole && world.ledger.awaited() == 0 || Instant::now() + LOOK > end {
+        if is_whole && world.awaited() == 0 || Instant::now() + LOOK > end {
             break;
         }
         sleep(LOOK).await;

@@ -42,8 +42,8 @@ struct Inner {
 pub(crate) struct Totals {
     /// Drafts whose intended time came.
     pub(crate) offered: u64,
-    /// Drafts that no client could take, because its queue was full: the load was less than asked
-    /// for.
+    /// Drafts that no client could take, because its queue was full, or that it did not send in
+    /// the end: the load was less than asked for.
     pub(crate) unsent: u64,
     /// Answers that were an acceptance; the widget's frames get none.
     pub(crate) accepted: u64,
@@ -183,6 +183,11 @@ impl Scores {
     /// A draft's time has come.
     pub(crate) fn offered(&self, is_taken: bool) {
         self.inner().add(Totals { offered: 1, unsent: u64::from(!is_taken), ..Totals::default() });
+    }
+
+    /// So many drafts that were taken were not sent in the end.
+    pub(crate) fn unsent(&self, count: u64) {
+        self.inner().add(Totals { unsent: count, ..Totals::default() });
     }
 
     /// A draft was accepted that should have been sent at `intended`.

@@ -100,14 +100,15 @@ impl RestWriter {
                 else => return,
             };
             tokio::select! {
-                () = self.write(&intent) => {}
+                () = self.write(intent) => {}
                 () = world.drain.draining() => return,
             }
         }
     }
 
-    async fn write(&mut self, intent: &Intent) {
+    async fn write(&mut self, mut intent: Intent) {
         let Some((path, headers)) = self.where_to(&intent.visitor).await else {
+            self.world.scores.unsent(1);
             self.world.scores.failed("no_token");
             return;
         };
@@ -116,9 +117,10 @@ impl RestWriter {
             Some(Known { tag, id }) => (tag, id),
             None => {
                 let id = ClientMessageId::made(self.world.time.now(), &self.world.random);
-                (self.sends(intent, has_id), id)
+                (self.sends(&intent, has_id), id)
             }
         };
+        intent.noted();
         let text = self.world.ledger.texts().write(tag);
         let body = match has_id {
             true => json!({ "text": text, "clientMessageId": id }),
@@ -135,7 +137,7 @@ impl RestWriter {
                 deadline: DEADLINE,
             };
             let trouble = match self.http.call(call).await {
-                Ok(answer) => return self.answered(tag, intent, &answer),
+                Ok(answer) => return self.answered(tag, &intent, &answer),
                 Err(trouble) => trouble,
             };
             let may_go_on = has_id || matches!(trouble, NoAnswer::Unsent(_));

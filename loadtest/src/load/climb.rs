@@ -78,7 +78,7 @@ async fn play(
     world.scores.measure(begin + climb.step / 2, end);
     offer(world, stage, plan, Course::steady(rate), begin, end).await;
     let until = Instant::now() + plan.options.pace.drain;
-    while world.ledger.awaited() > 0 && Instant::now() < until {
+    while world.awaited() > 0 && Instant::now() < until {
         sleep(LOOK).await;
     }
     let score = world.scores.score();
@@ -90,7 +90,7 @@ async fn play(
         offered: score.totals.offered - before.offered,
         failed,
         faults: world.ledger.counts().faults - faults,
-        awaited: world.ledger.awaited(),
+        awaited: world.awaited(),
     };
     let broken = seen.broken(climb.p99, plan.options.bounds.allow_failed);
     let is_harness_late = seen.is_harness_late(climb.p99);
@@ -107,7 +107,7 @@ struct Seen {
     offered: u64,
     failed: u64,
     faults: u64,
-    /// Answers and messages that had not come when the time for that was over.
+    /// What had not come, or was not even sent, when the time for that was over.
     awaited: u64,
 }
 

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{below, choice};
 use crate::{
-    client::{Intent, Known, World},
+    client::{Known, World},
     ledger::{Client, Expects, Sending, Transport},
     plan::{Plan, Repeats},
     stage::{Line, Stage},
@@ -44,8 +44,7 @@ pub(crate) async fn repeat(
         let line = &stage.lines[id as usize % stage.lines.len()];
         let of = known.get_or_insert_with(|| first(world, author, line, id, intended));
         let writer = &line.writers[below(&choice, line.writers.len())];
-        let intent = Intent { visitor: line.visitor.clone(), intended, known: Some(of.clone()) };
-        world.scores.offered(writer.try_send(intent).is_ok());
+        world.offer(writer, &line.visitor, intended, Some(of.clone()));
     };
     for Send { at, id } in schedule(repeats, &choice) {
         let intended = begin + at;

@@ -242,7 +242,9 @@ async fn a_ceiling_climbs_and_plays_the_last_good_step_again() {
     let rates: Vec<_> = run.report["steps"].as_array().unwrap().iter().collect();
     assert_eq!(
         rates.iter().map(|step| step["rate"].as_f64().unwrap()).collect::<Vec<_>>(),
-        [5.0, 10.0, 10.0]
+        [5.0, 10.0, 10.0],
+        "{}",
+        run.said()
     );
     assert_eq!(run.report["ceiling"]["rate"], 10.0);
     assert!(run.page.contains("The ceiling"), "the page does not tell");
