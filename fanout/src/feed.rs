@@ -259,7 +259,9 @@ impl Feed {
                     pause = BACKOFF.0;
                     self.came_back(tail.after());
                     self.proven(tail.proven());
-                    self.pump(tail.as_mut()).await
+                    let end = self.pump(tail.as_mut()).await;
+                    self.feeds.0.hub.wake_all(self.shard);
+                    end
                 }
                 Err(end) => end,
             };
@@ -326,10 +328,17 @@ impl Feed {
         let look_every = PROOF_EVERY.min(settings.unwell_after / 4);
         loop {
             self.proven(tail.proven());
+            let next_crowd = hub.wake(self.shard);
             let gone_since = slot.lock().followers.gone_since();
             let linger = async {
                 match gone_since {
                     Some(since) => sleep_until(since + settings.linger).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let crowd = async {
+                match next_crowd {
+                    Some(at) => sleep_until(at).await,
                     None => std::future::pending().await,
                 }
             };
@@ -344,6 +353,7 @@ impl Feed {
                     Ok(entry) => hub.publish(self.shard, entry),
                     Err(error) => return TailEnd::Failed(error),
                 },
+                () = crowd => {}
                 () = sleep(look_every) => {}
             }
         }

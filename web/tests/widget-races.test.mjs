@@ -184,8 +184,7 @@ for (const signal of /** @type {const} */ (["SIGTERM", "SIGKILL"])) {
       await visitor.agent.reply(conversation, "to both");
       all.push("to both");
       await Promise.all([widget.shows(all), other.shows(all)]);
-      // Their pongs are noted within two seconds, of which a killed server knows only the noted.
-      await pause(2500);
+      await stage.noted();
       await stage.server.stop(signal);
       await untilEqual("the widget is offline", () => widget.state(), "Offline");
       await stage.server.start();

@@ -214,6 +214,7 @@ for (const signal of /** @type {const} */ (["SIGTERM", "SIGKILL"])) {
       const conversation = await agent.conversationWith("before");
       await agent.reply(conversation, "seen before");
       await widget.shows(["before", "seen before"]);
+      await stage.noted();
       await stage.server.stop(signal);
       await untilEqual("the widget is offline", () => widget.state(), "Offline");
       await stage.server.start();

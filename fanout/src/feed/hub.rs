@@ -4,6 +4,8 @@
 //! the same lock under which events are published, so that nothing falls between what the ring
 //! replayed and what comes live.
 
+mod circle;
+
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -22,7 +24,9 @@ use parlor_common::{
 };
 use parlor_history::Scope;
 use parlor_log::Entry;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
+
+use self::circle::{Circle, Wake};
 
 use crate::{
     FeedSettings, Metrics,
@@ -58,8 +62,17 @@ struct ShardHub {
 struct State {
     /// `None` while nobody follows the shard. It is changed under this lock together with `live`.
     ring: Option<Ring<Item>>,
-    conversations: HashMap<ConversationKey, Vec<Arc<Subscriber>>>,
-    tenants: HashMap<TenantId, Vec<Arc<Subscriber>>>,
+    conversations: HashMap<ConversationKey, Circle<Subscriber>>,
+    tenants: HashMap<TenantId, Circle<Subscriber>>,
+    /// Crowds for which something waits, and when they are to be woken. Each is here once.
+    crowds: Vec<(Instant, Crowd)>,
+}
+
+/// The key of a circle that is a crowd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Crowd {
+    Conversation(ConversationKey),
+    Tenant(TenantId),
 }
 
 #[derive(Debug)]
@@ -181,8 +194,9 @@ impl Hub {
     /// The sessions of this node that follow one of these conversations.
     pub(crate) fn sessions(&self, set: &ConversationSet) -> Vec<SessionId> {
         let state = self.shard_hub(self.shards.of(set.tenant())).lock();
-        let subscribers = set.keys().filter_map(|key| state.conversations.get(&key));
-        subscribers.flatten().map(|subscriber| subscriber.viewer.session()).collect()
+        let circles = set.keys().filter_map(|key| state.conversations.get(&key));
+        let subscribers = circles.flat_map(Circle::members);
+        subscribers.map(|subscriber| subscriber.viewer.session()).collect()
     }
 
     /// Waits until the shard is followed. Cancel safe.
@@ -192,37 +206,106 @@ impl Hub {
         drop(live.wait_for(|live| *live).await);
     }
 
-    /// Shows an entry of the log to everyone whose scope it belongs to.
+    /// Shows an entry of the log to everyone whose scope it belongs to. A crowd may have to be
+    /// [`wake`](Self::wake)d later.
     pub(crate) fn publish(&self, shard: Shard, entry: Entry) {
         let item = Item::new(entry);
         let mut state = self.shard_hub(shard).lock();
-        let State { ring, conversations, tenants } = &mut *state;
+        let State { ring, conversations, tenants, crowds } = &mut *state;
         let Some(ring) = ring else { return };
         let position = item.position();
         if position <= ring.end() {
             return;
         }
         self.metrics.events.inc();
-        let one = conversations.get(item.conversation()).into_iter().flatten();
-        let tenant = &item.conversation().tenant;
-        let all = tenants
-            .iter()
-            .filter(|(of, _)| *of == tenant || planted::is(Fault::KeyWithoutTenant))
-            .flat_map(|(_, subscribers)| subscribers);
-        let mut shown = 0;
-        for subscriber in one.chain(all).filter(|subscriber| subscriber.awaits(position)) {
-            if let Some(frame) = self.frame(&item, &subscriber.viewer) {
-                subscriber.viewer.outbox().show(Shown { position, frame });
-                shown += 1;
-            }
+        let (key, tenant) = (item.conversation(), &item.conversation().tenant);
+        if let Some(circle) = conversations.get_mut(key) {
+            self.show(&item, circle, crowds, || Crowd::Conversation(key.clone()));
         }
-        self.metrics.deliveries.inc_by(shown);
+        let all = tenants
+            .iter_mut()
+            .filter(|(of, _)| *of == tenant || planted::is(Fault::KeyWithoutTenant));
+        for (tenant, circle) in all {
+            self.show(&item, circle, crowds, || Crowd::Tenant(tenant.clone()));
+        }
         let linked = conversations.get(item.conversation()).and_then(|_| item.linked());
         let conversation = item.conversation().clone();
         ring.push(position, item.cost(), item);
         if let Some(linked) = linked {
             state.link(&conversation, &linked);
         }
+    }
+
+    /// Puts an item into the outboxes of those who await it, and wakes them, or notes when they are
+    /// to be woken.
+    fn show(
+        &self,
+        item: &Item,
+        circle: &mut Circle<Subscriber>,
+        crowds: &mut Vec<(Instant, Crowd)>,
+        key: impl FnOnce() -> Crowd,
+    ) {
+        let position = item.position();
+        let mut shown = 0;
+        let is_crowd = circle.is_crowd();
+        for subscriber in circle.members().iter().filter(|member| member.awaits(position)) {
+            let outbox = subscriber.viewer.outbox();
+            if let Some(frame) = self.frame(item, &subscriber.viewer) {
+                let fills = outbox.show(Shown { position, frame });
+                shown += 1;
+                if fills || !is_crowd {
+                    outbox.wake();
+                }
+            }
+        }
+        self.metrics.deliveries.inc_by(shown);
+        if !is_crowd || shown == 0 {
+            return;
+        }
+        let now = Instant::now();
+        match circle.gathers(now) {
+            Wake::Now => {
+                wake(circle, now);
+                if !crowds.is_empty() {
+                    let key = key();
+                    crowds.retain(|(_, crowd)| *crowd != key);
+                }
+            }
+            Wake::At(at) => crowds.push((at, key())),
+            Wake::Later => {}
+        }
+    }
+
+    /// Wakes the crowds whose time has come, and tells when the next one's does.
+    pub(crate) fn wake(&self, shard: Shard) -> Option<Instant> {
+        self.wake_until(shard, Instant::now)
+    }
+
+    /// Wakes every crowd for which something waits: nobody will say later that it is time.
+    pub(crate) fn wake_all(&self, shard: Shard) {
+        self.wake_until(shard, || Instant::now() + circle::LONGEST);
+    }
+
+    fn wake_until(&self, shard: Shard, until: impl FnOnce() -> Instant) -> Option<Instant> {
+        let mut state = self.shard_hub(shard).lock();
+        let State { conversations, tenants, crowds, .. } = &mut *state;
+        if crowds.is_empty() {
+            return None;
+        }
+        let (now, until) = (Instant::now(), until());
+        crowds.retain(|(at, crowd)| {
+            let is_due = *at <= until;
+            let circle = match crowd {
+                Crowd::Conversation(key) => conversations.get_mut(key),
+                Crowd::Tenant(tenant) => tenants.get_mut(tenant),
+            };
+            // One that has lost its members has nobody to wake.
+            if let Some(circle) = circle.filter(|_| is_due) {
+                wake(circle, now);
+            }
+            !is_due
+        });
+        crowds.iter().map(|(at, _)| *at).min()
     }
 
     /// Begins a subscription: what the ring holds after the position, then the frame that
@@ -273,7 +356,10 @@ impl Hub {
             through = position;
         }
         let replayed = frames.len() as u64;
-        frames.into_iter().for_each(|shown| viewer.outbox().show(shown));
+        for shown in frames {
+            viewer.outbox().show(shown);
+        }
+        viewer.outbox().wake();
         let position = ring.end().max(after);
         if let Some(frame) = announce(Attached { position, replayed }) {
             viewer.outbox().say(frame);
@@ -299,10 +385,10 @@ impl Hub {
     }
 
     fn send_back(&self, state: &mut State) {
-        let conversations = state.conversations.drain().flat_map(|(_, subscribers)| subscribers);
-        let tenants = state.tenants.drain().flat_map(|(_, subscribers)| subscribers);
-        for subscriber in conversations.chain(tenants) {
-            subscriber.viewer.outbox().end(Ended::Again);
+        state.crowds.clear();
+        let conversations = state.conversations.drain().map(|(_, circle)| circle);
+        for circle in conversations.chain(state.tenants.drain().map(|(_, circle)| circle)) {
+            circle.members().iter().for_each(|member| member.viewer.outbox().end(Ended::Again));
         }
     }
 
@@ -325,11 +411,11 @@ impl State {
     fn insert(&mut self, subscriber: &Arc<Subscriber>) {
         match &*subscriber.scope() {
             Scope::Tenant(tenant) => {
-                self.tenants.entry(tenant.clone()).or_default().push(subscriber.clone())
+                self.tenants.entry(tenant.clone()).or_default().add(subscriber.clone())
             }
             Scope::Conversations(set) => {
                 for key in set.keys() {
-                    self.conversations.entry(key).or_default().push(subscriber.clone());
+                    self.conversations.entry(key).or_default().add(subscriber.clone());
                 }
             }
         }
@@ -346,7 +432,8 @@ impl State {
 
     /// The visitors that follow `conversation` follow the others of the link too, from now on.
     fn link(&mut self, conversation: &ConversationKey, linked: &LinkedBody) {
-        for subscriber in self.conversations.get(conversation).cloned().unwrap_or_default() {
+        let circle = self.conversations.get(conversation);
+        for subscriber in circle.map(|circle| circle.members().to_vec()).unwrap_or_default() {
             let Scope::Conversations(set) = subscriber.scope().clone() else { continue };
             let set = set.linked(linked.visitor, &linked.absorbed);
             self.remove(&subscriber);
@@ -358,17 +445,20 @@ impl State {
 }
 
 fn remove<K: Eq + std::hash::Hash>(
-    map: &mut HashMap<K, Vec<Arc<Subscriber>>>,
+    map: &mut HashMap<K, Circle<Subscriber>>,
     key: &K,
     subscriber: &Arc<Subscriber>,
 ) {
-    let Some(subscribers) = map.get_mut(key) else { return };
-    if let Some(index) = subscribers.iter().position(|other| Arc::ptr_eq(other, subscriber)) {
-        subscribers.swap_remove(index);
-    }
-    if subscribers.is_empty() {
+    let Some(circle) = map.get_mut(key) else { return };
+    circle.remove(subscriber);
+    if circle.is_empty() {
         map.remove(key);
     }
+}
+
+fn wake(circle: &mut Circle<Subscriber>, now: Instant) {
+    circle.members().iter().for_each(|member| member.viewer.outbox().wake());
+    circle.woken(now);
 }
 
 // === impl Subscriber ===

@@ -75,14 +75,16 @@ impl Outbox {
         Self { bound, state: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Puts in a frame that shows an event.
-    pub(crate) fn show(&self, shown: Shown) {
-        self.push(shown.frame, Some(shown.position));
+    /// Puts in a frame that shows an event. The session is to be [`wake`](Self::wake)d for it;
+    /// tells whether that must be soon, because the outbox fills up.
+    pub(crate) fn show(&self, shown: Shown) -> bool {
+        self.push(shown.frame, Some(shown.position))
     }
 
-    /// Puts in a frame of the session's own.
+    /// Puts in a frame of the session's own, and wakes it.
     pub(crate) fn say(&self, frame: Bytes) {
         self.push(frame, None);
+        self.wake();
     }
 
     /// Puts in the last frame of the session, also after the end.
@@ -133,7 +135,7 @@ impl Outbox {
         Taken { frames: std::mem::take(&mut state.frames), last_shown: state.last_shown.take() }
     }
 
-    /// Wakes the session, which has something else to look at.
+    /// Wakes the session, which has something to look at.
     pub(crate) fn wake(&self) {
         self.changed.notify_one();
     }
@@ -143,10 +145,11 @@ impl Outbox {
         self.changed.notified().await;
     }
 
-    fn push(&self, frame: Bytes, shows: Option<Position>) {
+    /// Tells whether a quarter of the bound is used, or more.
+    fn push(&self, frame: Bytes, shows: Option<Position>) -> bool {
         let mut state = self.lock();
         if state.ended.is_some() {
-            return;
+            return true;
         }
         if state.frames.len() >= self.bound.frames || state.bytes + frame.len() > self.bound.bytes {
             state.ended = Some(Ended::Slow);
@@ -155,8 +158,7 @@ impl Outbox {
             state.last_shown = state.last_shown.max(shows);
             state.frames.push_back(frame);
         }
-        drop(state);
-        self.changed.notify_one();
+        state.frames.len() >= self.bound.frames / 4 || state.bytes >= self.bound.bytes / 4
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -208,7 +210,9 @@ mod tests {
     #[test]
     fn a_full_outbox_ends_slow_in_frames_as_in_bytes_and_takes_no_more() {
         let frames = outbox();
-        (0..4).for_each(|_| frames.show(shown(1, b"a")));
+        for _ in 0..4 {
+            frames.show(shown(1, b"a"));
+        }
         assert_eq!(frames.ended(), Some(Ended::Slow));
         assert_eq!(frames.take().frames.len(), 3);
         frames.show(shown(1, b"a"));

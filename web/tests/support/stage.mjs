@@ -1,5 +1,7 @@
 /** @file What the widget's tests share: a server, a browser, the widget's host, visitors. */
 
+import { setTimeout as pause } from "node:timers/promises";
+
 import { launch } from "./browser.mjs";
 import { Agent, newTenant } from "./agent.mjs";
 import { Server } from "./server.mjs";
@@ -20,6 +22,8 @@ export const restarts = Server.restarts
  *   open: (where?: Partial<Where>) => ReturnType<WidgetHost["open"]>}} Visitor
  */
 
+const NOTED_MS = 2500;
+
 export class Stage {
   /** @param {Server} server @param {Browser} browser @param {WidgetHost} host */
   constructor(server, browser, host) {
@@ -31,6 +35,14 @@ export class Stage {
   /** @param {Record<string, string>} [settings] of the server */
   static async begin(settings) {
     return new Stage(await Server.begin(settings), await launch(), await WidgetHost.begin());
+  }
+
+  /**
+   * Waits until what the widgets were shown by now is noted in the log: within two seconds of their
+   * pongs (docs/CONTRACT.md). Of what is not, a killed server knows nothing, and shows it again.
+   */
+  async noted() {
+    await pause(NOTED_MS);
   }
 
   async end() {

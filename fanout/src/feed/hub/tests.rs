@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use parlor_common::{
     author::{Author, AuthorKind},
     clock::Timestamp,
@@ -312,4 +313,46 @@ fn a_replaced_subscription_shows_nothing_twice_or_out_of_order() {
         assert!(first.is_sorted_by(|one, next| one + 1 == *next), "{shown:?}");
         assert_eq!(rest, expected, "{shown:?}");
     }
+}
+
+/// The sessions that were woken since the last look.
+fn woken(viewers: &[Arc<Viewer>]) -> usize {
+    let is_woken = |viewer: &&Arc<Viewer>| viewer.outbox().changed().now_or_never().is_some();
+    viewers.iter().filter(is_woken).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_is_woken_for_many_events_at_once_and_nothing_of_it_is_late() {
+    let hub = hub(100);
+    let crowd: Vec<_> = (0..100).map(|_| viewer(&Parlor1, 12)).collect();
+    let all = Scope::Tenant(tenant());
+    let _subscriptions: Vec<_> =
+        crowd.iter().map(|member| attach(&hub, member, &all, Begin::Now).unwrap()).collect();
+    let lone = viewer(&Parlor1, 8);
+    let _lone = attach(&hub, &lone, &own(), Begin::Now).unwrap();
+    crowd.iter().chain([&lone]).for_each(|member| drop(shown(member)));
+    woken(&crowd);
+    let alone = [lone];
+    woken(&alone);
+
+    publish(&hub, 1);
+    assert_eq!((woken(&crowd), woken(&alone)), (100, 1), "after a silence");
+    publish(&hub, 2);
+    assert_eq!((woken(&crowd), woken(&alone)), (0, 1), "who is no crowd does not wait");
+    let due = hub.wake(SHARD).expect("something waits");
+    assert!(due - Instant::now() <= Duration::from_millis(25));
+    // Three frames are a quarter of an outbox.
+    crowd[..50].iter().for_each(|member| assert_eq!(shown(member), [1, 2]));
+    publish(&hub, 3);
+    assert_eq!(woken(&crowd), 50, "those whose outboxes fill up");
+    tokio::time::sleep_until(due).await;
+    assert_eq!((hub.wake(SHARD), woken(&crowd)), (None, 100));
+    crowd[50..].iter().for_each(|member| assert_eq!(shown(member), [1, 2, 3]));
+
+    crowd[..50].iter().for_each(|member| assert_eq!(shown(member), [3]));
+    tokio::time::advance(Duration::from_micros(100)).await;
+    publish(&hub, 4);
+    assert_eq!(woken(&crowd), 0);
+    hub.wake_all(SHARD);
+    assert_eq!((woken(&crowd), hub.wake(SHARD)), (100, None), "the tail has ended");
 }
