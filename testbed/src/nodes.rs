@@ -92,7 +92,17 @@ pub fn command<S: AsRef<OsStr>>(
     arguments: &[S],
     variables: &[(&str, String)],
 ) -> Command {
-    let mut command = Command::new(binary());
+    command_of(&binary(), folder, arguments, variables)
+}
+
+/// The same with the `parlor` of this path.
+pub fn command_of<S: AsRef<OsStr>>(
+    binary: &Path,
+    folder: &Path,
+    arguments: &[S],
+    variables: &[(&str, String)],
+) -> Command {
+    let mut command = Command::new(binary);
     command.args(arguments).env_clear().envs(variables.iter().map(|(name, value)| (*name, value)));
     command.current_dir(folder).stdin(Stdio::null());
     command
@@ -112,6 +122,16 @@ pub fn run<S: AsRef<OsStr>>(folder: &Path, arguments: &[S], variables: &[(&str, 
 impl Parlor {
     /// Starts a role (none is the all-in-one) on free ports and waits until it is ready.
     pub async fn start(folder: &Path, role: Option<&str>, variables: &[(&str, String)]) -> Self {
+        Self::start_of(&binary(), folder, role, variables).await
+    }
+
+    /// The same with the `parlor` of this path.
+    pub async fn start_of(
+        binary: &Path,
+        folder: &Path,
+        role: Option<&str>,
+        variables: &[(&str, String)],
+    ) -> Self {
         let [listen, admin, _] = free_addresses();
         let log = folder.join(format!("{}-{}.log", role.unwrap_or("parlor"), listen.port()));
         let mut all =
@@ -119,7 +139,7 @@ impl Parlor {
         all.extend(variables.iter().cloned());
         let arguments: Vec<&str> = role.into_iter().collect();
         let file = File::options().create(true).append(true).open(&log).unwrap();
-        let mut command = command(folder, &arguments, &all);
+        let mut command = command_of(binary, folder, &arguments, &all);
         let child = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
         let mut parlor = Self { child, command, listen, admin, log };
         parlor.ready().await;
@@ -178,6 +198,11 @@ impl Parlor {
             assert!(Instant::now() < deadline, "it does not end:\n{}", self.said());
             sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGTERM alone.

@@ -151,3 +151,11 @@ pub fn send(signal: &str, pid: u32) -> bool {
     kill.args([signal, &pid.to_string()]).stderr(Stdio::null());
     kill.status().is_ok_and(|status| status.success())
 }
+
+/// The running program: what is built with it lies beside it.
+///
+/// # Errors
+/// The system does not tell.
+pub fn own_program() -> io::Result<PathBuf> {
+    std::env::current_exe()
+}

@@ -69,7 +69,7 @@ async fn what_is_not_answered_is_not_noted() {
     assert_eq!(first, 0x89);
     world.agent_writes(&conversations, "two").await;
     assert_eq!(raw.next().await.unwrap().0, 0x81);
-    assert!(world.door.marks().is_empty(), "nothing that was shown has been answered");
+    assert!(world.door.marks().is_empty(), "the first is noted before it was answered");
     raw.write(&frame(0x8a, &after_one)).await;
     assert_eq!(raw.next().await.unwrap().0, 0x89, "the ping after the second one");
     node.until("the first is noted", |_| !world.door.marks().is_empty()).await;
@@ -77,7 +77,7 @@ async fn what_is_not_answered_is_not_noted() {
     assert_eq!(raw.close_code().await, 1000);
     node.until("the session is over", |node| node.visitors.open() == 0).await;
     let noted = [(one.position, SocketIs::Open), (one.position, SocketIs::Closed)];
-    assert_eq!(marks(&world), noted, "the second was never answered");
+    assert_eq!(marks(&world), noted, "the second is noted before it was answered");
 }
 
 #[tokio::test]

@@ -81,6 +81,14 @@ impl Server {
         format!("nats://127.0.0.1:{}", self.settings.clients)
     }
 
+    /// Its process.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.settings.name
