@@ -15,6 +15,7 @@ mod job;
 mod layout;
 mod origin;
 mod readers;
+mod recent;
 mod row;
 mod schema;
 mod settings;
@@ -231,7 +232,12 @@ impl EventLog for SqliteLog {
                 after
             }
         };
-        Ok(Box::new(SqliteTail::new(after, self.readers.clone(), self.end.clone())))
+        Ok(Box::new(SqliteTail::new(
+            after,
+            self.window.clone(),
+            self.readers.clone(),
+            self.end.clone(),
+        )))
     }
 
     async fn read(
@@ -277,7 +283,12 @@ impl EventLog for SqliteLog {
             return Err(LogError::Rejected(format!("the group {group:?} was not provisioned")));
         };
         let readers = self.readers.clone();
-        Ok(Box::new(SqliteDeliveries::new(group, readers, self.writer.clone(), self.end.clone())))
+        Ok(Box::new(SqliteDeliveries::new(
+            group,
+            (self.window.clone(), readers),
+            self.writer.clone(),
+            self.end.clone(),
+        )))
     }
 
     async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {

@@ -321,7 +321,7 @@ fn start(
     let id = dialogue.viewer.session();
     let span = info_span!(parent: None, "session", session = %id, tenant.id = tenant);
     let drain = dialogue.node.drain.clone();
-    let session = Session::new(dialogue);
+    let session = Box::new(Session::new(dialogue));
     let session = async move {
         match timeout(UPGRADE_WITHIN, socket).await {
             Ok(Some(socket)) => session.run(socket).await,

@@ -11,7 +11,7 @@ use super::{
     row::{Place, place},
     window::Window,
 };
-use crate::{Appended, LogError};
+use crate::{Appended, Entry, LogError};
 
 /// What an entry takes beside its record: its columns.
 const ENTRY_OVERHEAD: u64 = 128;
@@ -24,6 +24,7 @@ const REASON_CHARS: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Fresh {
     pub(super) places: Vec<Place>,
+    pub(super) entries: Vec<Entry>,
     ids: HashMap<EventId, Position>,
 }
 
@@ -69,6 +70,12 @@ pub(super) fn append_all(
         (end, used) = (position, used + cost);
         fresh.ids.insert(append.id, position);
         let conversation = append.conversation.clone();
+        fresh.entries.push(Entry {
+            conversation: conversation.clone(),
+            position,
+            stored_at: now,
+            record: append.record.clone(),
+        });
         fresh.places.push(Place { position, id: append.id, conversation });
         outcomes.push(Ok(Appended { position, duplicate: false }));
     }
@@ -97,7 +104,7 @@ pub(super) fn settle_all(
         groups.insert(group);
         match &settle.how {
             Settled::Acked(positions) => {
-                for position in positions {
+                for position in after_the_floor(connection, group, positions)? {
                     ack.execute((group, position.as_i64()))?;
                 }
             }
@@ -109,6 +116,34 @@ pub(super) fn settle_all(
         }
     }
     groups.into_iter().try_for_each(|group| raise(connection, group))
+}
+
+/// Raises a group's floor over those of these positions that follow it without a hole, which need
+/// no row each, and gives the others.
+fn after_the_floor(
+    connection: &Connection,
+    group: &str,
+    positions: &[Position],
+) -> rusqlite::Result<Vec<Position>> {
+    let floor = acked_through(connection, group)?;
+    let mut sorted = positions.to_vec();
+    sorted.sort_unstable();
+    let mut raised = floor;
+    // Within an epoch, positions follow each other without holes.
+    let follows = |raised: Position, next: Position| {
+        next.epoch() == raised.epoch() && next.sequence() == raised.sequence() + 1
+    };
+    sorted.retain(|position| {
+        let is_next = follows(raised, *position);
+        if is_next {
+            raised = *position;
+        }
+        !is_next
+    });
+    if raised > floor {
+        set_floor(connection, group, raised)?;
+    }
+    Ok(sorted)
 }
 
 /// Raises a group's floor over everything that it has acknowledged without a gap; over all of it,
@@ -123,14 +158,16 @@ pub(super) fn raise(connection: &Connection, group: &str) -> rusqlite::Result<()
     )?;
     let waiting = later.query_row((group, floor.as_i64()), |row| position(row, 0)).optional()?;
     let raised = waiting.map_or(end, Position::before).max(floor);
-    if raised > floor {
-        connection
-            .prepare_cached("UPDATE consumer_groups SET acked_through = ?2 WHERE name = ?1")?
-            .execute((group, raised.as_i64()))?;
-        connection
-            .prepare_cached("DELETE FROM acked WHERE consumer_group = ?1 AND position <= ?2")?
-            .execute((group, raised.as_i64()))?;
-    }
+    if raised > floor { set_floor(connection, group, raised) } else { Ok(()) }
+}
+
+fn set_floor(connection: &Connection, group: &str, raised: Position) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE consumer_groups SET acked_through = ?2 WHERE name = ?1")?
+        .execute((group, raised.as_i64()))?;
+    connection
+        .prepare_cached("DELETE FROM acked WHERE consumer_group = ?1 AND position <= ?2")?
+        .execute((group, raised.as_i64()))?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -25,6 +25,7 @@ use super::{
     closed,
     job::Settled,
     readers::{Readers, Snapshot},
+    window::Window,
     writer::WriterHandle,
 };
 use crate::{BatchLimit, Deliveries, Delivery, Entry, LogError};
@@ -61,6 +62,7 @@ struct Flight {
 #[derive(Debug)]
 pub(super) struct SqliteDeliveries {
     group: Arc<Group>,
+    window: Arc<RwLock<Window>>,
     readers: Readers,
     writer: WriterHandle,
     end: watch::Receiver<Position>,
@@ -100,6 +102,25 @@ impl Group {
         }
     }
 
+    /// Adds to `batch` what was never taken, where that is in memory and nothing is due again.
+    fn take_recent(&self, window: &Window, batch: &mut Batch, now: Instant) -> Option<Left> {
+        let mut flights = self.flights();
+        let due = flights.first_due();
+        if due.is_some_and(|due| due <= now) {
+            return None;
+        }
+        let mut room = MAX_IN_FLIGHT.saturating_sub(flights.in_flight.len());
+        let mut crowded = false;
+        let (entries, through) = window.recent(flights.next, |record| {
+            crowded = room == 0;
+            room = room.saturating_sub(1);
+            !crowded && batch.reserve(record)
+        })?;
+        flights.launch_all(entries, now + self.ack_wait, batch);
+        flights.next = flights.next.max(through);
+        Some(Left { next: flights.next, due: flights.first_due(), crowded })
+    }
+
     /// Adds to `batch` what is due again, then what was never taken.
     fn take(
         &self,
@@ -133,17 +154,12 @@ impl Group {
                 room = room.saturating_sub(1);
                 !crowded && batch.reserve(record)
             })?;
-            for entry in entries {
-                flights.next = entry.position;
-                let attempt = flights.launch(entry.position, now + self.ack_wait);
-                batch.add(entry, attempt);
-            }
+            flights.launch_all(entries, now + self.ack_wait, batch);
             if all {
                 flights.next = flights.next.max(snapshot.extent()?.end);
             }
         }
-        let due = flights.in_flight.values().map(|flight| flight.due).min();
-        Ok(Left { next: flights.next, due, crowded })
+        Ok(Left { next: flights.next, due: flights.first_due(), crowded })
     }
 
     fn land(&self, positions: &[Position]) {
@@ -159,6 +175,20 @@ impl Group {
 }
 
 impl Flights {
+    /// When something comes again.
+    fn first_due(&self) -> Option<Instant> {
+        self.in_flight.values().map(|flight| flight.due).min()
+    }
+
+    /// Puts entries in flight that never were.
+    fn launch_all(&mut self, entries: Vec<Entry>, due: Instant, batch: &mut Batch) {
+        for entry in entries {
+            self.next = entry.position;
+            let attempt = self.launch(entry.position, due);
+            batch.add(entry, attempt);
+        }
+    }
+
     /// Puts an entry in flight, once more perhaps; returns how often it was.
     fn launch(&mut self, position: Position, due: Instant) -> u64 {
         let flight = self.in_flight.entry(position).or_insert(Flight { due, attempt: 0 });
@@ -199,16 +229,23 @@ impl Batch {
 impl SqliteDeliveries {
     pub(super) fn new(
         group: Arc<Group>,
-        readers: Readers,
+        (window, readers): (Arc<RwLock<Window>>, Readers),
         writer: WriterHandle,
         end: watch::Receiver<Position>,
     ) -> Self {
-        Self { group, readers, writer, end }
+        Self { group, window, readers, writer, end }
     }
 
     /// Takes what is there into `batch`.
     async fn take(&self, mut batch: Batch) -> Result<(Batch, Left), LogError> {
         let (group, now) = (self.group.clone(), Instant::now());
+        let recent = {
+            let window = self.window.read().unwrap_or_else(PoisonError::into_inner);
+            group.take_recent(&window, &mut batch, now)
+        };
+        if let Some(left) = recent {
+            return Ok((batch, left));
+        }
         self.readers
             .read(move |snapshot| {
                 let left = group.take(snapshot, &mut batch, now)?;

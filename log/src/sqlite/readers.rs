@@ -138,7 +138,7 @@ impl<'a> Snapshot<'a> {
                 "SELECT position, tenant, conversation, stored_at, record FROM entries
                  WHERE position > ?1 ORDER BY position",
             )?;
-            let mut fits = Fits { count, bytes, first: true };
+            let mut fits = Fits::new(count, bytes);
             take_while_fits(statement.query([after.as_i64()])?, |record| fits.one_more(record))
         };
         let (entries, whole) = read().map_err(|error: rusqlite::Error| failed(&error))?;
@@ -202,14 +202,18 @@ impl<'a> Snapshot<'a> {
 }
 
 /// Whether one more fits into a stretch.
-struct Fits {
+pub(super) struct Fits {
     count: usize,
     bytes: usize,
     first: bool,
 }
 
 impl Fits {
-    fn one_more(&mut self, record: usize) -> bool {
+    pub(super) const fn new(count: usize, bytes: usize) -> Self {
+        Self { count, bytes, first: true }
+    }
+
+    pub(super) fn one_more(&mut self, record: usize) -> bool {
         let fits = self.count > 0 && (self.first || record <= self.bytes);
         self.count = self.count.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(record);

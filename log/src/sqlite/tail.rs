@@ -1,6 +1,10 @@
 //! A tail of the file: pages, and between them a wait for the committed end to move.
 
-use std::{collections::VecDeque, fmt};
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -9,7 +13,8 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     closed,
-    readers::{Readers, Stretch},
+    readers::{Fits, Readers, Stretch},
+    window::Window,
 };
 use crate::{Entry, LogError, Tail};
 
@@ -19,6 +24,7 @@ const AHEAD: (usize, usize) = (256, 1 << 20);
 /// Live reading of the embedded log.
 pub(super) struct SqliteTail {
     after: Position,
+    window: Arc<RwLock<Window>>,
     readers: Readers,
     end: watch::Receiver<Position>,
     ahead: VecDeque<Entry>,
@@ -31,9 +37,24 @@ pub(super) struct SqliteTail {
 }
 
 impl SqliteTail {
-    pub(super) fn new(after: Position, readers: Readers, end: watch::Receiver<Position>) -> Self {
+    pub(super) fn new(
+        after: Position,
+        window: Arc<RwLock<Window>>,
+        readers: Readers,
+        end: watch::Receiver<Position>,
+    ) -> Self {
         let (ahead, through) = (VecDeque::new(), after);
-        Self { after, readers, end, ahead, through, reading: None, complete: None }
+        Self { after, window, readers, end, ahead, through, reading: None, complete: None }
+    }
+
+    /// Reads on in memory; tells whether what comes next is there.
+    fn reads_recent(&mut self) -> bool {
+        let window = self.window.read().unwrap_or_else(PoisonError::into_inner);
+        let mut fits = Fits::new(AHEAD.0, AHEAD.1);
+        let recent = window.recent(self.through, |record| fits.one_more(record));
+        let Some((entries, through)) = recent else { return false };
+        (self.ahead, self.through) = (entries.into(), through);
+        true
     }
 
     /// Whether everything that is committed has been handed out.
@@ -59,6 +80,9 @@ impl Tail for SqliteTail {
             let through = self.through;
             if self.reading.is_none() {
                 self.end.wait_for(|end| *end > through).await.map_err(|_| closed())?;
+                if self.reads_recent() {
+                    continue;
+                }
             }
             let reading = self.reading.get_or_insert_with(|| {
                 let readers = self.readers.clone();

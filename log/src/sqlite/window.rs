@@ -17,12 +17,13 @@ use rusqlite::Connection;
 
 use super::{
     extent::{Extent, position},
+    recent::Recent,
     row::{Place, place},
 };
-use crate::Filter;
+use crate::{Entry, Filter};
 
 /// What the file holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Window {
     ids: HashMap<EventId, Position>,
     tenants: HashMap<TenantId, OfTenant>,
@@ -30,6 +31,7 @@ pub(super) struct Window {
     /// Where the current epoch begins: what lies before it is delivered and no longer read.
     epoch_start: Position,
     end: Position,
+    recent: Recent,
 }
 
 #[derive(Debug, Default)]
@@ -54,14 +56,20 @@ impl Window {
         let Extent { end, .. } = Extent::read(connection)?;
         let mut epoch_start = connection.prepare("SELECT epoch_start FROM standing")?;
         let epoch_start = epoch_start.query_row([], |row| position(row, 0))?;
-        let mut window = Self { epoch_start, ..Self::default() };
+        let mut window = Self {
+            ids: HashMap::new(),
+            tenants: HashMap::new(),
+            entries: 0,
+            epoch_start,
+            end,
+            recent: Recent::after_end(end),
+        };
         let mut entries = connection
             .prepare("SELECT position, tenant, conversation, id FROM entries ORDER BY position")?;
         let mut rows = entries.query([])?;
         while let Some(row) = rows.next()? {
             window.add(place(row)?);
         }
-        window.end = end;
         Ok(window)
     }
 
@@ -94,8 +102,20 @@ impl Window {
         Found { positions, end: self.end }
     }
 
+    /// What follows `after`, as [`Recent::after`] has it, and where it ends.
+    pub(super) fn recent(
+        &self,
+        after: Position,
+        fits: impl FnMut(usize) -> bool,
+    ) -> Option<(Vec<Entry>, Position)> {
+        let (entries, all) = self.recent.after(after, fits)?;
+        let last = entries.last().map_or(after, |entry| entry.position);
+        Some((entries, if all { self.end.max(last) } else { last }))
+    }
+
     /// These have been committed.
-    pub(super) fn raise(&mut self, places: Vec<Place>) {
+    pub(super) fn raise(&mut self, places: Vec<Place>, entries: Vec<Entry>) {
+        self.recent.push(entries);
         for place in places {
             self.end = self.end.max(place.position);
             self.add(place);
@@ -164,6 +184,17 @@ mod tests {
         ConversationKey { tenant: TenantId::parse(tenant).unwrap(), id }
     }
 
+    fn window() -> Window {
+        Window {
+            ids: HashMap::new(),
+            tenants: HashMap::new(),
+            entries: 0,
+            epoch_start: Position::ZERO,
+            end: Position::ZERO,
+            recent: Recent::after_end(Position::ZERO),
+        }
+    }
+
     fn sequences(window: &Window, filter: &Filter, after: u64, limit: usize) -> Vec<u64> {
         let found = window.after(filter, at(after), limit);
         found.positions.iter().map(|position| position.sequence()).collect()
@@ -171,11 +202,11 @@ mod tests {
 
     #[test]
     fn what_is_raised_is_found_until_it_is_cut() {
-        let mut window = Window::default();
+        let mut window = window();
         let places = [("a", 1), ("a", 2), ("b", 1), ("a", 1), ("b", 1)];
         let places: Vec<_> =
             (1..).zip(places).map(|(sequence, (tenant, id))| place(tenant, id, sequence)).collect();
-        window.raise(places.clone());
+        window.raise(places.clone(), Vec::new());
         let conversation = Filter::Conversation(key("a", 1));
         let tenant = Filter::Tenant(TenantId::parse("b").unwrap());
         assert_eq!(sequences(&window, &conversation, 0, 9), [1, 4]);

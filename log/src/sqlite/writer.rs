@@ -99,7 +99,7 @@ struct Writer {
 /// What a transaction came to.
 struct Done {
     outcomes: Vec<Result<Appended, LogError>>,
-    added: Vec<Place>,
+    added: Fresh,
     gone: Vec<Place>,
     end: Position,
 }
@@ -254,7 +254,7 @@ impl Writer {
             Ok(Done { outcomes, added, gone, end }) => {
                 self.succeeded();
                 self.change_window(|window| {
-                    window.raise(added);
+                    window.raise(added.places, added.entries);
                     window.cut(&gone);
                 });
                 self.end.send_if_modified(|known| std::mem::replace(known, end) != end);
@@ -327,7 +327,7 @@ impl Writer {
         if !appends.is_empty() {
             self.metrics.commit_appends.observe(appends.len() as f64);
         }
-        Ok(Done { outcomes, added: fresh.places, gone, end })
+        Ok(Done { outcomes, added: fresh, gone, end })
     }
 
     /// Forgets what is old and acknowledged, a part at a time.
