@@ -29,6 +29,8 @@ pub(super) struct Window {
     entries: usize,
     /// Where the current epoch begins: what lies before it is delivered and no longer read.
     epoch_start: Position,
+    /// Everything of the epoch after this is in the window. It rises when entries are cut.
+    start: Position,
     end: Position,
 }
 
@@ -42,6 +44,8 @@ struct OfTenant {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) positions: Vec<Position>,
+    /// Everything after it that the filter selects is there.
+    pub(super) start: Position,
     /// The committed end. The file has everything up to it by now.
     pub(super) end: Position,
 }
@@ -51,7 +55,7 @@ pub(super) struct Found {
 impl Window {
     /// Reads all of the file.
     pub(super) fn fill(connection: &Connection) -> rusqlite::Result<Self> {
-        let Extent { end, .. } = Extent::read(connection)?;
+        let Extent { start, end, .. } = Extent::read(connection)?;
         let mut epoch_start = connection.prepare("SELECT epoch_start FROM standing")?;
         let epoch_start = epoch_start.query_row([], |row| position(row, 0))?;
         let mut window = Self { epoch_start, ..Self::default() };
@@ -61,7 +65,7 @@ impl Window {
         while let Some(row) = rows.next()? {
             window.add(place(row)?);
         }
-        window.end = end;
+        (window.start, window.end) = (start, end);
         Ok(window)
     }
 
@@ -91,7 +95,7 @@ impl Window {
             let first = all.partition_point(|position| *position <= from);
             all.range(first..).take(limit).copied().collect()
         });
-        Found { positions, end: self.end }
+        Found { positions, start: self.start, end: self.end }
     }
 
     /// These have been committed.
@@ -105,6 +109,7 @@ impl Window {
     /// These, the first that there were, have gone.
     pub(super) fn cut(&mut self, places: &[Place]) {
         for Place { position, id, conversation } in places {
+            self.start = self.start.max(*position);
             self.ids.remove(id);
             let MapEntry::Occupied(mut tenant) = self.tenants.entry(conversation.tenant.clone())
             else {
@@ -184,7 +189,9 @@ mod tests {
         assert_eq!(sequences(&window, &tenant, 0, 9), [3, 5]);
         assert_eq!(sequences(&window, &tenant, 5, 9), [0_u64; 0]);
         assert_eq!(window.find(&places[3].id), Some(at(4)));
+        assert_eq!(window.after(&conversation, at(0), 9).start, Position::ZERO);
         window.cut(&places[..3]);
+        assert_eq!(window.after(&conversation, at(0), 9).start, at(3), "what went is not there");
         assert_eq!((window.len(), window.find(&places[0].id)), (2, None));
         assert_eq!(sequences(&window, &conversation, 0, 9), [4]);
         assert_eq!(sequences(&window, &tenant, 0, 9), [5]);
