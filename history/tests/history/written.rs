@@ -1,5 +1,7 @@
 //! Pages that were written before are answered again, and only while nothing in them has changed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use parlor_common::{
     conversation::ConversationSet,
@@ -143,26 +145,31 @@ async fn a_page_that_may_still_change_is_not_kept() {
 }
 
 #[tokio::test]
-async fn what_is_forgotten_is_read_again() {
+async fn what_is_forgotten_is_read_and_written_again() {
     let world = World::new().await;
     let said = talk(&world, 6).await;
     let history = world.history().await;
-    let older = PageRange::Before(said[4]);
-    for set in [set(&[]), set(&[2])] {
-        page_of(&history, &set, older, 3).await.unwrap();
-        page_of(&history, &set, NEWEST, 3).await.unwrap();
-    }
-    let calls = world.at.store.calls();
-    history.forget(&key(3));
-    page(&history, older, 3).await;
-    page(&history, NEWEST, 3).await;
-    assert_eq!(world.at.store.calls(), calls, "nothing of another conversation is forgotten");
-    history.forget(&key(1));
-    for set in [set(&[]), set(&[2])] {
-        for range in [older, NEWEST] {
-            let calls = world.at.store.calls();
-            page_of(&history, &set, range, 3).await.unwrap();
-            assert!(world.at.store.calls() > calls, "{range:?}");
+    let written = AtomicUsize::new(0);
+    let read_all = async || {
+        for set in [set(&[]), set(&[2])] {
+            for range in [PageRange::Before(said[4]), NEWEST] {
+                let write = |events: &[Event]| {
+                    written.fetch_add(1, Ordering::SeqCst);
+                    plain(events)
+                };
+                let form = Form { name: "plain", write };
+                history.written_page(&set, Audience::Visitor, range, 3, form).await.unwrap();
+            }
         }
-    }
+        written.swap(0, Ordering::SeqCst)
+    };
+    assert_eq!((read_all().await, read_all().await), (4, 0));
+    history.forget(&key(3));
+    assert_eq!(read_all().await, 0, "nothing of another conversation is forgotten");
+    history.forget(&key(2));
+    assert_eq!(read_all().await, 2, "what holds it beside another is");
+    history.forget(&key(1));
+    let calls = world.at.store.calls();
+    assert_eq!(read_all().await, 4);
+    assert!(world.at.store.calls() > calls, "the store's answers are forgotten too");
 }
