@@ -1,19 +1,25 @@
 //! Pages that were written before are answered again, and only while nothing in them has changed.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use parlor_common::{
     conversation::ConversationSet,
+    drain::Drain,
     event::{Audience, Event},
     position::Position,
+    shard::Shard,
     tenant::TenantId,
 };
 use parlor_history::{Form, History, HistoryError, WrittenPage};
+use parlor_log::{EventLog, MIN_KEEP, Trim, monitor::Monitor};
 use parlor_store::PageRange;
 use parlor_testbed::faulty::store::StoreFault;
 
-use crate::world::{MAX_AGE, World, key, set, texts, visitor};
+use crate::world::{World, key, set, texts, visitor};
 
 const NEWEST: PageRange = PageRange::Before(Position::MAX);
 
@@ -70,6 +76,10 @@ async fn the_newest_page_has_what_was_accepted_since_it_was_written() {
         let page = page(&history, NEWEST, 2).await;
         assert_eq!((page.bytes, page.through), (Bytes::from("m4 m5"), end));
     }
+    // A message behind marks is found.
+    world.mark(1, end).await;
+    world.say(1, "m6").await;
+    assert_eq!(page(&history, NEWEST, 2).await.bytes, "m5 m6");
     assert_eq!(world.at.store.calls(), first_calls, "the store was asked once");
 }
 
@@ -77,12 +87,17 @@ async fn the_newest_page_has_what_was_accepted_since_it_was_written() {
 async fn the_newest_page_is_read_again_once_the_log_has_forgotten_what_came_after_it() {
     let world = World::new().await;
     talk(&world, 2).await;
-    let history = world.history().await;
+    let monitor = world.monitor().await;
+    let history = world.history_of(monitor.clone());
     assert_eq!(page(&history, NEWEST, 5).await.bytes, "m0 m1");
     world.say(1, "m2").await;
     world.persist(1).await;
-    world.advance(MAX_AGE * 2);
-    world.say(2, "other").await;
+    let last = world.say(2, "other").await;
+    world.persist(1).await;
+    world.advance(MIN_KEEP * 2);
+    let trim = Trim { through: last, down_to: 0, keep: MIN_KEEP };
+    assert_eq!(world.at.log.trim(Shard::ONLY, trim).await.unwrap(), 3, "all but the last");
+    knows(&monitor, last).await;
     assert_eq!(page(&history, NEWEST, 5).await.bytes, "m0 m1 m2");
 }
 
@@ -129,6 +144,39 @@ async fn a_settled_page_is_answered_without_the_store_and_proven_up_to_what_is_s
 }
 
 #[tokio::test]
+async fn a_page_that_was_read_before_all_of_it_was_said_is_not_the_settled_one() {
+    let world = World::new().await;
+    let said = talk(&world, 4).await;
+    let monitor = world.monitor().await;
+    let history = world.history_of(monitor.clone());
+    let after = |count: u64| Position::from_u64(said[3].as_u64() + count).unwrap();
+    let (ahead, older) = (PageRange::Before(after(2)), PageRange::Before(said[3]));
+    assert_eq!(page(&history, ahead, 2).await.bytes, "m2 m3");
+    assert_eq!(page(&history, older, 2).await.through, said[3]);
+    for number in 4..6 {
+        world.say(1, &format!("m{number}")).await;
+    }
+    world.persist(2).await;
+    knows(&monitor, after(2)).await;
+    assert_eq!(page(&history, ahead, 2).await.bytes, "m3 m4");
+    let kept = page(&history, older, 2).await;
+    assert_eq!((kept.bytes, kept.through), (Bytes::from("m1 m2"), after(2)));
+}
+
+/// Lets the monitor look until it knows that everything up to here is stored.
+async fn knows(monitor: &Monitor, persisted: Position) {
+    let known = async {
+        while monitor.persisted(Shard::ONLY) < persisted {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = monitor.clone().run(Duration::from_millis(1), Drain::new()) => {}
+        () = known => {}
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_may_still_change_is_not_kept() {
     let world = World::new().await;
     let said = talk(&world, 2).await;
@@ -170,6 +218,7 @@ async fn what_is_forgotten_is_read_and_written_again() {
     assert_eq!(read_all().await, 2, "what holds it beside another is");
     history.forget(&key(1));
     let calls = world.at.store.calls();
-    assert_eq!(read_all().await, 4);
+    assert_eq!(page(&history, NEWEST, 3).await.bytes, "m3 m4 m5");
     assert!(world.at.store.calls() > calls, "the store's answers are forgotten too");
+    assert_eq!(read_all().await, 3, "all but the one that was read a line above");
 }
