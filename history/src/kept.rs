@@ -216,22 +216,22 @@ mod tests {
 
     fn keep<K: Clone + Eq + Hash>(
         answers: &Answers<K, usize>,
-        key: K,
+        key: &K,
         answer: &Answer<usize>,
         since: usize,
     ) {
-        answers.keep(&key, answer, since, answers.ticket());
+        answers.keep(key, answer, since, answers.ticket());
     }
 
     #[test]
     fn the_later_answer_is_kept_and_one_that_the_log_has_left_behind_is_not() {
         let answers = answers();
-        keep(&answers, "a", &answer(5, 1), 0);
-        keep(&answers, "a", &answer(4, 2), 0);
+        keep(&answers, &"a", &answer(5, 1), 0);
+        keep(&answers, &"a", &answer(4, 2), 0);
         assert_eq!(answers.get(&"a").unwrap().value, 1);
-        keep(&answers, "a", &answer(6, 3), 0);
+        keep(&answers, &"a", &answer(6, 3), 0);
         assert_eq!(answers.get(&"a").unwrap().value, 3);
-        keep(&answers, "a", &answer(6, 3), MOST_SINCE + 1);
+        keep(&answers, &"a", &answer(6, 3), MOST_SINCE + 1);
         assert!(answers.get(&"a").is_none());
         assert_eq!(answers.lock().bytes, 0);
     }
@@ -240,7 +240,7 @@ mod tests {
     fn they_take_no_more_than_the_bound_and_tell_what_they_take() {
         let answers = answers();
         for key in 0..10 {
-            keep(&answers, key, &answer(1, MOST_BYTES / 4), 0);
+            keep(&answers, &key, &answer(1, MOST_BYTES / 4), 0);
             answers.get(&0);
         }
         let (bytes, told) = {
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(told, bytes);
         assert!(answers.get(&0).is_some() && answers.get(&9).is_some());
         assert!(answers.get(&1).is_none());
-        keep(&answers, 10, &answer(1, MOST_BYTES * 2), 0);
+        keep(&answers, &10, &answer(1, MOST_BYTES * 2), 0);
         let state = answers.lock();
         assert_eq!((state.bytes, state.kept.len(), state.told_bytes.get()), (0, 0, 0));
     }
@@ -259,14 +259,14 @@ mod tests {
     #[test]
     fn what_was_read_before_something_was_forgotten_is_not_kept_after_it() {
         let answers = answers();
-        keep(&answers, "a", &answer(5, 1), 0);
-        keep(&answers, "b", &answer(5, 2), 0);
+        keep(&answers, &"a", &answer(5, 1), 0);
+        keep(&answers, &"b", &answer(5, 2), 0);
         let before = answers.ticket();
         answers.forget_all(|key| *key == "a");
         assert!(answers.get(&"a").is_none() && answers.get(&"b").is_some());
         answers.keep(&"a", &answer(6, 1), 0, before);
         assert!(answers.get(&"a").is_none());
-        keep(&answers, "a", &answer(6, 3), 0);
+        keep(&answers, &"a", &answer(6, 3), 0);
         assert_eq!(answers.get(&"a").unwrap().value, 3);
     }
 }
