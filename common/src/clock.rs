@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    io::Write,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -52,6 +53,11 @@ impl Timestamp {
     /// Whole days since the Unix epoch, in UTC.
     pub const fn day(self) -> i64 {
         self.0.div_euclid(86_400_000)
+    }
+
+    /// Adds what [`Display`](fmt::Display) shows to `out`.
+    pub fn write(self, out: &mut Vec<u8>) {
+        write!(out, "{self}").expect("memory takes it");
     }
 
     /// Reads ISO 8601 as [`Display`](fmt::Display) writes it; `None` where it is something else.

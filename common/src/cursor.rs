@@ -22,6 +22,8 @@ pub struct BadCursor;
 
 /// 64 bits of MAC: a guess is a request, and requests are limited.
 const MAC_BYTES: usize = 8;
+/// The length of a cursor.
+const TEXT_BYTES: usize = (8 + MAC_BYTES).div_ceil(3) * 4 - 2;
 
 impl Cursors {
     /// Cursors under these keys.
@@ -42,10 +44,21 @@ impl Cursors {
 
     /// The cursor of `position` in `tenant`'s order: 22 characters of base64url.
     pub fn write(&self, tenant: &TenantId, position: Position) -> String {
+        URL_SAFE_NO_PAD.encode(self.bytes(tenant, position))
+    }
+
+    /// Adds what [`write`](Self::write) gives to `out`.
+    pub fn write_into(&self, tenant: &TenantId, position: Position, out: &mut Vec<u8>) {
+        let mut text = [0; TEXT_BYTES];
+        let written = URL_SAFE_NO_PAD.encode_slice(self.bytes(tenant, position), &mut text);
+        out.extend_from_slice(&text[..written.expect("a cursor has the same length always")]);
+    }
+
+    fn bytes(&self, tenant: &TenantId, position: Position) -> [u8; 8 + MAC_BYTES] {
         let mut bytes = [0; 8 + MAC_BYTES];
         bytes[..8].copy_from_slice(&position.as_u64().to_be_bytes());
         bytes[8..].copy_from_slice(&mac(&self.keys[0], tenant, position));
-        URL_SAFE_NO_PAD.encode(bytes)
+        bytes
     }
 
     /// Reads a cursor of `tenant`.
@@ -84,7 +97,10 @@ mod tests {
         let (a, b) = (TenantId::parse("a").unwrap(), TenantId::parse("b").unwrap());
         let position = Position::new(Epoch::FIRST, 42).unwrap();
         let text = cursors(1, None).write(&a, position);
-        assert_eq!(text.len(), 22);
+        assert_eq!(text.len(), TEXT_BYTES);
+        let mut written = b"x".to_vec();
+        cursors(1, None).write_into(&a, position, &mut written);
+        assert_eq!(written, format!("x{text}").into_bytes());
         assert_eq!(cursors(1, None).read(&a, &text), Ok(position));
         assert_eq!(cursors(1, None).read(&b, &text), Err(BadCursor));
         assert_eq!(

@@ -16,6 +16,8 @@ mod scope;
 mod tabs;
 mod turns;
 mod walk;
+mod writing;
+mod written;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -32,10 +34,17 @@ use parlor_log::{EventLog, Filter, monitor::Monitor};
 use parlor_store::{HistoryStore, PageRange, StoreError};
 use tracing::debug;
 
-pub use self::{error::HistoryError, left_off::LeftOff, metrics::Metrics, scope::Scope};
+pub use self::{
+    error::HistoryError,
+    left_off::LeftOff,
+    metrics::Metrics,
+    scope::Scope,
+    written::{Form, WrittenPage},
+};
 use self::{
-    kept::{Answer, Kept},
+    kept::{Answer, Kept, Ticket},
     turns::Turns,
+    written::WrittenKey,
 };
 
 /// Reads conversations. Cheap to clone; never writes.
@@ -50,6 +59,7 @@ pub struct History {
     kept: Arc<Kept>,
     pages: Turns<Asked, Result<HistoryPage, HistoryError>>,
     states: Turns<ConversationKey, Result<ConversationState, HistoryError>>,
+    written: Turns<WrittenKey, Result<WrittenPage, HistoryError>>,
 }
 
 /// What a page is asked for.
@@ -66,6 +76,8 @@ pub struct HistoryPage {
     pub through: Position,
     /// The store could not be asked, and there may be older events than the log holds.
     pub incomplete: bool,
+    /// All of it, and of what lies before it, is in the store: no event can come into it later.
+    pub settled: bool,
 }
 
 // === impl History ===
@@ -79,8 +91,9 @@ impl History {
         store_deadline: Duration,
         metrics: Metrics,
     ) -> Self {
-        let (kept, pages, states) = (Arc::default(), Turns::default(), Turns::default());
-        Self { log, store, monitor, store_deadline, metrics, kept, pages, states }
+        let kept = Arc::new(Kept::new(metrics.kept_bytes.clone()));
+        let (pages, states, written) = (Turns::default(), Turns::default(), Turns::default());
+        Self { log, store, monitor, store_deadline, metrics, kept, pages, states, written }
     }
 
     /// One page of a visitor's conversations, or of one that an agent reads, as `audience` reads
@@ -246,8 +259,9 @@ impl History {
     }
 
     async fn read_state(&self, key: &ConversationKey) -> Result<ConversationState, HistoryError> {
+        let ticket = self.kept.states.ticket();
         if let Some(kept) = self.kept.states.get(key) {
-            let (state, start) = self.state_since(key, &kept).await?;
+            let (state, start) = self.state_since(key, &kept, ticket).await?;
             if start == kept.persisted {
                 self.metrics.kept.inc();
                 return Ok(state);
@@ -257,7 +271,7 @@ impl History {
         }
         let persisted = self.persisted(key);
         let value = self.ask_store(self.store.state(key)).await?;
-        let (state, start) = self.state_since(key, &Answer { persisted, value }).await?;
+        let (state, start) = self.state_since(key, &Answer { persisted, value }, ticket).await?;
         joined(persisted, start)?;
         Ok(state)
     }
@@ -268,6 +282,7 @@ impl History {
         &self,
         key: &ConversationKey,
         answer: &Answer<ConversationState>,
+        ticket: Ticket,
     ) -> Result<(ConversationState, Position), HistoryError> {
         let (mut state, mut since) = (answer.value, 0);
         let between = (answer.persisted, Position::MAX);
@@ -277,7 +292,7 @@ impl History {
         })
         .await?;
         if start == answer.persisted {
-            self.kept.states.keep(key, answer, since);
+            self.kept.states.keep(key, answer, since, ticket);
         }
         Ok((state, start))
     }
@@ -289,6 +304,7 @@ impl History {
         before: Position,
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
+        let ticket = self.kept.newest.ticket();
         let newest = (before == Position::MAX).then(|| (key.clone(), audience, limit));
         if let Some(kept) = newest.as_ref().and_then(|newest| self.kept.newest.get(newest)) {
             let between = (kept.persisted, before);
@@ -318,7 +334,7 @@ impl History {
                 if let Some(newest) = newest
                     && end.start == persisted
                 {
-                    self.kept.newest.keep(&newest, &answer, end.events.len());
+                    self.kept.newest.keep(&newest, &answer, end.events.len(), ticket);
                 }
                 Ok(merge::stored_and_log(answer.value, end))
             }
@@ -344,6 +360,7 @@ impl History {
         let whole = page.events.len() > limit || is_beginning(start);
         Ok(HistoryPage {
             incomplete: !whole,
+            settled: false,
             more: !whole,
             events: page.events,
             through: page.through,

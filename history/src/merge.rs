@@ -10,12 +10,13 @@ use crate::{HistoryPage, walk::LogPart};
 /// there is more.
 pub(crate) fn log_page(part: LogPart) -> HistoryPage {
     let LogPart { events, through, .. } = part;
-    HistoryPage { events, more: false, through, incomplete: false }
+    HistoryPage { events, more: false, through, incomplete: false, settled: false }
 }
 
 /// A page that the store answers alone: all of it lies at or before the `persisted` position.
 pub(crate) fn stored(rows: Page, persisted: Position) -> HistoryPage {
-    HistoryPage { events: rows.events, more: rows.more, through: persisted, incomplete: false }
+    let Page { events, more } = rows;
+    HistoryPage { events, more, through: persisted, incomplete: false, settled: true }
 }
 
 /// The store's rows and the log's end; an event that is in both counts once.
@@ -24,13 +25,15 @@ pub(crate) fn stored_and_log(rows: Page, end: LogPart) -> HistoryPage {
     events.extend(end.events);
     events.sort_by_key(|event| event.position);
     events.dedup_by_key(|event| event.position);
-    HistoryPage { events, more: rows.more, through: end.through, incomplete: false }
+    let (more, through) = (rows.more, end.through);
+    HistoryPage { events, more, through, incomplete: false, settled: false }
 }
 
 /// The first or last `limit` events of several conversations' pages, each of which holds at least
 /// that many of its own where it has them, and one more where there is more.
 pub(crate) fn pages(pages: Vec<HistoryPage>, range: PageRange, limit: usize) -> HistoryPage {
     let incomplete = pages.iter().any(|page| page.incomplete);
+    let settled = pages.iter().all(|page| page.settled);
     let mut more = pages.iter().any(|page| page.more);
     let mut through = pages.iter().map(|page| page.through).min().unwrap_or_default();
     let mut events: Vec<Event> = pages.into_iter().flat_map(|page| page.events).collect();
@@ -48,7 +51,7 @@ pub(crate) fn pages(pages: Vec<HistoryPage>, range: PageRange, limit: usize) -> 
     if let (PageRange::After(_), true, Some(last)) = (range, more, events.last()) {
         through = last.position;
     }
-    HistoryPage { events, more, through, incomplete }
+    HistoryPage { events, more, through, incomplete, settled }
 }
 
 #[cfg(test)]
@@ -100,7 +103,8 @@ mod tests {
     }
 
     fn page(of: &[u64], through: u64) -> HistoryPage {
-        HistoryPage { events: events(of), more: false, through: at(through), incomplete: false }
+        let (events, through) = (events(of), at(through));
+        HistoryPage { events, more: false, through, incomplete: false, settled: false }
     }
 
     #[test]

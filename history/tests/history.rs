@@ -22,3 +22,5 @@ mod returning;
 mod state;
 #[path = "history/world.rs"]
 mod world;
+#[path = "history/written.rs"]
+mod written;

@@ -250,7 +250,7 @@ impl EventLog for SqliteLog {
         loop {
             // The window comes first: the snapshot that is taken after it has all of it, but for
             // what has gone since.
-            let Found { positions, end } = self
+            let Found { positions, entries, start, end } = self
                 .window
                 .read()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -262,6 +262,10 @@ impl EventLog for SqliteLog {
                 Some(last) if positions.len() >= limit => *last,
                 _ => end,
             };
+            if let Some(entries) = entries {
+                // The window had all that was acknowledged before the call.
+                return Ok(LogPage { entries, from: from.max(start), through });
+            }
             let read = move |snapshot: &Snapshot<'_>| {
                 let start = snapshot.extent()?.start;
                 if positions.first().is_some_and(|first| *first <= start) {

@@ -163,6 +163,11 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Result<Response
         warn!(%error, "an answer could not be encoded");
         Problem::new(Code::Internal, "the answer could not be written")
     })?;
+    Ok(of_json(status, body))
+}
+
+/// The same of what is written already.
+pub(super) fn of_json(status: StatusCode, body: Vec<u8>) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    Ok((status, headers, body).into_response())
+    (status, headers, body).into_response()
 }

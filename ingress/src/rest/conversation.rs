@@ -1,22 +1,24 @@
 //! A conversation by REST, whoever asks: a page of it, and a draft for it.
 
-use std::{future::Future, ops::Not, time::Duration};
+use std::{future::Future, time::Duration};
 
 use axum::{body::Body, response::Response};
+use bytes::Bytes;
 use http::StatusCode;
 use parlor_common::{
     action::Action,
     author::Author,
     conversation::ConversationSet,
+    cursor::Cursors,
     deadline::in_time,
     door::{Receipt, Submission},
-    event::{Audience, Transport},
-    message::{Draft, Message},
+    event::{Audience, Event, Transport},
+    message::{Draft, Message, write_message, written_size},
     position::Position,
     problem::{Code, Problem},
     tenant::TenantId,
 };
-use parlor_history::{HistoryError, HistoryPage};
+use parlor_history::{Form, HistoryError, WrittenPage};
 use parlor_http::read_body;
 use parlor_store::PageRange;
 use serde::Serialize;
@@ -24,7 +26,7 @@ use tracing::debug;
 
 use super::{
     body,
-    call::{Call, json},
+    call::{Call, json, of_json},
     deps::Deps,
     query::{Place, Query},
 };
@@ -36,15 +38,8 @@ pub(super) struct Wanted {
     limit: usize,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PageBody {
-    messages: Vec<Message>,
-    has_more: bool,
-    cursor: String,
-    #[serde(skip_serializing_if = "<&bool>::not")]
-    incomplete: bool,
-}
+/// The name of the form in which messages stand in a page.
+const MESSAGES: &str = "messages";
 
 #[derive(Serialize)]
 struct ReceiptBody {
@@ -75,30 +70,25 @@ pub(super) async fn page(
     set: &ConversationSet,
     audience: Audience,
     wanted: Wanted,
-) -> Result<HistoryPage, Problem> {
+) -> Result<WrittenPage, Problem> {
     let Wanted { place, limit } = wanted;
-    let history = &rest.history;
+    let form = Form { name: MESSAGES, write: |events: &[Event]| messages(&rest.cursors, events) };
+    let read = |range| rest.history.written_page(set, audience, range, limit, form);
     let page = async {
         match place {
             Place::Newest => {
-                history.page(set, audience, PageRange::Before(Position::MAX), limit).await.map_err(
-                    |error| match error {
-                        // No position was asked for: the log has just been made anew, and the next
-                        // sample will know it.
-                        HistoryError::UnknownPosition => {
-                            HistoryError::Unavailable(error.to_string())
-                        }
-                        HistoryError::Unavailable(_) => error,
-                    },
-                )
+                read(PageRange::Before(Position::MAX)).await.map_err(|error| match error {
+                    // No position was asked for: the log has just been made anew, and the next
+                    // sample will know it.
+                    HistoryError::UnknownPosition => HistoryError::Unavailable(error.to_string()),
+                    HistoryError::Unavailable(_) => error,
+                })
             }
-            Place::After(after) => {
-                history.page(set, audience, PageRange::After(after), limit).await
-            }
+            Place::After(after) => read(PageRange::After(after)).await,
             Place::Before(before) => {
                 let (_, page) = tokio::try_join!(
                     not_ahead(rest, set, audience, before),
-                    history.page(set, audience, PageRange::Before(before), limit)
+                    read(PageRange::Before(before))
                 )?;
                 Ok(page)
             }
@@ -128,31 +118,46 @@ pub(super) fn persisted(rest: &Deps, tenant: &TenantId) -> Position {
     rest.monitor.persisted(rest.log.shards().of(tenant))
 }
 
+/// The messages among events as JSON, with commas between them.
+fn messages(cursors: &Cursors, events: &[Event]) -> Bytes {
+    let mut out = Vec::with_capacity(events.iter().map(written_size).sum());
+    let mut end = 0;
+    for event in events {
+        if end > 0 {
+            out.push(b',');
+        }
+        if write_message(event, cursors, &mut out) {
+            end = out.len();
+        }
+        out.truncate(end);
+    }
+    out.into()
+}
+
 /// The page as JSON.
-pub(super) fn page_answer(
-    rest: &Deps,
-    tenant: &TenantId,
-    page: &HistoryPage,
-) -> Result<Response, Problem> {
-    let messages =
-        page.events.iter().filter_map(|event| Message::of(event, &rest.cursors)).collect();
-    let cursor = rest.cursors.write(tenant, page.through);
-    json(
-        StatusCode::OK,
-        &PageBody { messages, has_more: page.more, cursor, incomplete: page.incomplete },
-    )
+pub(super) fn page_answer(rest: &Deps, tenant: &TenantId, page: &WrittenPage) -> Response {
+    /// The names, and what stands after the messages.
+    const BESIDE_MESSAGES: usize = 100;
+    let flag = |is_set| if is_set { "true" } else { "false" };
+    let mut body = Vec::with_capacity(page.bytes.len() + BESIDE_MESSAGES);
+    body.extend_from_slice(br#"{"messages":["#);
+    body.extend_from_slice(&page.bytes);
+    body.extend_from_slice(br#"],"hasMore":"#);
+    body.extend_from_slice(flag(page.more).as_bytes());
+    body.extend_from_slice(br#","cursor":""#);
+    rest.cursors.write_into(tenant, page.through, &mut body);
+    body.push(b'"');
+    if page.incomplete {
+        body.extend_from_slice(br#","incomplete":true"#);
+    }
+    body.push(b'}');
+    of_json(StatusCode::OK, body)
 }
 
 /// The page of a visitor who has written nothing: nothing is read, since every view of a page asks
 /// for it.
-pub(super) fn empty_page(rest: &Deps, tenant: &TenantId) -> Result<Response, Problem> {
-    let page = HistoryPage {
-        events: Vec::new(),
-        more: false,
-        through: persisted(rest, tenant),
-        incomplete: false,
-    };
-    page_answer(rest, tenant, &page)
+pub(super) fn empty_page(rest: &Deps, tenant: &TenantId) -> WrittenPage {
+    WrittenPage::empty(persisted(rest, tenant))
 }
 
 /// What is read, or a retryable problem once it has taken too long.

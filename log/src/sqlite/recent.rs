@@ -32,12 +32,22 @@ impl Recent {
     pub(super) fn push(&mut self, entries: Vec<Entry>) {
         self.bytes += entries.iter().map(cost).sum::<usize>();
         self.entries.extend(entries);
-        while self.bytes > MOST_BYTES
-            && let Some(oldest) = self.entries.pop_front()
-        {
-            self.bytes -= cost(&oldest);
-            self.floor = oldest.position;
-        }
+        while self.bytes > MOST_BYTES && self.drop_oldest() {}
+    }
+
+    /// Everything up to there has gone from the file: it goes from here too.
+    pub(super) fn forget(&mut self, through: Position) {
+        while self.entries.front().is_some_and(|oldest| oldest.position <= through)
+            && self.drop_oldest()
+        {}
+        self.floor = self.floor.max(through);
+    }
+
+    fn drop_oldest(&mut self) -> bool {
+        let Some(oldest) = self.entries.pop_front() else { return false };
+        self.bytes -= cost(&oldest);
+        self.floor = oldest.position;
+        true
     }
 
     /// What follows `after`, while `fits` says so of the next record's length, and whether that is
@@ -58,6 +68,12 @@ impl Recent {
         });
         let entries = fitting.cloned().collect();
         Some((entries, all))
+    }
+
+    /// The entry at this position.
+    pub(super) fn at(&self, position: Position) -> Option<&Entry> {
+        let index = self.entries.binary_search_by_key(&position, |entry| entry.position).ok()?;
+        self.entries.get(index)
     }
 }
 
@@ -111,6 +127,19 @@ mod tests {
         assert_eq!(read(&recent, 6, 9), Some((vec![7, 8], true)));
         assert_eq!(read(&recent, 5, 2), Some((vec![6, 7], false)));
         assert_eq!(read(&recent, 8, 0), Some((Vec::new(), true)), "nothing has to fit");
+        assert_eq!(recent.at(at(7)), recent.entries.get(1));
+        assert!(recent.at(at(7)).is_some() && recent.at(at(5)).is_none());
+    }
+
+    #[test]
+    fn what_has_gone_from_the_file_is_not_here_either() {
+        let mut recent = Recent::after_end(at(0));
+        recent.push((1..=3).map(|sequence| entry(sequence, 10)).collect());
+        recent.forget(at(2));
+        assert_eq!(read(&recent, 1, 9), None);
+        assert_eq!(read(&recent, 2, 9), Some((vec![3], true)));
+        recent.forget(at(5));
+        assert_eq!((read(&recent, 4, 9), recent.bytes), (None, 0));
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Window {
     entries: usize,
     /// Where the current epoch begins: what lies before it is delivered and no longer read.
     epoch_start: Position,
+    /// Everything of the epoch after this is in the window. It rises when entries are cut.
+    start: Position,
     end: Position,
     recent: Recent,
 }
@@ -44,6 +46,10 @@ struct OfTenant {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) positions: Vec<Position>,
+    /// What lies there, where all of it is in memory.
+    pub(super) entries: Option<Vec<Entry>>,
+    /// Everything after it that the filter selects is there.
+    pub(super) start: Position,
     /// The committed end. The file has everything up to it by now.
     pub(super) end: Position,
 }
@@ -53,7 +59,7 @@ pub(super) struct Found {
 impl Window {
     /// Reads all of the file.
     pub(super) fn fill(connection: &Connection) -> rusqlite::Result<Self> {
-        let Extent { end, .. } = Extent::read(connection)?;
+        let Extent { start, end, .. } = Extent::read(connection)?;
         let mut epoch_start = connection.prepare("SELECT epoch_start FROM standing")?;
         let epoch_start = epoch_start.query_row([], |row| position(row, 0))?;
         let mut window = Self {
@@ -61,6 +67,7 @@ impl Window {
             tenants: HashMap::new(),
             entries: 0,
             epoch_start,
+            start,
             end,
             recent: Recent::after_end(end),
         };
@@ -99,7 +106,8 @@ impl Window {
             let first = all.partition_point(|position| *position <= from);
             all.range(first..).take(limit).copied().collect()
         });
-        Found { positions, end: self.end }
+        let entries = positions.iter().map(|position| self.recent.at(*position).cloned()).collect();
+        Found { positions, entries, start: self.start, end: self.end }
     }
 
     /// What follows `after`, as [`Recent::after`] has it, and where it ends.
@@ -124,7 +132,11 @@ impl Window {
 
     /// These, the first that there were, have gone.
     pub(super) fn cut(&mut self, places: &[Place]) {
+        if let Some(last) = places.last() {
+            self.recent.forget(last.position);
+        }
         for Place { position, id, conversation } in places {
+            self.start = self.start.max(*position);
             self.ids.remove(id);
             let MapEntry::Occupied(mut tenant) = self.tenants.entry(conversation.tenant.clone())
             else {
@@ -190,6 +202,7 @@ mod tests {
             tenants: HashMap::new(),
             entries: 0,
             epoch_start: Position::ZERO,
+            start: Position::ZERO,
             end: Position::ZERO,
             recent: Recent::after_end(Position::ZERO),
         }
@@ -215,7 +228,9 @@ mod tests {
         assert_eq!(sequences(&window, &tenant, 0, 9), [3, 5]);
         assert_eq!(sequences(&window, &tenant, 5, 9), [0_u64; 0]);
         assert_eq!(window.find(&places[3].id), Some(at(4)));
+        assert_eq!(window.after(&conversation, at(0), 9).start, Position::ZERO);
         window.cut(&places[..3]);
+        assert_eq!(window.after(&conversation, at(0), 9).start, at(3), "what went is not there");
         assert_eq!((window.len(), window.find(&places[0].id)), (2, None));
         assert_eq!(sequences(&window, &conversation, 0, 9), [4]);
         assert_eq!(sequences(&window, &tenant, 0, 9), [5]);

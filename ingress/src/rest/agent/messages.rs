@@ -24,10 +24,10 @@ pub(in super::super) async fn page(rest: &Deps, call: &mut Call) -> Result<Respo
     let wanted = wanted(rest, call, &agent.tenant)?;
     let key = named(call, &agent)?;
     let page = read_page(rest, &ConversationSet::only(&key), Audience::Agents, wanted).await?;
-    if page.events.is_empty() {
+    if page.last.is_none() {
         must_exist(rest, &key).await?;
     }
-    page_answer(rest, &agent.tenant, &page)
+    Ok(page_answer(rest, &agent.tenant, &page))
 }
 
 /// A draft for a conversation that is there.

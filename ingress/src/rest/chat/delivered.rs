@@ -5,14 +5,14 @@ use std::time::Duration;
 use parlor_auth::VisitorToken;
 use parlor_common::{
     action::Action,
-    author::AuthorKind,
     conversation::ConversationSet,
     deadline::in_time,
     door::Submission,
-    event::{DeliveredBody, Event, Transport},
+    event::{DeliveredBody, Transport},
     problem::Problem,
     state::Reader,
 };
+use parlor_history::WrittenPage;
 use tracing::debug;
 
 use super::super::{call::Call, deps::Deps};
@@ -29,15 +29,12 @@ pub(super) async fn note(
     call: &Call,
     token: &VisitorToken,
     conversations: &ConversationSet,
-    shown: &[Event],
+    shown: &WrittenPage,
 ) {
-    let by_agent = |event: &&Event| event.record.author.kind != AuthorKind::Visitor;
-    let (Some(last), Some(of_agent)) = (shown.last(), shown.iter().rev().find(by_agent)) else {
-        return;
-    };
+    let (Some(last), Some(last_answer)) = (shown.last, shown.last_answer) else { return };
     let noted = async {
         let state = rest.history.state(&conversations.primary()).await?;
-        if of_agent.position <= state.delivered(Reader::Visitor) {
+        if last_answer <= state.delivered(Reader::Visitor) {
             return Ok(());
         }
         let submission = Submission {
@@ -46,7 +43,7 @@ pub(super) async fn note(
             session: None,
             transport: Transport::Rest,
             arrived: call.arrived,
-            action: Action::Mark(DeliveredBody::of(Reader::Visitor, last.position)),
+            action: Action::Mark(DeliveredBody::of(Reader::Visitor, last)),
         };
         rest.door.accept(submission).await.map(drop)
     };

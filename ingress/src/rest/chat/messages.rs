@@ -8,9 +8,7 @@ use parlor_http::page_loads::{PageKey, Snapshot};
 use super::{
     super::{
         call::Call,
-        conversation::{
-            accept, draft, empty_page, page as read_page, page_answer, persisted, wanted,
-        },
+        conversation::{accept, draft, empty_page, page as read_page, page_answer, wanted},
         deps::Deps,
     },
     access::{by_bearer, by_cookies, check},
@@ -35,23 +33,20 @@ pub(in super::super) async fn page(rest: &Deps, call: &mut Call) -> Result<Respo
         let key = PageKey::new(tenant.id.clone(), visitor, call.address, call.headers());
         rest.page_loads.begin(key)
     });
-    let (answer, snapshot) = match known {
+    let page = match known {
         Some(token) => {
             let conversations = token.conversations(&tenant.id);
             let page = read_page(rest, &conversations, Audience::Visitor, wanted).await?;
-            let last = page.events.last().map(|event| event.position);
             if is_widgets {
-                delivered::note(rest, call, &token, &conversations, &page.events).await;
+                delivered::note(rest, call, &token, &conversations, &page).await;
             }
-            (page_answer(rest, &tenant.id, &page)?, Snapshot { through: page.through, last })
+            page
         }
-        None => {
-            let through = persisted(rest, &tenant.id);
-            (empty_page(rest, &tenant.id)?, Snapshot { through, last: None })
-        }
+        None => empty_page(rest, &tenant.id),
     };
+    let answer = page_answer(rest, &tenant.id, &page);
     if let Some(load) = load {
-        load.answered(snapshot);
+        load.answered(Snapshot { through: page.through, last: page.last });
     }
     Ok(answer)
 }
