@@ -52,4 +52,27 @@ pub trait Door: Debug + Send + Sync + 'static {
     /// A [`Problem`] for the client. Where it is retryable the draft may have been accepted all the
     /// same, and the same client message id must be used again.
     async fn accept(&self, submission: Submission) -> Result<Receipt, Problem>;
+
+    /// How many of one session it is worth handing over together.
+    fn run_length(&self) -> usize {
+        1
+    }
+
+    /// Accepts several of one session in their order, each as [`accept`](Self::accept) does.
+    ///
+    /// What follows one that is refused and may be sent again **must not** be tried, so that it
+    /// does not overtake it: it has no answer. There is at least one answer, and there may be fewer
+    /// than submissions for other reasons too; the rest is to be handed over again.
+    async fn accept_run(&self, submissions: Vec<Submission>) -> Vec<Result<Receipt, Problem>> {
+        let mut answers = Vec::new();
+        for submission in submissions {
+            let answer = self.accept(submission).await;
+            let ends = answer.as_ref().is_err_and(|problem| problem.code.retryable());
+            answers.push(answer);
+            if ends {
+                break;
+            }
+        }
+        answers
+    }
 }

@@ -161,7 +161,7 @@ impl Session {
             if let Err(ending) = outcome {
                 return ending;
             }
-            if settled {
+            if settled && !self.dialogue.drafts.has_refused() {
                 // The feed was woken by the same commit. What it shows of it goes out with the
                 // answer, in one write.
                 yield_now().await;

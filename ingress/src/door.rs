@@ -19,14 +19,14 @@ use parlor_common::{
     random::Random,
 };
 use parlor_history::{History, HistoryError};
-use parlor_log::{Appended, EventLog, LogError, monitor::Monitor};
+use parlor_log::{Appended, EventLog, LogError, NewEntry, monitor::Monitor};
 use tracing::{debug, error};
 
 use crate::{
     DoorSettings, Metrics,
     busy::Busy,
     idempotency::{Age, judge},
-    in_flight::InFlight,
+    in_flight::{InFlight, Permit},
     metrics::Outcome,
     unanswered::{Attempt, Unanswered},
 };
@@ -69,9 +69,26 @@ pub struct DoorParts {
 /// What an action comes to before it is appended.
 enum Prepared {
     /// An earlier request had it accepted.
-    Before(Event),
+    Before(Box<Event>),
+    /// It is to be appended.
+    New(Box<New>),
+    /// It is to be asked for again.
+    Later,
+}
+
+/// What a draft comes to.
+enum Message {
+    /// An earlier request had it accepted.
+    Before(Box<Event>),
     /// It is to be appended under this id.
     New(EventId, Body),
+}
+
+/// What is to be appended, and in flight until it is dropped.
+struct New {
+    entry: NewEntry,
+    record: Record,
+    _permit: Permit,
 }
 
 // === impl LogDoor ===
@@ -102,14 +119,96 @@ impl LogDoor {
         }
     }
 
-    /// `made` is the id of a draft that came without one.
+    /// Takes one. `made` is the id of a draft that came without one.
     async fn take(
         &self,
         submission: Submission,
         made: Option<&ClientMessageId>,
     ) -> Result<Receipt, Problem> {
+        match self.prepare(submission, made, true).await? {
+            Prepared::Before(event) => Ok(Receipt { event: *event, duplicate: true }),
+            Prepared::New(new) => {
+                let appended = self.append(std::slice::from_ref(&new)).await.pop();
+                self.receipt(*new, appended.unwrap_or_else(|| Err(unanswered()))?).await
+            }
+            Prepared::Later => Err(unanswered()),
+        }
+    }
+
+    /// Takes several of one session, and stops before what must wait for those before it to be
+    /// answered.
+    async fn take_run(&self, submissions: Vec<Submission>) -> Vec<Result<Receipt, Problem>> {
+        // Each with its watch, and with what it comes to where that is known already.
+        let (mut run, mut others) = (Vec::new(), Vec::new());
+        for submission in submissions {
+            let watch = self.metrics.watch(&submission.action);
+            match self.prepare(submission, None, run.is_empty()).await {
+                Ok(Prepared::New(new)) => {
+                    others.push((watch, None));
+                    run.push(new);
+                }
+                Ok(Prepared::Before(event)) => {
+                    let before = Receipt { event: *event, duplicate: true };
+                    others.push((watch, Some(Ok(before))));
+                }
+                Ok(Prepared::Later) => {
+                    watch.put_off();
+                    break;
+                }
+                Err(problem) => {
+                    let ends = problem.code.retryable();
+                    others.push((watch, Some(Err(problem))));
+                    if ends {
+                        break;
+                    }
+                }
+            }
+        }
+        let appended = self.append(&run).await;
+        let mut appended = run.into_iter().zip(appended);
+        let mut answers: Vec<Result<Receipt, Problem>> = Vec::with_capacity(others.len());
+        let mut goes_on = true;
+        for (watch, known) in others {
+            let answer = match (known, goes_on) {
+                // What was not taken is asked for again, and this comes after it.
+                (_, false) => None,
+                (Some(known), true) => Some(known),
+                (None, true) => match appended.next() {
+                    Some((new, Ok(appended))) => Some(self.receipt(*new, appended).await),
+                    Some((_, Err(problem))) => Some(Err(problem)),
+                    None => None,
+                },
+            };
+            goes_on = answer.as_ref().is_some_and(|answer| !is_for_now(answer));
+            match answer {
+                Some(answer) => {
+                    watch.ended(outcome(&answer));
+                    answers.push(answer);
+                }
+                None => watch.put_off(),
+            }
+        }
+        answers
+    }
+
+    /// Checks an action and makes its record. One that is not the first of its run is left for later
+    /// where it would need a lookup, for which the others would wait, or where there is no room
+    /// while they are in flight.
+    async fn prepare(
+        &self,
+        submission: Submission,
+        made: Option<&ClientMessageId>,
+        is_first: bool,
+    ) -> Result<Prepared, Problem> {
         let Submission { conversations, author, session, transport, arrived, action } = submission;
         let key = conversations.primary();
+        let mut permit = None;
+        if !is_first {
+            permit = self.in_flight.enter_behind(&key.tenant);
+            if permit.is_none() || self.needs_lookup(&action, &conversations) {
+                return Ok(Prepared::Later);
+            }
+        }
         match &action {
             Action::Send(draft) => self.check_limits(&key, &author, draft.text.as_str().len())?,
             // A mark follows from what was sent to the client, whose messages had a rate.
@@ -119,18 +218,20 @@ impl LogDoor {
         if self.monitor.overdue(self.log.shards().of(&key.tenant)) {
             return Err(self.busy(Busy::Store));
         }
-        let _permit = self.in_flight.enter(&key.tenant).map_err(|why| self.busy(why))?;
-
-        let prepared = match action {
-            Action::Send(draft) => self.message(draft, made, &author, &conversations).await?,
+        let permit = match permit {
+            Some(permit) => permit,
+            None => self.in_flight.enter(&key.tenant).map_err(|why| self.busy(why))?,
+        };
+        let (id, body) = match action {
+            Action::Send(draft) => {
+                match self.message(draft, made, &author, &conversations).await? {
+                    Message::Before(event) => return Ok(Prepared::Before(event)),
+                    Message::New(id, body) => (id, body),
+                }
+            }
             Action::Mark(delivered) => known_by_content(Body::Delivered(delivered), &author, &key)?,
             Action::Link(linked) => known_by_content(Body::Linked(linked), &author, &key)?,
         };
-        let (id, body) = match prepared {
-            Prepared::Before(event) => return Ok(Receipt { event, duplicate: true }),
-            Prepared::New(id, body) => (id, body),
-        };
-        let acceptance = self.random.number();
         let record = Record {
             id,
             author,
@@ -138,23 +239,37 @@ impl LogDoor {
             transport,
             at: self.monitor.time(),
             arrived,
-            acceptance,
+            acceptance: self.random.number(),
             body,
         };
         let raw = record.encode().map_err(cannot_be_written)?;
-        let Appended { position, duplicate } = self.append(&key, &id, raw.clone()).await?;
+        let entry = NewEntry { conversation: key, id, record: raw };
+        Ok(Prepared::New(Box::new(New { entry, record, _permit: permit })))
+    }
+
+    /// The answer to what the log has taken.
+    async fn receipt(&self, new: New, appended: Appended) -> Result<Receipt, Problem> {
+        let New { entry: NewEntry { conversation, id, record: raw }, record, .. } = new;
+        let Appended { position, duplicate } = appended;
         if duplicate && record.body.is_row() {
-            let first = self.first(&key, id, position).await?;
+            let first = self.first(&conversation, id, position).await?;
             // With the same acceptance it is this very append: the log retried it and met its own
             // first attempt.
-            if first.record.acceptance != acceptance {
+            if first.record.acceptance != record.acceptance {
                 return Ok(Receipt { event: first, duplicate: true });
             }
         }
         // A value that is noted again has the same content as the first: there is nothing to read.
         let repeated = duplicate && !record.body.is_row();
-        let event = Event { conversation: key, position, record, raw };
+        let event = Event { conversation, position, record, raw };
         Ok(Receipt { event, duplicate: repeated })
+    }
+
+    /// Whether it cannot be told without a lookup if the draft was accepted before.
+    fn needs_lookup(&self, action: &Action, conversations: &ConversationSet) -> bool {
+        let Action::Send(Draft { client_message_id: Some(id), .. }) = action else { return false };
+        let age = judge(id, self.monitor.time(), self.monitor.clock_right());
+        age == Age::Old || conversations.keys().nth(1).is_some()
     }
 
     /// Takes a link into each of the conversations, the primary's last.
@@ -177,17 +292,17 @@ impl LogDoor {
         made: Option<&ClientMessageId>,
         author: &Author,
         conversations: &ConversationSet,
-    ) -> Result<Prepared, Problem> {
+    ) -> Result<Message, Problem> {
         let given = draft.client_message_id.is_some();
         draft.client_message_id = draft.client_message_id.or_else(|| made.cloned());
         let client_message_id = draft.keep_id(self.monitor.time(), &self.random);
         let ids = conversations.event_ids(author, &client_message_id);
         if given && let Some(event) = self.earlier(&client_message_id, &ids).await? {
-            return Ok(Prepared::Before(event));
+            return Ok(Message::Before(Box::new(event)));
         }
         let (_, id) = ids[0];
         let text = draft.text.into_string();
-        Ok(Prepared::New(id, Body::Message(MessageBody { text, client_message_id })))
+        Ok(Message::New(id, Body::Message(MessageBody { text, client_message_id })))
     }
 
     fn check_limits(
@@ -233,30 +348,31 @@ impl LogDoor {
         self.within(self.history.find(unproven)).await
     }
 
-    async fn append(
-        &self,
-        key: &ConversationKey,
-        id: &EventId,
-        raw: bytes::Bytes,
-    ) -> Result<Appended, Problem> {
+    /// Appends in order; ends with the first that is not taken.
+    async fn append(&self, run: &[Box<New>]) -> Vec<Result<Appended, Problem>> {
+        let Some(first) = run.first() else { return Vec::new() };
+        let entries: Vec<_> = run.iter().map(|new| new.entry.clone()).collect();
         #[expect(clippy::disallowed_methods, reason = "the door is the one place that appends")]
-        let append = self.log.append(key, id, raw);
-        let answer = in_time(self.append_within, LogError::Unavailable, append).await;
-        let error = match answer {
-            Ok(appended) => return Ok(appended),
-            Err(error) => error,
+        let append = async { Ok(self.log.append_run(&entries).await) };
+        let answers = in_time(self.append_within, LogError::Unavailable, append).await;
+        let answers = answers.unwrap_or_else(|error| vec![Err(error)]);
+        let refused = |(answer, entry): (Result<Appended, LogError>, &NewEntry)| {
+            answer.map_err(|error| self.refused(&first.entry.conversation, &entry.id, &error))
         };
-        let problem = match &error {
+        answers.into_iter().zip(&entries).map(refused).collect()
+    }
+
+    fn refused(&self, key: &ConversationKey, id: &EventId, error: &LogError) -> Problem {
+        // REST and sessions tell the operator; this line tells which event and why.
+        debug!(tenant.id = %key.tenant, conversation.id = %key.id, event.id = %id, %error, "an \
+            event is not appended");
+        match error {
             LogError::Unavailable(_) => {
                 Problem::unavailable("the message could not be accepted just now")
             }
             LogError::Full(_) => self.busy(Busy::Log),
             LogError::Rejected(_) => Problem::new(Code::Internal, "the message was not taken"),
-        };
-        // REST and sessions tell the operator; this line tells which event and why.
-        debug!(tenant.id = %key.tenant, conversation.id = %key.id, event.id = %id, %error, "an \
-            event is not appended");
-        Err(problem)
+        }
     }
 
     /// The first record that has this id: in the log at `position`, or in the store once the log
@@ -301,12 +417,12 @@ fn known_by_content(
     body: Body,
     author: &Author,
     key: &ConversationKey,
-) -> Result<Prepared, Problem> {
+) -> Result<(EventId, Body), Problem> {
     if !body.may_come_from(author.kind) {
         return Err(Problem::new(Code::Forbidden, "this author cannot make such an event"));
     }
     let id = body.value_id(&key.tenant, key.id).map_err(cannot_be_written)?;
-    Ok(Prepared::New(id, body))
+    Ok((id, body))
 }
 
 fn cannot_be_written(error: impl std::fmt::Display) -> Problem {
@@ -328,16 +444,38 @@ impl Door for LogDoor {
         if settled && let Some(attempt) = attempt {
             attempt.settled();
         }
-        watch.ended(match &answer {
-            Ok(Receipt { duplicate: false, .. }) => Outcome::Accepted,
-            Ok(Receipt { duplicate: true, .. }) => Outcome::Duplicate,
-            Err(problem) => match problem.code {
-                Code::RateLimited => Outcome::Limited,
-                Code::Busy => Outcome::Busy,
-                code if code.retryable() => Outcome::Unavailable,
-                _ => Outcome::Refused,
-            },
-        });
+        watch.ended(outcome(&answer));
         answer
     }
+
+    fn run_length(&self) -> usize {
+        self.log.run_length()
+    }
+
+    async fn accept_run(&self, submissions: Vec<Submission>) -> Vec<Result<Receipt, Problem>> {
+        self.take_run(submissions).await
+    }
+}
+
+fn outcome(answer: &Result<Receipt, Problem>) -> Outcome {
+    match answer {
+        Ok(Receipt { duplicate: false, .. }) => Outcome::Accepted,
+        Ok(Receipt { duplicate: true, .. }) => Outcome::Duplicate,
+        Err(problem) => match problem.code {
+            Code::RateLimited => Outcome::Limited,
+            Code::Busy => Outcome::Busy,
+            code if code.retryable() => Outcome::Unavailable,
+            _ => Outcome::Refused,
+        },
+    }
+}
+
+fn is_for_now(answer: &Result<Receipt, Problem>) -> bool {
+    answer.as_ref().is_err_and(|problem| problem.code.retryable())
+}
+
+/// Every log answers the first of a run.
+fn unanswered() -> Problem {
+    error!("the log gave no answer to an append");
+    Problem::new(Code::Internal, "the message was not taken")
 }

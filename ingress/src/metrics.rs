@@ -47,7 +47,8 @@ pub(crate) struct Watch<'a> {
     metrics: &'a Metrics,
     outcomes: &'a [IntCounter; OUTCOMES.len()],
     started: Instant,
-    outcome: Outcome,
+    /// `None` for one that has no answer and will be back.
+    outcome: Option<Outcome>,
 }
 
 const OUTCOMES: [(Outcome, &str); 7] = [
@@ -124,7 +125,8 @@ impl Metrics {
         self.in_flight.inc();
         let named = Action::NAMES.iter().position(|name| *name == action.name());
         let outcomes = &self.outcomes[named.expect("an action's name is one of the names")];
-        Watch { metrics: self, outcomes, started: Instant::now(), outcome: Outcome::Abandoned }
+        let outcome = Some(Outcome::Abandoned);
+        Watch { metrics: self, outcomes, started: Instant::now(), outcome }
     }
 
     /// An action is refused as busy.
@@ -153,14 +155,20 @@ impl Answered {
 impl Watch<'_> {
     /// It has its answer.
     pub(crate) fn ended(mut self, outcome: Outcome) {
-        self.outcome = outcome;
+        self.outcome = Some(outcome);
+    }
+
+    /// It is to come again, and counts then.
+    pub(crate) fn put_off(mut self) {
+        self.outcome = None;
     }
 }
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         self.metrics.in_flight.dec();
-        self.outcomes[self.outcome as usize].inc();
+        let Some(outcome) = self.outcome else { return };
+        self.outcomes[outcome as usize].inc();
         self.metrics.accept_seconds.observe(self.started.elapsed().as_secs_f64());
     }
 }

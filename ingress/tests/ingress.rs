@@ -22,6 +22,8 @@ mod outages;
 mod pages;
 #[path = "ingress/pressure.rs"]
 mod pressure;
+#[path = "ingress/runs.rs"]
+mod runs;
 #[path = "ingress/statuses.rs"]
 mod statuses;
 

@@ -70,6 +70,34 @@ pub trait EventLog: Debug + Send + Sync + 'static {
         record: Bytes,
     ) -> Result<Appended, LogError>;
 
+    /// How many records of one caller it commits together; more would be appended one after the
+    /// other.
+    fn run_length(&self) -> usize {
+        1
+    }
+
+    /// Appends a run of one caller's records in their order, each as [`append`](Self::append) does.
+    ///
+    /// Nothing that follows one that is not committed **may** be committed: it has no answer, so
+    /// that the answers may be fewer than the records. Nobody can tell what became of those after
+    /// a [`LogError::Unavailable`], except that they kept their order.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe, as `append` is not.
+    async fn append_run(&self, run: &[NewEntry]) -> Vec<Result<Appended, LogError>> {
+        let mut answers = Vec::new();
+        for NewEntry { conversation, id, record } in run {
+            #[expect(clippy::disallowed_methods, reason = "it is what the door appends")]
+            let answer = self.append(conversation, id, record.clone()).await;
+            let ends = answer.is_err();
+            answers.push(answer);
+            if ends {
+                break;
+            }
+        }
+        answers
+    }
+
     /// Live reading of a shard from `start`: unacknowledged, in order, without holes.
     ///
     /// # Errors
@@ -189,6 +217,17 @@ pub trait Deliveries: Send {
     /// # Errors
     /// [`LogError::Unavailable`]: it will come again.
     async fn dead_letter(&mut self, delivery: &Delivery, reason: &str) -> Result<(), LogError>;
+}
+
+/// What is to be appended.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    /// Whose it is.
+    pub conversation: ConversationKey,
+    /// What it is known by.
+    pub id: EventId,
+    /// Its bytes.
+    pub record: Bytes,
 }
 
 /// What an append came to.

@@ -53,12 +53,16 @@ use self::{
 };
 pub use self::{schema::OpenError, settings::SqliteLogSettings};
 use crate::{
-    Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, ShardState, Start, Tail,
-    Trim, is_group_name,
+    Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, NewEntry, ShardState,
+    Start, Tail, Trim, is_group_name,
 };
 
 /// The largest record that is taken, as a NATS server's default for a payload.
 const MAX_RECORD: usize = 1 << 20;
+
+/// Records of one caller in one commit: enough that a commit costs little of each, and few beside
+/// what others may have in it.
+const RUN: usize = 16;
 
 /// The embedded log. Cheap to clone; clones are the same log.
 ///
@@ -186,6 +190,25 @@ impl SqliteLog {
         self.writer.close().await
     }
 
+    /// Appends, and counts what came of each.
+    async fn run(&self, mut run: Vec<NewEntry>) -> Vec<Result<Appended, LogError>> {
+        let began = Instant::now();
+        let too_large = run.iter().position(|new| new.record.len() > MAX_RECORD);
+        run.truncate(too_large.unwrap_or(run.len()));
+        let mut outcomes = match run.is_empty() {
+            true => Vec::new(),
+            false => self.writer.append(run).await.unwrap_or_else(|error| vec![Err(error)]),
+        };
+        if too_large == Some(outcomes.len()) && outcomes.iter().all(Result::is_ok) {
+            let why = format!("a record has at most {MAX_RECORD} bytes");
+            outcomes.push(Err(LogError::Rejected(why)));
+        }
+        for outcome in &outcomes {
+            self.metrics.appended(outcome, began.elapsed());
+        }
+        outcomes
+    }
+
     /// Whether the writer lives: without it, what the file says is true but no longer of use.
     fn check(&self, shard: Shard) -> Result<(), LogError> {
         if shard != Shard::ONLY {
@@ -207,14 +230,16 @@ impl EventLog for SqliteLog {
         id: &EventId,
         record: Bytes,
     ) -> Result<Appended, LogError> {
-        let began = Instant::now();
-        let result = if record.len() > MAX_RECORD {
-            Err(LogError::Rejected(format!("a record has at most {MAX_RECORD} bytes")))
-        } else {
-            self.writer.append(conversation.clone(), *id, record).await
-        };
-        self.metrics.appended(&result, began.elapsed());
-        result
+        let new = NewEntry { conversation: conversation.clone(), id: *id, record };
+        self.run(vec![new]).await.pop().unwrap_or_else(|| Err(closed()))
+    }
+
+    fn run_length(&self) -> usize {
+        RUN
+    }
+
+    async fn append_run(&self, run: &[NewEntry]) -> Vec<Result<Appended, LogError>> {
+        self.run(run.to_vec()).await
     }
 
     async fn tail(&self, shard: Shard, start: Start) -> Result<Box<dyn Tail>, LogError> {

@@ -80,9 +80,11 @@ impl Dialogue {
             bytes: settings.outbox_bytes,
         });
         let viewer = Viewer::new(SessionId::random(&node.random), dialect, audience, outbox);
-        let bound = DraftsBound { drafts: settings.drafts, bytes: settings.draft_bytes };
-        let drafts = Drafts::new(node.door.clone(), bound);
         let hold = dialect.hold(settings);
+        // One that is held is tried again by itself.
+        let run = if hold.is_some() { 1 } else { usize::MAX };
+        let bound = DraftsBound { drafts: settings.drafts, bytes: settings.draft_bytes, run };
+        let drafts = Drafts::new(node.door.clone(), bound);
         let marks = dialect.acknowledges_by_pong().then(|| Marks::new(Instant::now()));
         node.metrics.open(dialect).inc();
         Self {
@@ -294,7 +296,12 @@ impl Dialogue {
     /// Goes on with what [`next`](Self::next) has waited for.
     pub(crate) fn advance(&mut self, next: Next) -> Result<(), ComeBack> {
         match (next, &mut self.following) {
-            (Next::Settled(settled), _) => self.settled(*settled),
+            (Next::Settled(settled), _) => {
+                self.settled(*settled);
+                while let Some(settled) = self.drafts.answered() {
+                    self.settled(settled);
+                }
+            }
             (Next::Replay(awaited), Some(following)) => {
                 following.advance(&self.node, &self.viewer, awaited)?;
             }

@@ -136,6 +136,10 @@ impl TestDoor {
 
 #[async_trait]
 impl Door for TestDoor {
+    fn run_length(&self) -> usize {
+        16
+    }
+
     async fn accept(&self, mut submission: Submission) -> Result<Receipt, Problem> {
         match &mut submission.action {
             Action::Send(draft) => {

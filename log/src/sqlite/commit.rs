@@ -7,11 +7,11 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     extent::{Extent, acked_through, position},
-    job::{Append, Settle, Settled},
+    job::{Append, Outcomes, Settle, Settled},
     row::{Place, place},
     window::Window,
 };
-use crate::{Appended, Entry, LogError};
+use crate::{Appended, Entry, LogError, NewEntry};
 
 /// What an entry takes beside its record: its columns.
 const ENTRY_OVERHEAD: u64 = 128;
@@ -28,58 +28,69 @@ pub(super) struct Fresh {
     ids: HashMap<EventId, Position>,
 }
 
-/// Appends each in turn; the inner errors are those of one append, which leave the others be.
+impl Fresh {
+    fn add(&mut self, position: Position, stored_at: Timestamp, new: &NewEntry) {
+        let NewEntry { conversation, id, record } = new.clone();
+        self.ids.insert(id, position);
+        self.places.push(Place { position, id, conversation: conversation.clone() });
+        self.entries.push(Entry { conversation, position, stored_at, record });
+    }
+}
+
+/// Appends each run in turn; the inner errors are those of one append, which end its run and leave
+/// the others be.
 pub(super) fn append_all(
     connection: &Connection,
     (window, fresh): (&Window, &mut Fresh),
     appends: &[Append],
     max_bytes: u64,
     now: Timestamp,
-) -> rusqlite::Result<Vec<Result<Appended, LogError>>> {
+) -> rusqlite::Result<Vec<Outcomes>> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO entries (position, id, tenant, conversation, stored_at, record)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     let mut end = Extent::read(connection)?.end;
     let mut used = used_bytes(connection)?;
-    let mut outcomes = Vec::with_capacity(appends.len());
-    for append in appends {
-        let known = fresh.ids.get(&append.id).copied().or_else(|| window.find(&append.id));
+    let mut append = |new: &NewEntry| -> rusqlite::Result<Result<Appended, LogError>> {
+        let known = fresh.ids.get(&new.id).copied().or_else(|| window.find(&new.id));
         if let Some(position) = known {
-            outcomes.push(Ok(Appended { position, duplicate: true }));
-            continue;
+            return Ok(Ok(Appended { position, duplicate: true }));
         }
-        let cost = append.record.len() as u64 + ENTRY_OVERHEAD;
+        let cost = new.record.len() as u64 + ENTRY_OVERHEAD;
         if used + cost > max_bytes {
-            outcomes.push(Err(LogError::Full(format!("it holds its {max_bytes} bytes"))));
-            continue;
+            return Ok(Err(LogError::Full(format!("it holds its {max_bytes} bytes"))));
         }
         let Some(position) = Position::new(end.epoch(), end.sequence() + 1) else {
-            outcomes
-                .push(Err(LogError::Rejected("the sequences of its epoch are used up".to_owned())));
-            continue;
+            let used_up = "the sequences of its epoch are used up".to_owned();
+            return Ok(Err(LogError::Rejected(used_up)));
         };
         insert.execute((
             position.as_i64(),
-            append.id.as_bytes(),
-            append.conversation.tenant.as_str(),
-            append.conversation.id.as_bytes(),
+            new.id.as_bytes(),
+            new.conversation.tenant.as_str(),
+            new.conversation.id.as_bytes(),
             now.as_millis(),
-            append.record.as_ref(),
+            new.record.as_ref(),
         ))?;
         (end, used) = (position, used + cost);
-        fresh.ids.insert(append.id, position);
-        let conversation = append.conversation.clone();
-        fresh.entries.push(Entry {
-            conversation: conversation.clone(),
-            position,
-            stored_at: now,
-            record: append.record.clone(),
-        });
-        fresh.places.push(Place { position, id: append.id, conversation });
-        outcomes.push(Ok(Appended { position, duplicate: false }));
+        fresh.add(position, now, new);
+        Ok(Ok(Appended { position, duplicate: false }))
+    };
+    let mut all = Vec::with_capacity(appends.len());
+    for Append { run, .. } in appends {
+        let mut outcomes = Vec::with_capacity(run.len());
+        for new in run {
+            let outcome = append(new)?;
+            let ends = outcome.is_err();
+            outcomes.push(outcome);
+            if ends {
+                break;
+            }
+        }
+        all.push(outcomes);
     }
-    Ok(outcomes)
+    Ok(all)
 }
 
 /// Acknowledges, and keeps the dead letters.

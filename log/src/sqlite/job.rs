@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use parlor_common::{conversation::ConversationKey, id::EventId, position::Position};
+use parlor_common::position::Position;
 use tokio::sync::oneshot;
 
-use crate::{Appended, LogError, Trim};
+use crate::{Appended, LogError, NewEntry, Trim};
 
 /// Whom to tell what came of a job.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 
-/// A record that is to be appended.
+/// Records that are to be appended in their order, and none that follows one that is not.
 #[derive(Debug)]
 pub(super) struct Append {
-    pub(super) conversation: ConversationKey,
-    pub(super) id: EventId,
-    pub(super) record: Bytes,
-    pub(super) reply: Reply<Appended>,
+    pub(super) run: Vec<NewEntry>,
+    pub(super) reply: Reply<Outcomes>,
 }
+
+/// What became of a run: of its first ones, where one was not taken.
+pub(super) type Outcomes = Vec<Result<Appended, LogError>>;
 
 /// Deliveries that a group is done with.
 #[derive(Debug)]

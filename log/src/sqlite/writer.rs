@@ -10,12 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use parlor_common::{
     clock::Clock,
-    conversation::ConversationKey,
     deadline::in_time,
-    id::EventId,
     planted::{self, Fault},
     position::Position,
 };
@@ -28,13 +25,13 @@ use super::{
     commit::{self, Fresh},
     extent::{Extent, acked_through},
     failed,
-    job::{Append, Forget, Reply, Settle, Settled},
+    job::{Append, Forget, Outcomes, Reply, Settle, Settled},
     row::Place,
     schema::Held,
     settings::SqliteLogSettings,
     window::Window,
 };
-use crate::{Appended, LogError, Metrics, Trim};
+use crate::{Appended, LogError, Metrics, NewEntry, Trim};
 
 /// How long anybody waits for the writer: the trait's limit of an append.
 const DEADLINE: Duration = Duration::from_secs(12);
@@ -43,7 +40,7 @@ const QUEUE_BYTES: usize = 16 << 20;
 /// What a command counts for beside its records, so that the bytes bound the items too.
 const COMMAND_BYTES: usize = 1 << 10;
 const QUEUE_ITEMS: usize = QUEUE_BYTES / COMMAND_BYTES;
-/// Commands of one commit, so that the first of them need not wait long for the last.
+/// Records and other commands of one commit, so that the first of them need not wait long for the last.
 const COMMIT_ITEMS: usize = 1_024;
 /// How often the writer looks for what is old enough to be forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
@@ -79,6 +76,7 @@ struct Gathered {
     forgets: Vec<Forget>,
     closes: Vec<Reply<()>>,
     rooms: Vec<OwnedSemaphorePermit>,
+    items: usize,
 }
 
 struct Writer {
@@ -98,7 +96,7 @@ struct Writer {
 
 /// What a transaction came to.
 struct Done {
-    outcomes: Vec<Result<Appended, LogError>>,
+    outcomes: Vec<Outcomes>,
     added: Fresh,
     gone: Vec<Place>,
     end: Position,
@@ -145,14 +143,9 @@ fn answer<T>(reply: Reply<T>, result: Result<T, LogError>) {
 // === impl WriterHandle ===
 
 impl WriterHandle {
-    pub(super) async fn append(
-        &self,
-        conversation: ConversationKey,
-        id: EventId,
-        record: Bytes,
-    ) -> Result<Appended, LogError> {
-        let bytes = record.len();
-        self.ask(bytes, |reply| Command::Append(Append { conversation, id, record, reply })).await
+    pub(super) async fn append(&self, run: Vec<NewEntry>) -> Result<Outcomes, LogError> {
+        let bytes = run.iter().map(|new| new.record.len() + COMMAND_BYTES).sum();
+        self.ask(bytes, |reply| Command::Append(Append { run, reply })).await
     }
 
     pub(super) async fn settle(&self, group: Arc<str>, how: Settled) -> Result<(), LogError> {
@@ -191,6 +184,10 @@ impl WriterHandle {
 impl Gathered {
     fn add(&mut self, queued: Queued) {
         self.rooms.push(queued.room);
+        self.items += match &queued.command {
+            Command::Append(append) => append.run.len(),
+            Command::Settle(_) | Command::Forget(_) | Command::Close(_) => 1,
+        };
         match queued.command {
             Command::Append(append) => self.appends.push(append),
             Command::Settle(settle) => self.settles.push(settle),
@@ -217,7 +214,7 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) if closes.is_empty() => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
-            while gathered.rooms.len() < COMMIT_ITEMS {
+            while gathered.items < COMMIT_ITEMS {
                 let Ok(next) = self.queue.try_recv() else { break };
                 gathered.add(next);
             }
@@ -243,7 +240,7 @@ impl Writer {
     }
 
     fn commit(&mut self, gathered: Gathered) {
-        let Gathered { mut appends, settles, forgets: _, closes: _, rooms } = gathered;
+        let Gathered { mut appends, settles, rooms, .. } = gathered;
         if appends.is_empty() && settles.is_empty() {
             return;
         }
@@ -258,8 +255,8 @@ impl Writer {
                     window.cut(&gone);
                 });
                 self.end.send_if_modified(|known| std::mem::replace(known, end) != end);
-                for (append, outcome) in appends.into_iter().zip(outcomes) {
-                    answer(append.reply, outcome);
+                for (append, outcomes) in appends.into_iter().zip(outcomes) {
+                    answer(append.reply, Ok(outcomes));
                 }
                 for settle in settles {
                     answer(settle.reply, Ok(()));
@@ -282,9 +279,12 @@ impl Writer {
     fn acknowledge_unseen(&self, appends: &mut [Append]) {
         let mut end = *self.end.borrow();
         for append in &mut *appends {
-            end = Position::new(end.epoch(), end.sequence() + 1).unwrap_or(end);
             let reply = std::mem::replace(&mut append.reply, oneshot::channel().0);
-            answer(reply, Ok(Appended { position: end, duplicate: false }));
+            let lies = append.run.iter().map(|_| {
+                end = Position::new(end.epoch(), end.sequence() + 1).unwrap_or(end);
+                Ok(Appended { position: end, duplicate: false })
+            });
+            answer(reply, Ok(lies.collect()));
         }
         if !appends.is_empty() {
             thread::park_timeout(planted::WHILE);
@@ -309,23 +309,24 @@ impl Writer {
         let mut append =
             || commit::append_all(&transaction, (&window, &mut fresh), appends, max_bytes, now);
         let mut outcomes = append()?;
-        if outcomes.iter().any(|outcome| matches!(outcome, Err(LogError::Full(_)))) {
-            // What was committed a line above is now a duplicate of itself: only the refused are
-            // tried again.
+        if outcomes.iter().flatten().any(|outcome| matches!(outcome, Err(LogError::Full(_)))) {
+            // What was committed a line above is now a duplicate of itself: only what was refused
+            // and what follows it are tried again.
             gone = commit::forget(&transaction, now.minus(self.settings.max_age))?;
             if !gone.is_empty() {
                 self.metrics.forgotten.inc_by(gone.len() as u64);
-                for (outcome, again) in
-                    outcomes.iter_mut().zip(append()?).filter(|(outcome, _)| outcome.is_err())
-                {
-                    *outcome = again;
+                for (outcomes, mut again) in outcomes.iter_mut().zip(append()?) {
+                    let taken = outcomes.iter().take_while(|outcome| outcome.is_ok()).count();
+                    outcomes.splice(taken.., again.drain(taken..));
                 }
             }
         }
         let end = Extent::read(&transaction)?.end;
         transaction.commit()?;
-        if !appends.is_empty() {
-            self.metrics.commit_appends.observe(appends.len() as f64);
+        let records = outcomes.iter().map(Vec::len).sum::<usize>();
+        if records > 0 {
+            #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+            self.metrics.commit_appends.observe(records as f64);
         }
         Ok(Done { outcomes, added: fresh, gone, end })
     }

@@ -40,6 +40,7 @@ obligations! { crate::jetstream::cluster::Clustered:
         the_same_id_again_changes_nothing
         the_same_id_from_many_at_once_is_committed_once
         what_will_never_be_taken_is_rejected
+        a_run_keeps_its_order_and_ends_with_what_is_not_taken
     }
     tails {
         from_the_start_everything_comes_in_order

@@ -1,13 +1,13 @@
 //! Appending: one order, and each id once.
 
 use bytes::Bytes;
-use parlor_log::{LogError, Start};
+use parlor_log::{LogError, NewEntry, Start};
 
 use super::{
     Bounds, Harness,
     tools::{
         append, append_from_many, conversation, end, follow, id, in_order, record, tail, told,
-        try_append,
+        try_append, try_append_run,
     },
 };
 
@@ -85,4 +85,32 @@ pub(crate) async fn what_will_never_be_taken_is_rejected<H: Harness>() {
     assert!(matches!(refused, Err(LogError::Rejected(_))), "{refused:?}");
     assert_eq!(end(&log).await, before);
     append(&log, "and it goes on").await;
+}
+
+pub(crate) async fn a_run_keeps_its_order_and_ends_with_what_is_not_taken<H: Harness>() {
+    let harness = H::fresh(Bounds::default()).await;
+    let log = harness.log();
+    let start = end(&log).await;
+    let known = id();
+    let new = |id, bytes: Bytes| NewEntry { conversation: conversation(1), id, record: bytes };
+    let large = Bytes::from(vec![b'x'; 2 << 20]);
+    let run = [
+        new(id(), record("one")),
+        new(known, record("two")),
+        new(known, record("again")),
+        new(id(), large),
+        new(id(), record("never")),
+    ];
+    let outcomes = try_append_run(&log, &run).await;
+    let [Ok(one), Ok(two), Ok(again), Err(LogError::Rejected(_))] = &outcomes[..] else {
+        panic!("{outcomes:?}")
+    };
+    assert!(one.position < two.position && !two.duplicate, "{outcomes:?}");
+    assert_eq!((again.position, again.duplicate), (two.position, true));
+    let mut tail = tail(&log, Start::After(start)).await;
+    let seen: Vec<_> = follow(&mut tail, 2).await.into_iter().map(|entry| entry.record).collect();
+    assert_eq!(seen, ["one", "two"].map(Bytes::from));
+    let last = append(&log, "last").await;
+    assert_eq!(follow(&mut tail, 1).await[0].position, last, "nothing was between");
+    assert!(try_append_run(&log, &[]).await.is_empty());
 }

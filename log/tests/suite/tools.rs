@@ -17,7 +17,8 @@ use parlor_common::{
     tenant::TenantId,
 };
 use parlor_log::{
-    Appended, BatchLimit, Deliveries, Delivery, Entry, EventLog, LogError, PERSISTER, Start, Tail,
+    Appended, BatchLimit, Deliveries, Delivery, Entry, EventLog, LogError, NewEntry, PERSISTER,
+    Start, Tail,
 };
 
 pub(crate) use parlor_testbed::wait::{until, within};
@@ -81,6 +82,14 @@ pub(crate) async fn try_append(
     record: Bytes,
 ) -> Result<Appended, LogError> {
     within("an append", log.append(conversation, id, record)).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the suite is the log's own caller")]
+pub(crate) async fn try_append_run(
+    log: &Arc<dyn EventLog>,
+    run: &[NewEntry],
+) -> Vec<Result<Appended, LogError>> {
+    within("a run", log.append_run(run)).await
 }
 
 /// Appends `count` entries from each of `writers` tasks at once, each task to a conversation of its

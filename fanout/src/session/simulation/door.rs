@@ -17,12 +17,14 @@ use parlor_common::{
     id::{ClientMessageId, EventId, SessionId},
     problem::{Code, Problem},
 };
+use tokio::time::Instant;
 
 use super::{
     gate::{Gate, Verdict},
     log::Scripted,
     truth::number_of,
 };
+use crate::session::drafts::DOOR_WITHIN;
 
 /// The only one that accepts.
 #[derive(Debug)]
@@ -54,6 +56,10 @@ struct Line {
     with_door: bool,
     /// The last that came was accepted, or refused for good.
     settled: bool,
+    /// When the run began that is with the door.
+    began: Option<Instant>,
+    /// The last that came has an answer.
+    answered: bool,
 }
 
 /// Who sent it, through which session, how, and when it arrived.
@@ -147,7 +153,7 @@ impl SimDoor {
             assert!(skipped == 0 || line.refused, "a draft comes out of order: {line:?}");
             line.came += skipped + 1;
         }
-        (line.with_door, line.settled) = (true, false);
+        (line.with_door, line.settled, line.answered) = (true, false, false);
         Call(self, session, number)
     }
 
@@ -169,7 +175,7 @@ impl SimDoor {
             assert_eq!(waits, None, "draft {number} overtakes one: {line:?}");
         }
         let again = outcome == Err(true);
-        line.settled = !again;
+        (line.settled, line.answered) = (!again, true);
         line.refused |= again && !line.holds;
         if !again {
             done.insert(number);
@@ -185,12 +191,34 @@ impl Drop for Call<'_> {
     fn drop(&mut self) {
         if let Some(line) = self.0.lock().get_mut(&self.1) {
             line.with_door = false;
+            // A session that has waited for so long refuses it for now.
+            let is_late = line.began.is_some_and(|began| began.elapsed() >= DOOR_WITHIN);
+            line.refused |= is_late && !line.answered && !line.holds;
         }
     }
 }
 
 #[async_trait]
 impl Door for SimDoor {
+    fn run_length(&self) -> usize {
+        4
+    }
+
+    async fn accept_run(&self, submissions: Vec<Submission>) -> Vec<Result<Receipt, Problem>> {
+        let session = submissions[0].session.expect("only sessions come here");
+        self.lock().entry(session).or_default().began = Some(Instant::now());
+        let mut answers = Vec::new();
+        for submission in submissions {
+            let answer = self.accept(submission).await;
+            let ends = answer.as_ref().is_err_and(|problem| problem.code.retryable());
+            answers.push(answer);
+            if ends {
+                break;
+            }
+        }
+        answers
+    }
+
     async fn accept(&self, submission: Submission) -> Result<Receipt, Problem> {
         let session = submission.session.expect("only sessions come here");
         let (body, call) = match &submission.action {
