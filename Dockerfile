@@ -3,8 +3,9 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --release --locked --package parlor --package parlor-loadtest \
-    && install -D -t /out target/release/parlor target/release/parlor-loadtest
+    cargo build --profile dist --locked --package parlor --package parlor-loadtest \
+        --features parlor/jemalloc \
+    && install -D -t /out target/dist/parlor target/dist/parlor-loadtest
 
 FROM debian:bookworm-slim
 # A user of its own; nothing is written but through the log and the store.

@@ -43,6 +43,11 @@ use crate::{
     settings::{InForce, Settings},
 };
 
+/// What it saves and costs: `docs/PERFORMANCE.md`, "The build and the allocator".
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// How long the last lines of the log may take to be written.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
