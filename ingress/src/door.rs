@@ -84,11 +84,11 @@ enum Message {
     New(EventId, Body),
 }
 
-/// What is to be appended, and in flight until it is dropped.
+/// What is to be appended. The first of a run keeps it in flight until it is dropped.
 struct New {
     entry: NewEntry,
     record: Record,
-    _permit: Permit,
+    _permit: Option<Permit>,
 }
 
 // === impl LogDoor ===
@@ -192,8 +192,7 @@ impl LogDoor {
     }
 
     /// Checks an action and makes its record. One that is not the first of its run is left for later
-    /// where it would need a lookup, for which the others would wait, or where there is no room
-    /// while they are in flight.
+    /// where it would need a lookup, for which the others would wait.
     async fn prepare(
         &self,
         submission: Submission,
@@ -202,12 +201,8 @@ impl LogDoor {
     ) -> Result<Prepared, Problem> {
         let Submission { conversations, author, session, transport, arrived, action } = submission;
         let key = conversations.primary();
-        let mut permit = None;
-        if !is_first {
-            permit = self.in_flight.enter_behind(&key.tenant);
-            if permit.is_none() || self.needs_lookup(&action, &conversations) {
-                return Ok(Prepared::Later);
-            }
+        if !is_first && self.needs_lookup(&action, &conversations) {
+            return Ok(Prepared::Later);
         }
         match &action {
             Action::Send(draft) => self.check_limits(&key, &author, draft.text.as_str().len())?,
@@ -218,9 +213,10 @@ impl LogDoor {
         if self.monitor.overdue(self.log.shards().of(&key.tenant)) {
             return Err(self.busy(Busy::Store));
         }
-        let permit = match permit {
-            Some(permit) => permit,
-            None => self.in_flight.enter(&key.tenant).map_err(|why| self.busy(why))?,
+        // A run counts once: its session had the others in memory already.
+        let permit = match is_first {
+            true => Some(self.in_flight.enter(&key.tenant).map_err(|why| self.busy(why))?),
+            false => None,
         };
         let (id, body) = match action {
             Action::Send(draft) => {

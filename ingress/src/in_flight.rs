@@ -62,20 +62,9 @@ impl InFlight {
 
     /// Counts one action of `tenant` more, or says which bound is reached.
     pub(crate) fn enter(&self, tenant: &TenantId) -> Result<Permit, Busy> {
-        self.within(tenant, 1)
-    }
-
-    /// Counts one more of a session that has one in flight already. Such take half of the room at
-    /// the most, so that nobody's first is refused for their sake.
-    pub(crate) fn enter_behind(&self, tenant: &TenantId) -> Option<Permit> {
-        self.within(tenant, 2).ok()
-    }
-
-    /// Within a part of each bound.
-    fn within(&self, tenant: &TenantId, part: usize) -> Result<Permit, Busy> {
         let shard = self.shards.of(tenant);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = (self.node / part).saturating_sub(counts.node);
+        let free = self.node.saturating_sub(counts.node);
         if free == 0 {
             return Err(Busy::Node);
         }
@@ -88,7 +77,7 @@ impl InFlight {
             return Err(Busy::Shard);
         }
         let of_tenant = counts.tenants.get(tenant).copied().unwrap_or(0);
-        if of_tenant >= (self.per_tenant / part).min(room) {
+        if of_tenant >= self.per_tenant.min(room) {
             return Err(Busy::Tenant);
         }
         counts.tenants.insert(tenant.clone(), of_tenant + 1);
@@ -162,20 +151,6 @@ mod tests {
             1,
             "a tenant with nothing in flight is forgotten"
         );
-    }
-
-    #[test]
-    fn what_comes_behind_another_leaves_half_of_the_room() {
-        let in_flight = InFlight::new(Shards::ONE, 20, 8);
-        let a = tenant("a");
-        let mut behind: Vec<_> = (0..8).map_while(|_| in_flight.enter_behind(&a)).collect();
-        assert_eq!(behind.len(), 4);
-        let firsts: Vec<_> = (0..9).map_while(|_| in_flight.enter(&a).ok()).collect();
-        assert_eq!(firsts.len(), 4, "what is left is theirs");
-        assert!(in_flight.enter_behind(&tenant("b")).is_some());
-        drop(firsts);
-        behind.pop();
-        assert!(in_flight.enter_behind(&a).is_some());
     }
 
     #[test]
