@@ -191,8 +191,8 @@ impl LogDoor {
         answers
     }
 
-    /// Checks an action and makes its record. One that is not the first of its run is left for later
-    /// where it would need a lookup, for which the others would wait.
+    /// Checks an action and makes its record. One that is not the first of its run is left for
+    /// later where it would need a lookup, for which the others would wait.
     async fn prepare(
         &self,
         submission: Submission,

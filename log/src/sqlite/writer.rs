@@ -40,7 +40,8 @@ const QUEUE_BYTES: usize = 16 << 20;
 /// What a command counts for beside its records, so that the bytes bound the items too.
 const COMMAND_BYTES: usize = 1 << 10;
 const QUEUE_ITEMS: usize = QUEUE_BYTES / COMMAND_BYTES;
-/// Records and other commands of one commit, so that the first of them need not wait long for the last.
+/// Records and other commands of one commit, so that the first of them need not wait long for the
+/// last.
 const COMMIT_ITEMS: usize = 1_024;
 /// How often the writer looks for what is old enough to be forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
