@@ -108,7 +108,7 @@ impl Table {
 // === impl Row ===
 
 impl Row {
-    fn key(&self) -> (String, String) {
+    pub(crate) fn key(&self) -> (String, String) {
         (self.of.clone(), self.name.clone())
     }
 

@@ -41,7 +41,8 @@ fn everything_is_measured_and_shown() {
         let of = format!("{subject}, embedded");
         let own: Vec<_> = rows.iter().filter(|row| row["of"] == *of).collect();
         assert!(own.len() >= 2, "{of}: {rows:#?}");
-        assert!(said.contains(&of) && page.contains(&of), "{of} is not shown");
+        let heading = format!("<h2>{subject}</h2>");
+        assert!(said.contains(&of) && page.contains(&heading), "{of} is not shown");
     }
     for row in &rows {
         let value = row["first"][0].as_f64().unwrap();
