@@ -91,7 +91,7 @@ impl Target {
             Topology::Tier | Topology::TierSynced => {
                 let nats = match topology {
                     Topology::TierSynced => Server::start().await,
-                    _ => Server::start_unsynced().await,
+                    _ => Server::start_untagged().await,
                 };
                 variables.extend(tier(folder.path(), &nats)?);
                 let provisioned =
@@ -175,6 +175,8 @@ fn tier(folder: &Path, nats: &Server) -> anyhow::Result<Variables> {
         ("PARLOR_NATS__URLS", format!("[{:?}]", nats.url())),
         ("PARLOR_NATS__NAMESPACE", name.clone()),
         ("PARLOR_NATS__REPLICAS", "1".to_owned()),
+        // Where the server does fsync every message, nothing is allowed by it.
+        ("PARLOR_NATS__ALLOW_UNSYNCED", "true".to_owned()),
         ("PARLOR_NATS__SHARDS", "4".to_owned()),
         ("PARLOR_PROVISION__MONITORS", format!("[{:?}]", nats.monitor())),
         ("PARLOR_CQL__NODES", format!("[{:?}]", given("PARLOR_TEST_CQL"))),

@@ -30,6 +30,9 @@ use crate::{
 /// on a busy machine.
 const UP_WITHIN: Duration = Duration::from_secs(180);
 
+/// The project's fsync, and the default one.
+const UNSYNCED: (&str, &str) = ("sync_interval: always", "sync_interval: \"2m\"");
+
 /// One server. Dropping it ends it.
 #[derive(Debug)]
 pub struct Server {
@@ -48,12 +51,24 @@ impl Server {
         server
     }
 
-    /// A server with the default fsync, of every two minutes.
+    /// A server with the default fsync, of every two minutes, which says that it has another.
     pub async fn start_unsynced() -> Self {
-        let mut server = Self::new("unsynced", "server.conf");
-        let synced = fs::read_to_string(&server.settings.config).unwrap();
-        let unsynced = synced.replace("sync_interval: always", "sync_interval: \"2m\"");
-        assert_ne!(synced, unsynced);
+        Self::start_changed("unsynced", &[UNSYNCED]).await
+    }
+
+    /// The same, which says so.
+    pub async fn start_untagged() -> Self {
+        Self::start_changed("untagged", &[UNSYNCED, ("\"sync:always\"", "")]).await
+    }
+
+    /// A server whose configuration has other words in some places.
+    async fn start_changed(name: &str, changes: &[(&str, &str)]) -> Self {
+        let mut server = Self::new(name, "server.conf");
+        let mut unsynced = fs::read_to_string(&server.settings.config).unwrap();
+        for (from, to) in changes {
+            assert!(unsynced.contains(from), "{from} is not in it");
+            unsynced = unsynced.replace(from, to);
+        }
         server.settings.config = server.folder.path().join("unsynced.conf");
         fs::write(&server.settings.config, unsynced).unwrap();
         server.run().await;
