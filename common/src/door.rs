@@ -64,15 +64,23 @@ pub trait Door: Debug + Send + Sync + 'static {
     /// does not overtake it: it has no answer. There is at least one answer, and there may be fewer
     /// than submissions for other reasons too; the rest is to be handed over again.
     async fn accept_run(&self, submissions: Vec<Submission>) -> Vec<Result<Receipt, Problem>> {
-        let mut answers = Vec::new();
-        for submission in submissions {
-            let answer = self.accept(submission).await;
-            let ends = answer.as_ref().is_err_and(|problem| problem.code.retryable());
-            answers.push(answer);
-            if ends {
-                break;
-            }
-        }
-        answers
+        one_by_one(self, submissions).await
     }
+}
+
+/// Accepts one after the other, up to the first that is refused and may be sent again.
+pub async fn one_by_one(
+    door: &(impl Door + ?Sized),
+    submissions: Vec<Submission>,
+) -> Vec<Result<Receipt, Problem>> {
+    let mut answers = Vec::new();
+    for submission in submissions {
+        let answer = door.accept(submission).await;
+        let ends = answer.as_ref().is_err_and(|problem| problem.code.retryable());
+        answers.push(answer);
+        if ends {
+            break;
+        }
+    }
+    answers
 }

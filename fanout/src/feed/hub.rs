@@ -5,17 +5,18 @@
 //! replayed and what comes live.
 
 mod circle;
+mod state;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use parlor_common::{
-    conversation::{ConversationKey, ConversationSet},
+    conversation::ConversationSet,
     cursor::Cursors,
-    event::LinkedBody,
     id::SessionId,
     planted::{self, Fault},
     position::Position,
@@ -26,7 +27,10 @@ use parlor_history::Scope;
 use parlor_log::Entry;
 use tokio::{sync::watch, time::Instant};
 
-use self::circle::{Circle, Wake};
+use self::{
+    circle::{Circle, Wake},
+    state::{Crowd, State, Subscriber, wake},
+};
 
 use crate::{
     FeedSettings, Metrics,
@@ -56,34 +60,6 @@ pub struct Hub {
 struct ShardHub {
     state: Mutex<State>,
     live: watch::Sender<bool>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// `None` while nobody follows the shard. It is changed under this lock together with `live`.
-    ring: Option<Ring<Item>>,
-    conversations: HashMap<ConversationKey, Circle<Subscriber>>,
-    tenants: HashMap<TenantId, Circle<Subscriber>>,
-    /// Crowds for which something waits, and when they are to be woken. Each is here once.
-    crowds: Vec<(Instant, Crowd)>,
-}
-
-/// The key of a circle that is a crowd.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Crowd {
-    Conversation(ConversationKey),
-    Tenant(TenantId),
-}
-
-#[derive(Debug)]
-struct Subscriber {
-    viewer: Arc<Viewer>,
-    /// Changed under the shard's lock alone.
-    scope: Mutex<Scope>,
-    /// The client has everything up to here, so that only what comes later is shown.
-    after: Position,
-    /// What an earlier subscription of the same connection has shown is not shown again.
-    shown: Option<Coverage>,
 }
 
 /// A subscription has begun.
@@ -278,34 +254,12 @@ impl Hub {
 
     /// Wakes the crowds whose time has come, and tells when the next one's does.
     pub(crate) fn wake(&self, shard: Shard) -> Option<Instant> {
-        self.wake_until(shard, Instant::now)
+        self.shard_hub(shard).lock().wake(Duration::ZERO)
     }
 
     /// Wakes every crowd for which something waits: nobody will say later that it is time.
     pub(crate) fn wake_all(&self, shard: Shard) {
-        self.wake_until(shard, || Instant::now() + circle::LONGEST);
-    }
-
-    fn wake_until(&self, shard: Shard, until: impl FnOnce() -> Instant) -> Option<Instant> {
-        let mut state = self.shard_hub(shard).lock();
-        let State { conversations, tenants, crowds, .. } = &mut *state;
-        if crowds.is_empty() {
-            return None;
-        }
-        let (now, until) = (Instant::now(), until());
-        crowds.retain(|(at, crowd)| {
-            let is_due = *at <= until;
-            let circle = match crowd {
-                Crowd::Conversation(key) => conversations.get_mut(key),
-                Crowd::Tenant(tenant) => tenants.get_mut(tenant),
-            };
-            // One that has lost its members has nobody to wake.
-            if let Some(circle) = circle.filter(|_| is_due) {
-                wake(circle, now);
-            }
-            !is_due
-        });
-        crowds.iter().map(|(at, _)| *at).min()
+        self.shard_hub(shard).lock().wake(circle::LONGEST);
     }
 
     /// Begins a subscription: what the ring holds after the position, then the frame that
@@ -402,74 +356,6 @@ impl Hub {
 impl ShardHub {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// === impl State ===
-
-impl State {
-    fn insert(&mut self, subscriber: &Arc<Subscriber>) {
-        match &*subscriber.scope() {
-            Scope::Tenant(tenant) => {
-                self.tenants.entry(tenant.clone()).or_default().add(subscriber.clone())
-            }
-            Scope::Conversations(set) => {
-                for key in set.keys() {
-                    self.conversations.entry(key).or_default().add(subscriber.clone());
-                }
-            }
-        }
-    }
-
-    fn remove(&mut self, subscriber: &Arc<Subscriber>) {
-        match &*subscriber.scope() {
-            Scope::Tenant(tenant) => remove(&mut self.tenants, tenant, subscriber),
-            Scope::Conversations(set) => {
-                set.keys().for_each(|key| remove(&mut self.conversations, &key, subscriber))
-            }
-        }
-    }
-
-    /// The visitors that follow `conversation` follow the others of the link too, from now on.
-    fn link(&mut self, conversation: &ConversationKey, linked: &LinkedBody) {
-        let circle = self.conversations.get(conversation);
-        for subscriber in circle.map(|circle| circle.members().to_vec()).unwrap_or_default() {
-            let Scope::Conversations(set) = subscriber.scope().clone() else { continue };
-            let set = set.linked(linked.visitor, &linked.absorbed);
-            self.remove(&subscriber);
-            *subscriber.scope() = Scope::Conversations(set);
-            self.insert(&subscriber);
-            subscriber.viewer.link(linked.clone());
-        }
-    }
-}
-
-fn remove<K: Eq + std::hash::Hash>(
-    map: &mut HashMap<K, Circle<Subscriber>>,
-    key: &K,
-    subscriber: &Arc<Subscriber>,
-) {
-    let Some(circle) = map.get_mut(key) else { return };
-    circle.remove(subscriber);
-    if circle.is_empty() {
-        map.remove(key);
-    }
-}
-
-fn wake(circle: &mut Circle<Subscriber>, now: Instant) {
-    circle.members().iter().for_each(|member| member.viewer.outbox().wake());
-    circle.woken(now);
-}
-
-// === impl Subscriber ===
-
-impl Subscriber {
-    fn scope(&self) -> MutexGuard<'_, Scope> {
-        self.scope.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn awaits(&self, position: Position) -> bool {
-        position > self.after && !self.shown.is_some_and(|shown| shown.contains(position))
     }
 }
 

@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use parlor_common::{
     author::{Author, AuthorKind},
     clock::Timestamp,
-    conversation::ConversationSet,
+    conversation::{ConversationKey, ConversationSet},
     event::{Audience, Body, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId, EventId, SessionId},
     keys::{InstallationKeys, Secret},

@@ -12,7 +12,7 @@ use parlor_common::{
     author::Author,
     clock::{Clock, Timestamp},
     conversation::ConversationKey,
-    door::{Door, Receipt, Submission},
+    door::{Door, Receipt, Submission, one_by_one},
     event::{Body, Event, MessageBody, Record, Transport},
     id::{ClientMessageId, EventId, SessionId},
     problem::{Code, Problem},
@@ -207,16 +207,7 @@ impl Door for SimDoor {
     async fn accept_run(&self, submissions: Vec<Submission>) -> Vec<Result<Receipt, Problem>> {
         let session = submissions[0].session.expect("only sessions come here");
         self.lock().entry(session).or_default().began = Some(Instant::now());
-        let mut answers = Vec::new();
-        for submission in submissions {
-            let answer = self.accept(submission).await;
-            let ends = answer.as_ref().is_err_and(|problem| problem.code.retryable());
-            answers.push(answer);
-            if ends {
-                break;
-            }
-        }
-        answers
+        one_by_one(self, submissions).await
     }
 
     async fn accept(&self, submission: Submission) -> Result<Receipt, Problem> {
