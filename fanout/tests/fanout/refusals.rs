@@ -1,14 +1,24 @@
 //! Drafts that are refused for now: nothing overtakes them.
 
+use std::sync::Arc;
+
 use parlor_common::problem::Problem;
 use serde_json::json;
 
 use super::{
-    client::visitor,
+    client::{Client, visitor},
     door::TestDoor,
     parlor1::message,
-    world::{Plan, World},
+    world::{Plan, TestNode, World},
 };
+
+/// A node with this door, and a visitor's client there.
+async fn at(world: &World, door: &Arc<TestDoor>) -> (TestNode, Client) {
+    let node = world.node_with(Plan { door: door.clone(), ..world.plan() }).await;
+    let (token, _) = world.visitor("shop");
+    let client = visitor(world, &node, "shop", &token).await;
+    (node, client)
+}
 
 const THREE: [&str; 3] = ["m-1", "m-2", "m-3"];
 
@@ -55,9 +65,7 @@ async fn what_comes_after_a_refusal_waits_until_the_client_has_heard_of_it() {
 async fn what_was_refused_may_come_again_at_once_in_its_order() {
     let world = World::new().await;
     let door = TestDoor::open(world.log.clone());
-    let node = world.node_with(Plan { door: door.clone(), ..world.plan() }).await;
-    let (token, _) = world.visitor("shop");
-    let mut client = visitor(&world, &node, "shop", &token).await;
+    let (_node, mut client) = at(&world, &door).await;
     door.fail_next(Problem::unavailable("the log is away"), 1);
     let all = ["m-1", "m-2", "m-3", "m-2", "m-1", "m-2", "m-3", "m-4"];
     for id in all {
@@ -77,13 +85,34 @@ async fn what_was_refused_may_come_again_at_once_in_its_order() {
 async fn a_client_that_has_heard_of_a_refusal_goes_on() {
     let world = World::new().await;
     let door = TestDoor::open(world.log.clone());
-    let node = world.node_with(Plan { door: door.clone(), ..world.plan() }).await;
-    let (token, _) = world.visitor("shop");
-    let mut client = visitor(&world, &node, "shop", &token).await;
+    let (_node, mut client) = at(&world, &door).await;
     door.fail_next(Problem::unavailable("the log is away"), 1);
     client.send(message("m-1", "one")).await;
     assert_eq!(client.next().await["error"]["code"], "unavailable");
     client.frames_until_pong().await;
     client.send(message("m-2", "two")).await;
     assert_eq!(client.next().await["type"], "accepted");
+}
+
+/// It was sending again when it heard of a refusal: what it sent first is not overtaken.
+#[tokio::test]
+async fn what_was_refused_before_the_client_had_heard_comes_before_what_is_refused_later() {
+    let world = World::new().await;
+    let door = TestDoor::open(world.log.clone());
+    let (_node, mut client) = at(&world, &door).await;
+    let away = || Problem::unavailable("the log is away");
+    door.fail_next(away(), 1);
+    client.send(message("m-1", "one")).await;
+    assert_eq!(client.next().await["error"]["code"], "unavailable");
+    client.frames_until_pong().await;
+    door.fail_next(away(), 1);
+    for id in ["m-2", "m-1", "m-2"] {
+        client.send(message(id, id)).await;
+    }
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        let answer = client.next().await;
+        answers.push(format!("{} {}", answer["clientMessageId"], answer["type"]));
+    }
+    assert_eq!(answers, [r#""m-2" "error""#, r#""m-1" "accepted""#, r#""m-2" "accepted""#]);
 }
