@@ -6,16 +6,16 @@ use crate::table::{Row, Spread, Table, number};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1c2333;--dim:#667085;--line:#e4e8f0;--back:#fff;\
---first:#3366cc;--other:#d9822b;--earlier:#98a2b3}\
+--first:#3366cc;--other:#d9822b;--earlier:#98a2b3;--bad:#c0392b}\
 @media(prefers-color-scheme:dark){:root{--ink:#e8ecf4;--dim:#98a2b3;--line:#2c3547;--back:#10151f;\
---first:#7aa5ff;--other:#f0a95b;--earlier:#667085}}\
+--first:#7aa5ff;--other:#f0a95b;--earlier:#667085;--bad:#ff8a7a}}\
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back);max-width:56rem;\
 margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.6rem}h2{font-size:1.15rem;margin:2.4rem 0 .2rem}\
 h3{font-size:.9rem;font-weight:600;margin:1rem 0 .2rem;border-top:1px solid var(--line);\
 padding-top:.7rem}\
-p{max-width:44rem}small{color:var(--dim)}strong{color:#c0392b;font-weight:600}\
-.row{display:grid;grid-template-columns:8rem 1fr 11rem;gap:.8rem;align-items:center;\
+p{max-width:44rem}small{color:var(--dim)}strong{color:var(--bad);font-weight:600}\
+.row{display:grid;grid-template-columns:9.5rem 1fr 6rem;gap:.8rem;align-items:center;\
 font-size:.85rem;line-height:1.3rem}\
 .row span:first-child{color:var(--dim)}.row span:last-child{text-align:right;\
 font-variant-numeric:tabular-nums;white-space:nowrap}\
@@ -23,7 +23,7 @@ font-variant-numeric:tabular-nums;white-space:nowrap}\
 border-radius:2px}.bar b{position:absolute;top:38%;height:24%;background:var(--ink);opacity:.55}\
 .first i{background:var(--first)}.other i{background:var(--other)}\
 .earlier i{background:var(--earlier)}\
-@media(max-width:36rem){.row{grid-template-columns:6rem 1fr 6.5rem}}";
+@media(max-width:36rem){.row{grid-template-columns:8.5rem 1fr 5rem}}";
 
 /// All of it.
 pub(crate) fn page(table: &Table, earlier: Option<&Table>) -> String {
@@ -83,21 +83,23 @@ fn bars<'a>(rows: &[&'a Row], before: impl Fn(&Row) -> Option<&'a Row>) -> Strin
     let mut seen = Vec::new();
     for row in rows {
         let values = [
-            ("first", Some(&row.first)),
-            ("other", Some(&row.other)),
-            ("earlier", before(row).map(|before| &before.first)),
+            ("first", "", Some(&row.first)),
+            ("other", ", other", Some(&row.other)),
+            ("earlier", ", earlier", before(row).map(|before| &before.first)),
         ];
-        let spreads = values.into_iter().filter_map(|(class, of)| Some((class, Spread::of(of?)?)));
-        seen.extend(spreads.map(|(class, spread)| (topology(row), class, spread)));
+        let spread = |(class, build, of): (_, &str, Option<&Vec<f64>>)| {
+            Some((format!("{}{build}", topology(row)), class, Spread::of(of?)?))
+        };
+        seen.extend(values.into_iter().filter_map(spread));
     }
     let top = seen.iter().map(|(.., spread)| spread.most).fold(f64::MIN_POSITIVE, f64::max);
     let percent = |value: f64| 100.0 * value / top;
     let mut html = String::new();
-    for (topology, class, spread) in seen {
+    for (label, class, spread) in seen {
         let (least, most) = (percent(spread.least), percent(spread.most));
         write!(
             html,
-            "<div class=\"row\"><span>{topology}</span><div class=\"bar {class}\">\
+            "<div class=\"row\"><span>{label}</span><div class=\"bar {class}\">\
              <i style=\"width:{:.1}%\"></i><b style=\"left:{least:.1}%;width:{:.1}%\"></b></div>\
              <span title=\"{}\">{}</span></div>",
             percent(spread.median),

@@ -143,7 +143,8 @@ impl Spread {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (least, most) = (*sorted.first()?, *sorted.last()?);
-        Some(Self { least, median: sorted[sorted.len() / 2], most })
+        let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+        Some(Self { least, median: f64::midpoint(low, high), most })
     }
 
     pub(crate) fn text(self) -> String {
@@ -211,6 +212,7 @@ mod tests {
         assert_eq!(table.rows[0].of, "hot-page, tier-synced");
         let spread = Spread { least: 1.0, median: 2.0, most: 3.0 };
         assert_eq!(Spread::of(&table.rows[0].first), Some(spread));
+        assert_eq!(Spread::of(&[4.0, 1.0]).unwrap().median, 2.5);
         assert_eq!(table.rows[0].ratio(), Some(0.5));
         assert!(table.terminal(None).contains("1.00 / 2.00 / 3.00"), "{}", table.terminal(None));
     }
