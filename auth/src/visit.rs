@@ -10,7 +10,7 @@ use parlor_common::{
 use percent_encoding::percent_decode;
 
 use crate::{
-    origin::AllowedOrigin,
+    origin::{AllowedOrigin, Origin},
     tenant::Tenant,
     tenants::Tenants,
     visitor::{VisitorToken, VisitorTokens},
@@ -20,6 +20,8 @@ use crate::{
 pub const X_TENANT_ID: HeaderName = HeaderName::from_static("x-tenant-id");
 /// The parameter that names the tenant of an upgrade.
 pub const TENANT_PARAMETER: &str = "tenantId";
+/// Where a browser says that a request comes from.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +96,8 @@ pub fn agree(tenant: &TenantId, headers: &HeaderMap, query: Option<&str>) -> Res
 /// Whether a page of the request's Origin may do this with `tenant`; what to answer in the allow
 /// headers.
 ///
-/// With a cookie identity a write and an upgrade need an Origin from the tenant's list. A read
+/// With a cookie identity a write and an upgrade need an Origin from the tenant's list, or the
+/// installation's own: that of the widget's frame, which only the tenant's pages may show. A read
 /// without one is of the same origin. A bearer token needs none, since no page's cookie is abused.
 /// A foreign one is refused everywhere.
 ///
@@ -110,6 +113,8 @@ pub fn check_origin(
     match (origins.next(), origins.next()) {
         (Some(origin), None) => match AllowedOrigin::check(&tenant.origins, origin) {
             Some(allowed) => Ok(Some(allowed)),
+            // It needs no allow header, since the page asks its own origin.
+            None if is_own(origin, headers) => Ok(None),
             None => Err(Problem::new(Code::OriginRefused, "the tenant does not allow this Origin")),
         },
         (Some(_), Some(_)) => Err(Problem::new(Code::OriginRefused, "more than one Origin")),
@@ -120,6 +125,22 @@ pub fn check_origin(
                 "a request known by a cookie needs an Origin",
             )),
         },
+    }
+}
+
+/// Whether a page of this Origin asks the origin that it came from: the Host that the browser names
+/// is the Origin's, and so says the browser, if it says anything. No page chooses its Host.
+fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let (Ok(origin), Ok(host)) = (origin.to_str(), host.to_str()) else { return false };
+    if headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin") {
+        return false;
+    }
+    let Some((scheme, _)) = origin.split_once("://") else { return false };
+    match (Origin::parse(origin), Origin::parse(&format!("{scheme}://{host}"))) {
+        (Ok(origin), Ok(own)) => origin == own,
+        _ => false,
     }
 }
 

@@ -13,6 +13,8 @@ use parlor_auth::{Agents, Role};
 use parlor_common::tenant::TenantId;
 use serde::{Deserialize, Serialize};
 
+use crate::pages::kind;
+
 /// How long a minted token lasts: a working day.
 pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3600);
 
@@ -40,20 +42,6 @@ const FILES: &[(&str, &str)] = files![
     "demo/message-log.js",
     "demo/state-line.js",
     "demo/visitor-panel.js",
-    "client/backoff.js",
-    "client/client.js",
-    "client/clock.js",
-    "client/drafts.js",
-    "client/errors.js",
-    "client/identity.js",
-    "client/link.js",
-    "client/parlor.js",
-    "client/rest.js",
-    "client/sender.js",
-    "client/timeline.js",
-    "client/timelines.js",
-    "client/uuid7.js",
-    "client/wake.js",
 ];
 
 #[derive(Deserialize)]
@@ -73,11 +61,7 @@ struct TokenAnswer {
 pub(crate) fn pages(agents: Agents) -> Router {
     let files = Router::new()
         .route("/", get(async || file("demo/index.html")))
-        .route("/demo/{file}", get(async |Path(name): Path<String>| file(&format!("demo/{name}"))))
-        .route(
-            "/client/{file}",
-            get(async |Path(name): Path<String>| file(&format!("client/{name}"))),
-        );
+        .route("/demo/{file}", get(async |Path(name): Path<String>| file(&format!("demo/{name}"))));
     Router::new().route("/demo/agent-token", get(agent_token)).with_state(agents).merge(files)
 }
 
@@ -93,16 +77,6 @@ fn file(address: &str) -> Response {
         (HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer")),
     ];
     (headers, *text).into_response()
-}
-
-/// The type of a file, by the end of its name.
-fn kind(address: &str) -> &'static str {
-    match address.rsplit('.').next() {
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        _ => "text/html; charset=utf-8",
-    }
 }
 
 /// The page's agent token. A page of another site that has its own name point here must not get
@@ -148,17 +122,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_of_the_pages_and_their_client_is_served() {
+    fn every_file_of_the_pages_is_served() {
         let web = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../web");
         let mut there = Vec::new();
-        for folder in ["client", "demo"] {
-            for file in std::fs::read_dir(web.join(folder)).unwrap() {
-                let name = file.unwrap().file_name().into_string().unwrap();
-                // Types are for editors, and no browser asks for them.
-                if !name.ends_with(".d.ts") {
-                    there.push(format!("{folder}/{name}"));
-                }
-            }
+        for file in std::fs::read_dir(web.join("demo")).unwrap() {
+            there.push(format!("demo/{}", file.unwrap().file_name().into_string().unwrap()));
         }
         let mut served: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
         there.sort();

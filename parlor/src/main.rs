@@ -11,6 +11,7 @@ mod handed;
 mod lines;
 mod metrics;
 mod node;
+mod pages;
 mod panics;
 mod planted;
 mod private;

@@ -28,6 +28,7 @@ use crate::{
     handed::Handed,
     metrics::Metrics,
     node::{Signals, Stages, listen},
+    pages::pages,
     private,
     role::{Parts, Role},
     secrets,
@@ -228,7 +229,7 @@ impl<'a> Shared<'a> {
         })
     }
 
-    /// The door, and REST with it; in development mode the pages too.
+    /// The door, and REST with it; the products' pages, and in development mode the demo's.
     fn ingress(&self) -> Result<(Arc<dyn Door>, Router), Exit> {
         let metrics = metrics(parlor_ingress::Metrics::new(&self.registry))?;
         let door: Arc<dyn Door> = Arc::new(LogDoor::new(DoorParts {
@@ -256,7 +257,9 @@ impl<'a> Shared<'a> {
             settings: self.settings.rest.clone(),
             metrics,
         });
-        Ok((door, if self.development { rest.merge(demo::pages(self.agents())) } else { rest }))
+        let served = rest.merge(pages(self.tenants.clone(), &self.settings.rest.socket_url));
+        let demo = self.development.then(|| demo::pages(self.agents()));
+        Ok((door, served.merge(demo.unwrap_or_default())))
     }
 
     fn cursors(&self) -> Cursors {

@@ -15,6 +15,8 @@ mod installation;
 mod operating;
 #[path = "parlor/outages.rs"]
 mod outages;
+#[path = "parlor/pages.rs"]
+mod pages;
 #[path = "parlor/passwords.rs"]
 mod passwords;
 #[path = "parlor/standing.rs"]

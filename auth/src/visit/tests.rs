@@ -84,6 +84,35 @@ fn the_origin_decides_by_kind_and_credential() {
     assert!(check_origin(&shop(), &bytes, Kind::Read, Credential::Cookie).is_err());
 }
 
+/// The widget's frame is a page of the installation, and its tenant's list does not name it.
+#[test]
+fn the_installations_own_pages_may_write_for_every_tenant() {
+    let check = |pairs: &[(&str, &[u8])]| {
+        check_origin(&shop(), &headers(pairs), Kind::Write, Credential::Cookie)
+            .map_err(|problem| problem.code)
+    };
+    let origin: (&str, &[u8]) = ("origin", b"https://chat.example");
+    for host in [&b"chat.example"[..], b"Chat.Example:443"] {
+        assert_eq!(check(&[origin, ("host", host)]), Ok(None), "no allow header is needed");
+    }
+    let own: (&str, &[u8]) = ("host", b"chat.example");
+    assert_eq!(check(&[origin, own, ("sec-fetch-site", b"same-origin")]), Ok(None));
+    for foreign in [
+        &[origin][..],
+        &[origin, ("host", b"chat.example:8443")],
+        &[origin, ("host", b"a.chat.example")],
+        &[origin, ("host", b"chat.example.evil.net")],
+        &[origin, ("host", b"x@chat.example")],
+        &[origin, ("host", b"")],
+        &[origin, own, ("host", b"chat.example")],
+        &[origin, own, ("sec-fetch-site", b"cross-site")],
+        &[("origin", b"null"), ("host", b"null")],
+        &[("origin", b""), ("host", b"")],
+    ] {
+        assert_eq!(check(foreign), Err(Code::OriginRefused), "{foreign:?}");
+    }
+}
+
 #[test]
 fn a_preflight_is_answered_for_any_tenants_origin() {
     let tenants = Tenants::development(&keys());

@@ -1,0 +1,3 @@
+/** @file The chat inside the widget’s frame. */
+
+export {};

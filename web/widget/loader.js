@@ -1,0 +1,3 @@
+/** @file The one script that a site loads: adds the chat to its page. */
+
+export {};
