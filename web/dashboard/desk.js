@@ -48,6 +48,8 @@ export class Desk extends Events {
   #since = new Map();
   /** @type {string[] | undefined} */
   #ids;
+  /** @type {Set<string> | undefined} */
+  #idSet;
   /** The view that is shown. */
   view = "open";
   /** @type {Counts | undefined} */
@@ -93,6 +95,12 @@ export class Desk extends Events {
     return this.#ids;
   }
 
+  /** Whether a conversation is in the shown view. @param {string} id */
+  has(id) {
+    this.#idSet ??= new Set(this.ids);
+    return this.#idSet.has(id);
+  }
+
   /** The teams and labels that were seen, sorted. */
   get marks() {
     const teams = new Set();
@@ -123,7 +131,7 @@ export class Desk extends Events {
   /** @param {string} view */
   show(view) {
     this.view = view;
-    this.#ids = undefined;
+    this.#ids = this.#idSet = undefined;
     this.tell("list", undefined);
     if (!this.page.loaded && !this.page.loading) void this.more();
   }
@@ -204,12 +212,12 @@ export class Desk extends Events {
   }
 
   /** @param {string} id @param {string} cursor */
-  async markRead(id, cursor) {
+  markRead(id, cursor) {
     const state = this.#states.get(id);
     if (state && (state.unread || state.unreadByMe)) {
       this.#put({ ...state, unread: false, unreadByMe: false });
     }
-    await this.api.mark(id, cursor);
+    this.api.mark(id, cursor);
     this.#askCounts();
   }
 
@@ -271,7 +279,7 @@ export class Desk extends Events {
   }
 
   #refresh() {
-    this.#ids = undefined;
+    this.#ids = this.#idSet = undefined;
     this.#publish();
   }
 

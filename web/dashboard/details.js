@@ -18,7 +18,7 @@ import { upcoming } from "./times.js";
  * @property {(label: string) => void} unlabel
  * @property {() => void} snooze
  * @property {() => void} close closes or reopens
- * @property {(patch: ProfilePatch) => Promise<void>} profile
+ * @property {(id: string, patch: ProfilePatch) => Promise<void>} profile
  * @property {() => void} hide
  */
 
@@ -162,16 +162,18 @@ export class Details {
    * @param {string} label
    */
   #field(key, label) {
-    const id = freshId("field");
-    const input = h("input", { id, class: `quiet-field for-${key}`, type: key === "email" ? "email" : "text", autocomplete: "off", spellcheck: "false", dir: "auto", maxlength: key === "email" ? "254" : "200" });
+    const inputId = freshId("field");
+    const input = h("input", { id: inputId, class: `quiet-field for-${key}`, type: key === "email" ? "email" : "text", autocomplete: "off", spellcheck: "false", dir: "auto", maxlength: key === "email" ? "254" : "200" });
     let kept = "";
     const save = async () => {
       const value = input.value.trim();
-      if (value === kept) return;
+      // A change is told before another conversation is shown, so that it is this one's.
+      const id = this.#id;
+      if (value === kept || !id) return;
       const before = kept;
       kept = value;
       try {
-        await this.#actions.profile({ [key]: value === "" ? null : value });
+        await this.#actions.profile(id, { [key]: value === "" ? null : value });
       } catch {
         kept = before;
         input.value = before;
@@ -188,7 +190,7 @@ export class Details {
       }
     });
     return {
-      element: h("div", { class: "quiet-line" }, h("label", { class: "unseen", for: id }, label), input),
+      element: h("div", { class: "quiet-line" }, h("label", { class: "unseen", for: inputId }, label), input),
       /** @param {string} value @param {string} hint */
       show: (value, hint) => {
         input.placeholder = hint || `${texts.details.add}: ${label}`;

@@ -287,7 +287,7 @@ export class List {
       now: this.#desk.now(),
       me: this.#desk.me.id,
       chosen: row.id === this.#chosen,
-      left: !this.#desk.ids.includes(row.id),
+      left: !this.#desk.has(row.id),
       online: this.#online.get(row.id) === true,
       draft: this.#hasDraft(row.id),
     });

@@ -1,6 +1,6 @@
 /** @file What happened in the open conversation: every entry once, in order. */
 
-/** @import {Api} from "./api.js" @import {Frame, Read} from "./types.js" */
+/** @import {Api} from "./api.js" @import {Frame} from "./types.js" */
 
 /**
  * @typedef {Exclude<Frame, {type: "read" | "profile"}>} EntryFrame
@@ -8,8 +8,8 @@
  */
 
 /**
- * Entries come from pages and from the stream. While the newest page is on its way, what the stream
- * brings waits, since it comes after it; repeats are dropped by their key.
+ * The client keeps the timeline; this adds what a reader needs besides: whether it is being loaded,
+ * and the line where something may be missing.
  */
 export class Story {
   /** @type {Entry[]} */
@@ -23,11 +23,8 @@ export class Story {
 
   #api;
   #tell;
-  /** @type {Set<string>} */
-  #keys = new Set();
-  /** @type {EntryFrame[] | undefined} */
-  #held;
-  #gaps = 0;
+  /** The entry after which something may be missing. @type {string | undefined} */
+  #gapAfter;
   #over = false;
 
   /**
@@ -38,14 +35,13 @@ export class Story {
   constructor(id, api, tell) {
     this.id = id;
     this.#api = api;
-    this.#tell = () => {
-      if (!this.#over) tell();
-    };
+    this.#tell = tell;
   }
 
   /** Nothing is told any more. */
   end() {
     this.#over = true;
+    this.#api.leave(this.id);
   }
 
   /** The cursor of the last entry. */
@@ -57,101 +53,52 @@ export class Story {
     return undefined;
   }
 
-  get hasGap() {
-    return this.entries.some((entry) => "gap" in entry);
-  }
-
-  /**
-   * Loads the newest page. What it shares with the entries joins them; if it shares nothing, they
-   * are replaced, unless there is a gap that the reader may want to keep reading before.
-   *
-   * @param {{keep?: boolean}} [how] whether the entries stay where the page does not reach them
-   */
-  async load({ keep = false } = {}) {
-    this.#held ??= [];
+  /** Loads the newest page; with it there is no gap any more. */
+  async load() {
     if (this.entries.length === 0) this.phase = "loading";
     this.#tell();
     try {
-      const { events, hasMore } = await this.#api.timeline(this.id, {});
-      const page = events.filter(isEntry);
-      const reaches = page.some((frame) => this.#keys.has(keyOf(frame)));
-      if (reaches) this.#join(page);
-      else if (!keep || this.entries.length === 0) this.#replace(page, hasMore);
+      await this.#api.open(this.id);
+      this.#gapAfter = undefined;
       this.phase = "ready";
     } catch {
       this.phase = this.entries.length === 0 ? "failed" : "ready";
     }
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const frame of held) this.#append(frame);
-    this.#tell();
+    this.refresh();
   }
 
   async older() {
-    const before = this.entries.map(cursorOf).find(Boolean);
-    if (!this.hasOlder || this.loadingOlder || !before) return;
+    if (!this.hasOlder || this.loadingOlder) return;
     this.loadingOlder = true;
     try {
-      const { events, hasMore } = await this.#api.timeline(this.id, { before });
-      const fresh = events.filter(isEntry).filter((frame) => !this.#keys.has(keyOf(frame)));
-      for (const frame of fresh) this.#keys.add(keyOf(frame));
-      this.entries = [...fresh.map(entry), ...this.entries];
-      this.hasOlder = hasMore;
+      await this.#api.older(this.id);
     } catch {
       // The button is still there.
     }
     this.loadingOlder = false;
-    this.#tell();
+    this.refresh();
   }
 
-  /** @param {Frame} frame of the stream */
-  receive(frame) {
-    if (frame.type === "read") this.#read(frame.read);
-    if (!isEntry(frame)) return;
-    if (this.#held) this.#held.push(frame);
-    else this.#append(frame);
+  /** Takes what the client has now. */
+  refresh() {
+    if (this.#over) return;
+    /** @type {Entry[]} */
+    const entries = [];
+    for (const frame of this.#api.timeline(this.id)) {
+      if (!isEntry(frame)) continue;
+      const key = keyOf(frame);
+      entries.push({ key, frame });
+      if (key === this.#gapAfter) entries.push({ key: `gap:${key}`, gap: true });
+    }
+    this.entries = entries;
+    this.hasOlder = this.#api.hasOlder(this.id);
     this.#tell();
   }
 
   /** Something may be missing from here on. */
   gap() {
-    if (this.entries.length === 0 || "gap" in (this.entries.at(-1) ?? {})) return;
-    this.#gaps += 1;
-    this.entries = [...this.entries, { key: `gap-${this.#gaps}`, gap: true }];
-    this.#tell();
-  }
-
-  /** @param {Read} read */
-  #read({ by, upTo }) {
-    if (by !== "user") return;
-    this.readByVisitor = upTo;
-    this.#tell();
-  }
-
-  /** @param {EntryFrame} frame */
-  #append(frame) {
-    const key = keyOf(frame);
-    if (this.#keys.has(key)) return;
-    this.#keys.add(key);
-    this.entries = [...this.entries, entry(frame)];
-  }
-
-  /** @param {EntryFrame[]} page */
-  #replace(page, /** @type {boolean} */ hasMore) {
-    this.#keys = new Set(page.map(keyOf));
-    this.entries = page.map(entry);
-    this.hasOlder = hasMore;
-  }
-
-  /** The page shares entries with what is there: its order counts. @param {EntryFrame[]} page */
-  #join(page) {
-    const inPage = new Set(page.map(keyOf));
-    const first = this.entries.findIndex(({ key }) => inPage.has(key));
-    const later = this.entries.slice(first).filter((each) => !("gap" in each) && !inPage.has(each.key));
-    const before = this.entries.slice(0, first).filter((each) => !("gap" in each));
-    for (const frame of page) this.#keys.add(keyOf(frame));
-    const known = new Set(before.map(({ key }) => key));
-    this.entries = [...before, ...page.filter((f) => !known.has(keyOf(f))).map(entry), ...later];
+    this.#gapAfter ??= this.entries.at(-1)?.key;
+    this.refresh();
   }
 }
 
@@ -164,11 +111,6 @@ function isEntry(frame) {
 function keyOf(frame) {
   if (frame.type === "linked") return `linked:${frame.conversationIds.join(",")}`;
   return `${frame.type}:${bodyOf(frame).id}`;
-}
-
-/** @param {EntryFrame} frame @returns {Entry} */
-function entry(frame) {
-  return { key: keyOf(frame), frame };
 }
 
 /** @param {Exclude<EntryFrame, {type: "linked"}>} frame */

@@ -65,7 +65,9 @@ export class Thread {
     desk.on("frame", (frame) => {
       if (frame.conversationId !== this.#story?.id) return;
       if (frame.type === "message") this.#endTyping(frame.message.sender);
-      this.#story?.receive(frame);
+    });
+    desk.api.on("timeline", (id) => {
+      if (id === undefined || id === this.#story?.id) this.#story?.refresh();
     });
     desk.on("states", (ids) => {
       const story = this.#story;
@@ -109,7 +111,7 @@ export class Thread {
   /** Something may have been missed: what is shown ends in a line until it is loaded again. */
   async gap() {
     this.#story?.gap();
-    await this.#story?.load({ keep: true });
+    await this.#story?.load();
   }
 
   /** What waits to be sent is different. */
