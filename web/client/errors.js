@@ -1,6 +1,6 @@
 /** @file What went wrong, in the one shape the protocol has for it. */
 
-/** @import {ErrorDetail} from "./parlor.js" */
+/** @import {Conversation, ErrorDetail} from "./parlor.js" */
 
 /**
  * An error the server named, or one the client noticed itself (`network`, `timeout`,
@@ -12,9 +12,10 @@ export class ParlorError extends Error {
    * @param {string} message
    * @param {{code: string, retryable?: boolean | undefined, retryAfterMs?: number | undefined,
    *   requestId?: string | undefined, status?: number | undefined, details?: ErrorDetail[] |
-   *   undefined}} facts
+   *   undefined, conversation?: Conversation | undefined}} facts
    */
-  constructor(message, { code, retryable = false, retryAfterMs, requestId, status, details = [] }) {
+  constructor(message, facts) {
+    const { code, retryable = false, retryAfterMs, requestId, status, details = [] } = facts;
     super(message);
     this.name = "ParlorError";
     this.code = code;
@@ -23,6 +24,7 @@ export class ParlorError extends Error {
     this.requestId = requestId;
     this.status = status;
     this.details = details;
+    this.conversation = facts.conversation;
   }
 
   /**
@@ -32,8 +34,9 @@ export class ParlorError extends Error {
    * @param {unknown} body the value of the key `error`
    * @param {number} [status] the HTTP status, if there was one
    * @param {number} [retryAfterMs] what the `Retry-After` header said
+   * @param {Conversation} [conversation] what stands beside `error` after a conflict
    */
-  static from(body, status, retryAfterMs) {
+  static from(body, status, retryAfterMs, conversation) {
     const error = /** @type {Record<string, unknown>} */ (
       typeof body === "object" && body !== null ? body : {}
     );
@@ -55,6 +58,7 @@ export class ParlorError extends Error {
       retryAfterMs: typeof error.retryAfterMs === "number" ? error.retryAfterMs : retryAfterMs,
       requestId: typeof error.requestId === "string" ? error.requestId : undefined,
       details: Array.isArray(error.details) ? /** @type {ErrorDetail[]} */ (error.details) : [],
+      conversation,
     });
   }
 

@@ -77,18 +77,28 @@ export class VisitorIdentity {
    * @returns {Promise<Entry>}
    */
   async enter(rest, clock) {
-    if (!this.session) {
-      this.session = await (this.#byToken ? this.#openByToken(rest) : rest.session());
-      clock.hear(this.session.serverTime);
+    let { session } = this;
+    if (!session) {
+      session = await this.refresh(rest);
+      clock.hear(session.serverTime);
     }
     return {
-      url: socketUrl(this.#base, this.session.socketUrl ?? "ws/chat", this.#tenantId),
+      url: socketUrl(this.#base, session.socketUrl ?? "ws/chat", this.#tenantId),
       token: this.#token,
     };
   }
 
   doubt() {
     this.session = undefined;
+  }
+
+  /**
+   * Asks the server again.
+   *
+   * @param {Rest} rest
+   */
+  async refresh(rest) {
+    return (this.session = await (this.#byToken ? this.#openByToken(rest) : rest.session()));
   }
 
   /**

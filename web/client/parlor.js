@@ -1,5 +1,6 @@
 /**
- * @file Parlor's client for browsers: an ES module without dependencies, for visitors and agents.
+ * @file Parlor's client for browsers: an ES module without dependencies, for visitors; what
+ *   agents need beside messages is in `agent.js`.
  *
  * ```js
  * import { ParlorClient } from "https://chat.example/client/parlor.js";
@@ -14,15 +15,15 @@
  * them.
  */
 
-import { Client } from "./client.js";
 import { ParlorError as Failure } from "./errors.js";
+import { VisitorClient } from "./visitor-client.js";
 
 /** @import {ParlorClient as Declared, ParlorOptions} from "./parlor.js" */
 
 /** All but the typed events, which no class in JSDoc can declare.
  * @type {new (options: ParlorOptions) =>
  * Omit<Declared, "addEventListener">} */
-const checked = Client;
+const checked = VisitorClient;
 
 export const ParlorClient = /** @type {typeof import("./parlor.js").ParlorClient} */ (checked);
 

@@ -1,3 +1,253 @@
-/** @file The chat inside the widget’s frame. */
+/**
+ * @file The chat inside the widget's frame: waits for the page around it to say how it should look,
+ *   finds out who the visitor is, and shows the conversation.
+ */
 
-export {};
+/** @import {Values} from "./bridge.js" */
+/** @import {Language} from "./texts.js" */
+
+import { Away, Prechat } from "./asking.js";
+import { Bridge } from "./bridge.js";
+import { Composer } from "./composer.js";
+import { Conversation } from "./conversation.js";
+import { find, say } from "./find.js";
+import { RatingPanel } from "./rating.js";
+import { languageOf } from "./texts.js";
+import { Thread } from "./thread.js";
+import { visitorAt } from "./visitor.js";
+
+/** A connection that is back within this time is not worth a word. */
+const PATIENCE_MS = 1500;
+
+const tenantId = new URLSearchParams(location.search).get("tenant") ?? "";
+const conversation = new Conversation();
+
+/** What the loader keeps. @type {Values} */
+let kept = {};
+/** What the site has set. @type {Values} */
+let options = {};
+/** @type {Language | undefined} */
+let language;
+/** The chat is open, and not a frame that waits for answers. */
+let shown = false;
+let begun = false;
+/** Whether the server could not be reached for some time. */
+let cutOff = false;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let patience;
+
+const bridge = new Bridge({
+  init(message) {
+    kept = { ...message.kept };
+  },
+  options(message) {
+    options = message.options ?? {};
+    const opens = message.shown === true && !shown;
+    shown = message.shown === true;
+    void begin().then(() => {
+      if (opens) focus();
+      show();
+    });
+  },
+  identity: ({ token }) => conversation.tellProfile(claimsOf(String(token))).catch(() => {}),
+});
+
+/** @param {Values} values */
+function keep(values) {
+  Object.assign(kept, values);
+  bridge.tell("keep", { values });
+}
+
+/** @type {Thread | undefined} */
+let thread;
+/** @type {Composer | undefined} */
+let composer;
+/** @type {Prechat | undefined} */
+let prechat;
+/** @type {Away | undefined} */
+let away;
+/** @type {RatingPanel | undefined} */
+let rating;
+
+/** Speaks the language that is set; the first time, comes online too. */
+async function begin() {
+  const wanted = String(options.locale ?? navigator.language);
+  paint();
+  if (language === undefined || wanted !== document.documentElement.lang) {
+    language = await languageOf(wanted);
+    document.documentElement.lang = wanted;
+    document.documentElement.dir = language.direction;
+  }
+  if (!begun) {
+    begun = true;
+    thread = new Thread(conversation, language);
+    prechat = new Prechat(conversation, kept, keep);
+    const ready = prechat.ready.bind(prechat);
+    composer = new Composer(conversation, ready);
+    away = new Away(conversation, kept, keep);
+    rating = new RatingPanel(conversation);
+    conversation.addEventListener("change", show);
+    conversation.addEventListener("sent", () => bridge.tell("sent"));
+    void comeOnline();
+  }
+  speak(language);
+  document.body.classList.remove("starting");
+}
+
+async function comeOnline() {
+  const publishableKey = typeof options.key === "string" ? options.key : undefined;
+  const place = { base: new URL("../", location.href), tenantId, publishableKey };
+  const client = await visitorAt(place, kept, keep, () => {
+    cutOff = true;
+    show();
+  });
+  conversation.attach(client);
+  conversation.connect();
+  const { name, email, attributes } = options;
+  const profile = { ...(name && { name }), ...(email && { email }), ...(attributes && { attributes }) };
+  if (Object.keys(profile).length > 0) conversation.tellProfile(profile).catch(() => {});
+}
+
+/** The colours that the site has set. */
+function paint() {
+  const { style } = document.documentElement;
+  for (const [name, value] of [
+    ["--accent", options.accent],
+    ["--accent-strong", options.accent],
+    ["--on-accent", options.on],
+  ]) {
+    if (typeof value === "string") style.setProperty(String(name), value);
+    else style.removeProperty(String(name));
+  }
+}
+
+/** @param {Language} spoken */
+function speak(spoken) {
+  const { texts } = spoken;
+  const team = String(options.team || texts.title);
+  document.title = team;
+  say(find("team"), team);
+  say(find("face"), [...team][0]?.toLocaleUpperCase(spoken.locale) ?? "");
+  find("greeting").textContent = String(options.greeting || texts.greeting);
+  find("greeting-more").textContent = texts.greetingMore;
+  for (const [id, text] of [["close", texts.close], ["end", texts.end]]) {
+    const button = find(String(id));
+    button.ariaLabel = button.title = String(text);
+  }
+  find("close").hidden = bridge.alone;
+  thread?.speak(spoken);
+  prechat?.speak(texts, options.prechat);
+  away?.speak(texts);
+  rating?.speak(texts);
+  composer?.speak(texts);
+}
+
+/** Brings everything to what the conversation is now. */
+function show() {
+  if (!language) return;
+  const { texts } = language;
+  const { begun: wrote, here, lines, loaded, state, status, refused } = conversation;
+  notice();
+  find("welcome").hidden = !loaded || lines.length > 0;
+  find("end").hidden = !(loaded && wrote && status === "open");
+  prechat?.show();
+  away?.show();
+  rating?.show();
+  composer?.show(texts);
+  thread?.show();
+  const whether = here ? texts.here : here === false ? (away?.promise ?? "") : texts.soon;
+  say(find("state"), loaded || state === "closed" ? whether : texts.connecting);
+  document.body.classList.toggle("here", here === true && state === "online");
+  const trouble = find("trouble");
+  trouble.hidden = !cutOff && !refused;
+  say(trouble, refused ? texts.refused : texts.offline);
+  showTyping();
+  seen();
+}
+
+/** Says that there is no connection only where that lasts. */
+function notice() {
+  const { state } = conversation;
+  if (state === "online" || state === "closed") {
+    clearTimeout(patience);
+    patience = undefined;
+    cutOff = false;
+  } else if (!cutOff) {
+    patience ??= setTimeout(() => {
+      cutOff = conversation.state === "waiting" || !navigator.onLine;
+      patience = undefined;
+      if (cutOff) show();
+    }, PATIENCE_MS);
+  }
+}
+
+function showTyping() {
+  const names = [...conversation.typing];
+  const typing = find("typing");
+  const was = typing.hidden;
+  typing.hidden = names.length === 0;
+  if (!language || names.length === 0) return;
+  const name = names.find((each) => each !== "") ?? language.texts.agent;
+  say(find("typing-text"), language.texts.typing.replace("{name}", name));
+  if (was) thread?.show();
+}
+
+/** What the visitor looks at was read; what came meanwhile is counted on the button. */
+function seen() {
+  if (!conversation.loaded) return;
+  const looks = (shown || bridge.alone) && document.visibilityState === "visible";
+  const theirs = conversation.lines.filter(({ own }) => !own);
+  const last = theirs.at(-1)?.at ?? "";
+  // Who was here before anything was kept has read what there is.
+  if ((looks || typeof kept.seen !== "string") && kept.seen !== last) keep({ seen: last });
+  if (looks) conversation.tellRead();
+  const count = looks ? 0 : theirs.filter(({ at }) => at > kept.seen).length;
+  bridge.tell("unread", { count });
+}
+
+/** Where the reader goes on: a keyboard that comes up by itself would cover half of a phone. */
+function focus() {
+  thread?.toEnd();
+  if (matchMedia("(pointer: coarse)").matches) find("team").focus();
+  else composer?.focus();
+}
+
+/**
+ * What a site's token says of its visitor. Nothing is verified here: it is told as what the page
+ * claims, as a form would be.
+ *
+ * @param {string} token a JWT
+ * @returns {import("../client/parlor.js").Profile}
+ */
+function claimsOf(token) {
+  try {
+    const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
+    const bytes = Uint8Array.from(atob(payload), (char) => char.charCodeAt(0));
+    const { name, email } = JSON.parse(new TextDecoder().decode(bytes));
+    return {
+      ...(typeof name === "string" && { name }),
+      ...(typeof email === "string" && { email }),
+    };
+  } catch {
+    return {};
+  }
+}
+
+find("close").addEventListener("click", () => bridge.tell("close"));
+find("end").addEventListener("click", () => {
+  conversation.end().then(
+    () => find("rating-title").focus(),
+    () => {},
+  );
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !event.isComposing) bridge.tell("close");
+});
+document.addEventListener("visibilitychange", show);
+
+if (bridge.alone) {
+  shown = true;
+  void begin().then(focus);
+} else {
+  bridge.tell("ready");
+}

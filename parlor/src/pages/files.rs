@@ -14,31 +14,76 @@ pub(super) const FOLDERS: [&str; 4] = ["client", "ui", "widget", "dashboard"];
 
 /// What visitors and agents speak to the server with.
 const CLIENT: &[(&str, &str)] = files![
+    "client/agent-client.js",
+    "client/agent.js",
     "client/backoff.js",
     "client/client.js",
     "client/clock.js",
+    "client/coalesce.js",
+    "client/connection.js",
     "client/drafts.js",
     "client/errors.js",
     "client/identity.js",
+    "client/item-list.js",
+    "client/items.js",
     "client/link.js",
+    "client/marks.js",
     "client/parlor.js",
+    "client/poller.js",
+    "client/polling.js",
+    "client/profile.js",
     "client/rest.js",
     "client/sender.js",
     "client/timeline.js",
     "client/timelines.js",
+    "client/typing.js",
     "client/uuid7.js",
+    "client/visitor-client.js",
     "client/wake.js",
 ];
 
 /// What the products share.
-const UI: &[(&str, &str)] = files!["ui/tokens.css",];
+const UI: &[(&str, &str)] = files![
+    "ui/tokens.css",
+];
 
 /// The chat that other sites embed: its loader, and its frame.
-const WIDGET: &[(&str, &str)] = files!["widget/frame.html", "widget/frame.js", "widget/loader.js",];
+const WIDGET: &[(&str, &str)] = files![
+    "widget/asking.js",
+    "widget/bridge.js",
+    "widget/composer.js",
+    "widget/conversation.js",
+    "widget/find.js",
+    "widget/frame.css",
+    "widget/frame.html",
+    "widget/frame.js",
+    "widget/icon.svg",
+    "widget/loader.js",
+    "widget/rating.js",
+    "widget/rich-text.js",
+    "widget/texts.js",
+    "widget/texts/ar.js",
+    "widget/texts/de.js",
+    "widget/texts/en.js",
+    "widget/texts/es.js",
+    "widget/texts/fr.js",
+    "widget/texts/it.js",
+    "widget/texts/ja.js",
+    "widget/texts/nl.js",
+    "widget/texts/pl.js",
+    "widget/texts/pt.js",
+    "widget/texts/tr.js",
+    "widget/texts/zh.js",
+    "widget/thread.js",
+    "widget/visitor.js",
+];
 
 /// What agents work with.
-const DASHBOARD: &[(&str, &str)] =
-    files!["dashboard/dashboard.css", "dashboard/dashboard.js", "dashboard/index.html",];
+const DASHBOARD: &[(&str, &str)] = files![
+    "dashboard/dashboard.css",
+    "dashboard/dashboard.js",
+    "dashboard/index.html",
+];
 
 /// A file, and the tag that browsers keep beside it.
 #[derive(Debug)]
@@ -107,8 +152,9 @@ mod tests {
             let name = format!("{name}/{}", entry.file_name().to_str().unwrap());
             if entry.file_type().unwrap().is_dir() {
                 below(&entry.path(), &name, found);
-            } else if !name.ends_with(".d.ts") {
-                // Types are for editors, and no browser asks for them.
+            } else if ![".d.ts", ".md", "package.json"].iter().any(|end| name.ends_with(end)) {
+                // Types and what describes the package are for editors and registries, and no
+                // browser asks for them.
                 found.push(name);
             }
         }
