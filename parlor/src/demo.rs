@@ -1,4 +1,5 @@
-//! The demo pages: a visitor and an agent side by side, in development mode only.
+//! The pages of development mode: a shop with the widget beside the dashboard, the plain demo, and
+//! the agents' tokens they need.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use axum::{
     Json, Router,
     extract::{Path, Query, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use parlor_auth::{Agents, Role};
@@ -20,7 +21,8 @@ pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3600);
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \
     data:; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'self'";
 
 /// A table of files of `web/`, each with its address and its text.
 macro_rules! files {
@@ -36,10 +38,16 @@ const FILES: &[(&str, &str)] = files![
     "demo/demo.css",
     "demo/demo.js",
     "demo/find.js",
+    "demo/first.css",
+    "demo/first.html",
+    "demo/first.js",
     "demo/icon.svg",
     "demo/inbox.js",
     "demo/index.html",
     "demo/message-log.js",
+    "demo/shop.css",
+    "demo/shop.html",
+    "demo/shop.js",
     "demo/state-line.js",
     "demo/visitor-panel.js",
 ];
@@ -48,6 +56,8 @@ const FILES: &[(&str, &str)] = files![
 #[serde(rename_all = "camelCase")]
 struct TokenQuery {
     tenant_id: String,
+    /// Whose token, so that several agents can be looked at side by side; the demo's without it.
+    agent: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -60,7 +70,9 @@ struct TokenAnswer {
 /// The pages, and the agent's token they need.
 pub(crate) fn pages(agents: Agents) -> Router {
     let files = Router::new()
-        .route("/", get(async || file("demo/index.html")))
+        .route("/", get(async || file("demo/first.html")))
+        .route("/demo", get(async || Redirect::permanent("/demo/")))
+        .route("/demo/", get(async || file("demo/index.html")))
         .route("/demo/{file}", get(async |Path(name): Path<String>| file(&format!("demo/{name}"))));
     Router::new().route("/demo/agent-token", get(agent_token)).with_state(agents).merge(files)
 }
@@ -94,19 +106,33 @@ async fn agent_token(
     let Ok(tenant) = TenantId::parse(&query.tenant_id) else {
         return (StatusCode::BAD_REQUEST, "tenantId is no tenant's name\n").into_response();
     };
-    match agents.mint_development(
-        &tenant,
-        "demo-agent",
-        Some("Demo agent"),
-        Role::Agent,
-        TOKEN_LIFE,
-    ) {
+    let (id, name) = match query.agent.as_deref() {
+        None => ("demo-agent".to_owned(), "Demo agent".to_owned()),
+        Some(id) if is_agent(id) => (id.to_owned(), named(id)),
+        Some(_) => {
+            let sentence = "agent is 1 to 64 of a-z, A-Z, 0-9, '.', '_' and '-'\n";
+            return (StatusCode::BAD_REQUEST, sentence).into_response();
+        }
+    };
+    match agents.mint_development(&tenant, &id, Some(&name), Role::Agent, TOKEN_LIFE) {
         Ok((token, expires)) => {
             let answer = TokenAnswer { token, expires_at: expires.to_string() };
             ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
         }
         Err(refused) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{refused}\n")).into_response(),
     }
+}
+
+fn is_agent(id: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=64).contains(&id.len()) && id.bytes().all(plain)
+}
+
+/// What an agent of this id is called: `ann` is Ann.
+fn named(id: &str) -> String {
+    let mut letters = id.chars();
+    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string())
+        + letters.as_str()
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -132,6 +158,15 @@ mod tests {
         there.sort();
         served.sort();
         assert_eq!(served, there);
+    }
+
+    #[test]
+    fn an_agent_is_a_plain_word_and_is_called_by_it() {
+        assert!(is_agent("ann") && is_agent("b.o-b_2"));
+        for id in ["", "a b", "é", "a/b", &"a".repeat(65)] {
+            assert!(!is_agent(id), "{id}");
+        }
+        assert_eq!(named("ann"), "Ann");
     }
 
     #[test]

@@ -114,7 +114,7 @@ export class Actions {
       const refusal = /** @type {{status?: number, conversation?: Partial<State> & {id: string}}} */ (thrown);
       if (refusal.status !== 409) return this.#failed(thrown);
       const winner = refusal.conversation && whole(refusal.conversation).assignee;
-      const sentence = winner ? texts.toast.taken(winner) : texts.toast.takenByNobody;
+      const sentence = winner ? texts.toast.taken(desk.api.nameOf(winner)) : texts.toast.takenByNobody;
       toast.say(sentence, { bad: true });
     }
   }
@@ -180,7 +180,7 @@ export class Actions {
       title: words.assign,
       choices: () => [
         choice(desk.me.id, `${words.me} (${desk.me.name})`),
-        ...desk.marks.agents.filter((agent) => agent !== desk.me.id).map((agent) => choice(agent, agent)),
+        ...desk.marks.agents.filter((agent) => agent !== desk.me.id).map((agent) => choice(agent, desk.api.nameOf(agent))),
         {
           name: words.nobody,
           icon: "none",

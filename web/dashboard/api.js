@@ -1,13 +1,18 @@
 /** @file What the dashboard asks of the server, by the client, and what it is told. */
 
 /**
- * @import {StreamItem} from "../client/agent.js"
- * @import {ClientState, ParlorError} from "../client/agent.js"
- * @import {Counts, Draft, Frame, Patch, ProfilePatch, Signal, State} from "./types.js"
+ * @import {ClientState, InboxQuery, ParlorError, StreamItem} from "../client/agent.js"
+ * @import {Author, Counts, Draft, Frame, Patch, ProfilePatch, Signal, State} from "./types.js"
  */
 
 import { ParlorAgent } from "../client/agent.js";
 import { Events } from "./events.js";
+
+/**
+ * @typedef {Partial<State> & {id: string}} Told a state as the server tells it
+ * @typedef {{conversation: Told}} Answer
+ * @typedef {{conversations: Told[], next?: string | null, hasMore: boolean}} Inbox
+ */
 
 /** The events that are entries of the stream. */
 const ITEMS = /** @type {const} */ (["message", "note", "change", "rating", "linked", "read", "profile"]);
@@ -18,10 +23,13 @@ const SIGNALS = /** @type {const} */ (["typing", "visitor", "agents"]);
  * timeline is another.
  *
  * @extends {Events<{frame: Frame, timeline: string | undefined, signal: Signal, state: ClientState,
- *   gap: void, drafts: void, failed: {draft: Draft, error: ParlorError}, ended: ParlorError}>}
+ *   gap: void, drafts: void, failed: {draft: Draft, error: ParlorError}, ended: ParlorError,
+ *   named: string}>}
  */
 export class Api extends Events {
   #client;
+  /** What agents are called, by their ids. @type {Map<string, string>} */
+  #names = new Map();
   /** When the server last told something. @type {number | undefined} */
   lastEventAt;
 
@@ -38,12 +46,15 @@ export class Api extends Events {
         this.lastEventAt = now();
         const item = /** @type {StreamItem} */ (detail[type]);
         const frame = frameOf({ ...item, type });
+        const { author, by, sender } = detail[type];
+        if (author && sender !== "user" && by !== "user" && type !== "rating") this.learn(author);
         if (detail.source === "stream") this.tell("frame", frame);
         this.tell("timeline", frame.conversationId);
       });
     }
     for (const type of SIGNALS) {
       client.addEventListener(type, (/** @type {CustomEvent<any>} */ { detail }) => {
+        for (const agent of detail.agents ?? []) this.learn(agent);
         this.tell("signal", { ...detail, type });
       });
     }
@@ -55,6 +66,18 @@ export class Api extends Events {
       this.tell("state", detail.state);
       if (detail.state === "closed" && detail.error) this.tell("ended", detail.error);
     });
+  }
+
+  /** What an agent is called. @param {string} id */
+  nameOf(id) {
+    return this.#names.get(id) ?? id;
+  }
+
+  /** @param {Author} author */
+  learn({ id, name }) {
+    if (!name || this.#names.get(id) === name) return;
+    this.#names.set(id, name);
+    this.tell("named", id);
   }
 
   get state() {
@@ -74,16 +97,14 @@ export class Api extends Events {
     this.#client.close();
   }
 
-  /** @param {{list?: string, status?: string, waiting?: string, email?: string, after?: string |
-   * undefined, limit?: number}} query @returns {Promise<{conversations: (Partial<State> & {id:
-   * string})[], next?: string | null, hasMore: boolean}>} */
-  inbox(query) {
-    return /** @type {any} */ (this.#client.inbox(/** @type {any} */ (query)));
+  /** @param {InboxQuery} query @returns {Promise<Inbox>} */
+  async inbox(query) {
+    return /** @type {Inbox} */ (await this.#client.inbox(query));
   }
 
-  /** @param {string} id @returns {Promise<{conversation: Partial<State> & {id: string}}>} */
+  /** @param {string} id @returns {Promise<Answer>} */
   conversation(id) {
-    return /** @type {any} */ (this.#client.conversation(id));
+    return /** @type {Promise<Answer>} */ (this.#client.conversation(id));
   }
 
   /** @returns {Promise<Counts>} */
@@ -91,16 +112,14 @@ export class Api extends Events {
     return this.#client.counts();
   }
 
-  /** @param {string} id @param {Patch} patch
-   * @returns {Promise<{conversation: Partial<State> & {id: string}}>} */
-  update(id, patch) {
-    return /** @type {any} */ (this.#client.update(id, patch));
+  /** @param {string} id @param {Patch} patch @returns {Promise<Answer>} */
+  async update(id, patch) {
+    return /** @type {Answer} */ (await this.#client.update(id, patch));
   }
 
-  /** @param {string} id @param {ProfilePatch} patch
-   * @returns {Promise<{conversation: Partial<State> & {id: string}}>} */
-  profile(id, patch) {
-    return /** @type {any} */ (this.#client.setProfile(id, /** @type {any} */ (patch)));
+  /** @param {string} id @param {ProfilePatch} patch @returns {Promise<Answer>} */
+  async profile(id, patch) {
+    return /** @type {Answer} */ (await this.#client.setProfile(id, patch));
   }
 
   /** @param {string} id @param {string} text */

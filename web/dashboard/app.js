@@ -2,7 +2,7 @@
 
 /**
  * @import {Api} from "./api.js"
- * @import {Me, Patch} from "./types.js"
+ * @import {Me} from "./types.js"
  * @import {Command} from "./shortcuts.js"
  */
 
@@ -43,6 +43,7 @@ export class App {
   #api;
   #desk;
   #me;
+  #beside;
   #list;
   #thread;
   #composer;
@@ -50,6 +51,7 @@ export class App {
   #bell;
   #texts;
   #connection;
+  /** @type {Actions} */
   #actions;
   #detailsShown;
   #toast = new Toast();
@@ -83,6 +85,8 @@ export class App {
     const storage = storageIfAllowed("localStorage");
     this.#api = api;
     this.#me = me;
+    this.#beside = beside;
+    api.learn(me);
     const desk = (this.#desk = new Desk(api, me));
     this.#texts = new Texts(storage, [...scope, me.id]);
     this.#bell = new Bell(storage, [...scope, me.id].join("/"));
@@ -107,7 +111,7 @@ export class App {
         this.#visible = ids;
         this.#look();
       },
-      hasDraft: (id) => this.#texts.has(id),
+      draftOf: (id) => this.#texts.get(id, "reply") || this.#texts.get(id, "note"),
       head: [toList, search.element],
     });
     const actions = (this.#actions = new Actions({
@@ -246,7 +250,7 @@ export class App {
     fill(this.#face, avatar(state.visitor?.id ?? state.id, name));
     say(this.#name, name);
     const status = statusOf(state, this.#desk.now());
-    const who = state.assignee === this.#me.id ? texts.list.you : (state.assignee ?? texts.details.nobody);
+    const who = state.assignee === this.#me.id ? texts.list.you : (state.assignee ? this.#api.nameOf(state.assignee) : texts.details.nobody);
     say(this.#about, `${texts.status[status]} · ${who}`);
     fill(this.#tools, ...this.#actions.buttons(state));
   }
@@ -275,6 +279,10 @@ export class App {
     this.#api.on("failed", ({ draft, error }) => {
       if (draft.conversationId) this.#composer.giveBack(draft.conversationId, draft.text, error.message);
       this.#thread.refresh();
+    });
+    this.#api.on("named", () => {
+      this.#list.tick();
+      this.#dress();
     });
     document.addEventListener("visibilitychange", () => {
       this.#look();
@@ -306,8 +314,8 @@ export class App {
       open: () => this.#open(conversationId),
     });
     // The first message of all opens by itself: there is nothing else to look at.
-    const first = this.#thread.id === undefined && this.#desk.page.loaded;
-    if (first && this.#desk.ids.length <= 1) this.#open(conversationId);
+    const idle = this.#thread.id === undefined && this.#desk.page.loaded;
+    if (idle && (this.#beside || this.#desk.ids.length <= 1)) this.#open(conversationId);
   }
 
   /** What is open, loaded and looked at is read, a moment later. */
@@ -346,7 +354,7 @@ export class App {
     this.#thread.refresh();
   }
 
-  /** @param {Command} command */
+  /** @param {Command} command @returns {void} */
   #run(command) {
     const actions = this.#actions;
     switch (command) {

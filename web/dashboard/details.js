@@ -71,6 +71,7 @@ export class Details {
     desk.on("states", (ids) => {
       if (this.#id && ids.has(this.#id)) this.#draw();
     });
+    desk.api.on("named", () => this.#draw());
     desk.on("signal", (signal) => {
       if (signal.type !== "visitor" || signal.conversationId !== this.#id) return;
       this.#online = signal.online;
@@ -118,8 +119,9 @@ export class Details {
   #showAssignee({ assignee }) {
     const { me } = this.#desk;
     const own = assignee === me.id;
-    const mark = assignee ? avatar(assignee, own ? me.name : assignee, "small") : icon("mine");
-    const name = own ? `${texts.list.you} (${me.name})` : (assignee ?? texts.details.nobody);
+    const called = assignee ? this.#desk.api.nameOf(assignee) : texts.details.nobody;
+    const mark = assignee ? avatar(assignee, called, "small") : icon("mine");
+    const name = own ? `${texts.list.you} (${me.name})` : called;
     fill(this.#assignee, mark, h("span", { dir: "auto", class: assignee ? "" : "is-none" }, name));
   }
 
@@ -149,7 +151,7 @@ export class Details {
     const facts = [];
     if (visitor?.locale) facts.push([texts.details.locale, localeName(visitor.locale)]);
     for (const [key, value] of Object.entries(visitor?.attributes ?? {})) facts.push([key, String(value)]);
-    const readers = Object.keys(read.agents).map((id) => (id === this.#desk.me.id ? texts.list.you : id));
+    const readers = Object.keys(read.agents).map((id) => (id === this.#desk.me.id ? texts.list.you : this.#desk.api.nameOf(id)));
     if (readers.length > 0) facts.push([texts.details.readBy, readers.join(", ")]);
     this.#aboutTitle.hidden = facts.length === 0;
     fill(this.#more, ...facts.map(([key, value]) => h("div", {}, h("dt", { dir: "auto" }, key), h("dd", { dir: "auto" }, value))));

@@ -33,7 +33,7 @@ export function rich(text) {
 }
 
 /**
- * @typedef {{state: State | undefined, me: Me, now: number}} Context
+ * @typedef {{state: State | undefined, me: Me, now: number, agent: (id: string) => string}} Context
  */
 
 /** @param {Message} message @param {Context} context */
@@ -84,7 +84,7 @@ export function noteEntry({ text, author, timestamp }, { me }) {
 }
 
 /** @param {Change} change @param {Context} context */
-export function changeEntry(change, { me, now }) {
+export function changeEntry(change, { me, now, agent }) {
   const { author, by, timestamp } = change;
   const who =
     by === "user"
@@ -92,7 +92,7 @@ export function changeEntry(change, { me, now }) {
       : author?.id === me.id
         ? texts.change.you
         : (author?.name ?? author?.id ?? "");
-  const what = saidOf(change, me, now).join(", ");
+  const what = saidOf(change, me, now, agent).join(", ");
   return h(
     "p",
     { class: "entry line-entry" },
@@ -102,8 +102,13 @@ export function changeEntry(change, { me, now }) {
   );
 }
 
-/** @param {Change} change @param {Me} me @param {number} now */
-function saidOf({ status, until, assignee, team, labels, author }, me, now) {
+/**
+ * @param {Change} change
+ * @param {Me} me
+ * @param {number} now
+ * @param {(id: string) => string} agent what an agent is called
+ */
+function saidOf({ status, until, assignee, team, labels, author }, me, now, agent) {
   const words = texts.change;
   const said = [];
   if (status === "open") said.push(words.open);
@@ -112,7 +117,7 @@ function saidOf({ status, until, assignee, team, labels, author }, me, now) {
   if (assignee === null) said.push(words.unassigned);
   else if (assignee !== undefined) {
     const own = assignee === author?.id;
-    said.push(own ? words.claimed : words.assigned(assignee === me.id ? texts.list.you : assignee));
+    said.push(own ? words.claimed : words.assigned(assignee === me.id ? texts.list.you : agent(assignee)));
   }
   if (team === null) said.push(words.noTeam);
   else if (team !== undefined) said.push(words.team(team));

@@ -23,7 +23,7 @@ export class List {
   #desk;
   #open;
   #seen;
-  #hasDraft;
+  #draftOf;
   /** @type {readonly string[]} what is shown, in order */
   #ids = [];
   #view = "";
@@ -53,15 +53,15 @@ export class List {
 
   /**
    * @param {Desk} desk
-   * @param {{open: (id: string) => void, seen: (ids: string[]) => void, hasDraft: (id: string) =>
-   *   boolean, head: HTMLElement[]}} how what to do with a chosen conversation, and with the rows
+   * @param {{open: (id: string) => void, seen: (ids: string[]) => void, draftOf: (id: string) =>
+   *   string, head: HTMLElement[]}} how what to do with a chosen conversation, and with the rows
    *   that are seen
    */
-  constructor(desk, { open, seen, hasDraft, head }) {
+  constructor(desk, { open, seen, draftOf, head }) {
     this.#desk = desk;
     this.#open = open;
     this.#seen = seen;
-    this.#hasDraft = hasDraft;
+    this.#draftOf = draftOf;
     this.#scroll.append(this.#space, this.#status);
     this.element.append(
       h("header", { class: "list-head" }, h("div", { class: "list-name" }, this.#title, this.#count), ...head),
@@ -261,11 +261,13 @@ export class List {
   /** The rows stand in the document as they are read. @param {Map<string, number>} wanted */
   #order(wanted) {
     const sorted = [...wanted].sort((a, b) => a[1] - b[1]);
+    /** @type {Element | null} */
     let before = null;
     for (const [id] of sorted) {
       const element = this.#rows.get(id)?.element;
       if (!element) continue;
-      const follows = before ? before.nextSibling : this.#space.firstChild;
+      /** @type {Element | null} */
+      const follows = before ? before.nextElementSibling : this.#space.firstElementChild;
       if (follows !== element) this.#space.insertBefore(element, follows);
       before = element;
     }
@@ -289,7 +291,8 @@ export class List {
       chosen: row.id === this.#chosen,
       left: !this.#desk.has(row.id),
       online: this.#online.get(row.id) === true,
-      draft: this.#hasDraft(row.id),
+      draft: this.#draftOf(row.id),
+      agent: (id) => this.#desk.api.nameOf(id),
     });
   }
 

@@ -22,10 +22,10 @@ import { readToken } from "./token.js";
  * @property {string} tenantId
  * @property {() => string | Promise<string>} getToken an agent's token, asked for again when one
  *   ends
- * @property {string} [baseUrl] where the server is; without it, where the page came from
+ * @property {string | undefined} [baseUrl] where the server is; without it, where the page came from
  * @property {boolean} [beside] whether the widget stands beside it, as on the first page
  * @property {(error: Error) => void} [onEnded] the server takes the token no more
- * @property {() => void} [signOut]
+ * @property {(() => void) | undefined} [signOut]
  */
 
 /**

@@ -100,7 +100,7 @@ export class Palette {
     if (!question) return;
     const typed = this.#field.value.trim();
     const words = typed.toLocaleLowerCase().split(/\s+/u).filter(Boolean);
-    const fits = ({ name, hint = "" }) => {
+    const fits = (/** @type {Choice} */ { name, hint = "" }) => {
       const text = `${name} ${hint}`.toLocaleLowerCase();
       return words.every((word) => text.includes(word));
     };

@@ -51,9 +51,9 @@ export class Row {
   /**
    * @param {State} state
    * @param {{now: number, me: string, chosen: boolean, left: boolean, online: boolean, draft:
-   *   boolean}} how
+   *   string, agent: (id: string) => string}} how
    */
-  show(state, { now, me, chosen, left, online, draft }) {
+  show(state, { now, me, chosen, left, online, draft, agent }) {
     const name = nameOf(state);
     dressAvatar(this.#avatar, state.visitor?.id ?? state.id, name);
     say(this.#name, name);
@@ -66,14 +66,13 @@ export class Row {
     this.element.classList.toggle("is-unread", state.unread);
     this.element.classList.toggle("has-left", left);
     attribute(this.element, "aria-selected", String(chosen));
-    this.#mark(state, me, now);
+    this.#mark(state, me, now, agent);
   }
 
-  /** @param {State} state @param {boolean} draft */
+  /** @param {State} state @param {string} draft */
   #said({ lastMessage }, draft) {
-    const text = lastMessage
-      ? lastMessage.text.slice(0, MAX_PREVIEW).replace(/\s+/gu, " ")
-      : texts.list.noMessage;
+    const said = draft || (lastMessage?.text ?? texts.list.noMessage);
+    const text = said.slice(0, MAX_PREVIEW).replace(/\s+/gu, " ");
     const lead = draft
       ? h("span", { class: "row-draft" }, `${texts.list.draft} `)
       : lastMessage && lastMessage.sender !== "user"
@@ -82,8 +81,8 @@ export class Row {
     fill(this.#preview, lead, text);
   }
 
-  /** @param {State} state @param {string} me @param {number} now */
-  #mark(state, me, now) {
+  /** @param {State} state @param {string} me @param {number} now @param {(id: string) => string} agent */
+  #mark(state, me, now, agent) {
     const { labels, assignee, rating, until } = state;
     const status = statusOf(state, now);
     const marks = labels.slice(0, MAX_LABELS).map((label) => labelMark(label));
@@ -101,8 +100,8 @@ export class Row {
         h(
           "span",
           { class: `row-assignee${assignee === me ? " is-me" : ""}` },
-          avatar(assignee, assignee, "small"),
-          assignee === me ? texts.list.you : assignee,
+          avatar(assignee, agent(assignee), "small"),
+          assignee === me ? texts.list.you : agent(assignee),
         ),
     );
     this.#marks.hidden = labels.length === 0 && !assignee && rating === null && status !== "snoozed";

@@ -49,13 +49,22 @@ export class PastedToken {
   }
 }
 
+/** @type {Promise<string> | undefined} */
+let asking;
+
 /**
- * Asks for a token. What lies below stays as it is.
+ * Asks for a token, once, however many requests want one. What lies below stays as it is.
  *
  * @param {string} [why] above the field
  * @returns {Promise<string>}
  */
 export function askForToken(why) {
+  asking ??= ask(why).finally(() => (asking = undefined));
+  return asking;
+}
+
+/** @param {string} [why] @returns {Promise<string>} */
+function ask(why) {
   const words = texts.signIn;
   const id = freshId("token");
   const field = h("textarea", { id, class: "input token-field", rows: "4", autocomplete: "off", spellcheck: "false", required: true });

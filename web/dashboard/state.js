@@ -174,6 +174,7 @@ export function belongs(view, state, me, now) {
  * What the server is asked for a view.
  *
  * @param {string} view
+ * @returns {import("../client/agent.js").InboxQuery}
  */
 export function queryOf(view) {
   const [kind, name] = split(view);
@@ -189,7 +190,7 @@ export function queryOf(view) {
     case "email":
       return { email: name };
     default:
-      return { status: kind };
+      return { status: /** @type {"open" | "snoozed" | "closed"} */ (kind) };
   }
 }
 

@@ -265,7 +265,7 @@ export class Thread {
   #make(entry, state, now) {
     if ("gap" in entry) return this.#gapLine();
     const { frame } = entry;
-    const context = { state, me: this.#desk.me, now };
+    const context = { state, me: this.#desk.me, now, agent: (/** @type {string} */ id) => this.#desk.api.nameOf(id) };
     switch (frame.type) {
       case "message":
         return messageEntry(frame.message, context);

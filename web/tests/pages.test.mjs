@@ -38,7 +38,7 @@ afterEach(noComplaints);
  * @param {(page: Page) => Promise<unknown>} [prepare]
  */
 async function open(context, tenantId, prepare) {
-  const demo = new Demo(await visit(context, `${server.url}/?tenantId=${tenantId}`, prepare));
+  const demo = new Demo(await visit(context, `${server.url}/demo/?tenantId=${tenantId}`, prepare));
   await demo.both("online");
   return demo;
 }
@@ -72,7 +72,7 @@ test("both sides connect, and each message is there once on each", () =>
 
 test("without a tenant in its address the page is tenant demo's", () =>
   withVisitor(async (context) => {
-    const demo = new Demo(await visit(context, `${server.url}/`));
+    const demo = new Demo(await visit(context, `${server.url}/demo/`));
     await demo.both("online");
     const text = `of a first minute, ${newTenant()}`;
     await demo.write("visitor", text);
@@ -290,7 +290,7 @@ test("what history brings late after a gap stands where it was said", () =>
 test("without development mode the agent's panel says so, and the visitor's works", () =>
   withVisitor(async (context) => {
     const demo = new Demo(
-      await visit(context, `${server.url}/?tenantId=${newTenant()}`, (page) =>
+      await visit(context, `${server.url}/demo/?tenantId=${newTenant()}`, (page) =>
         page.route("**/demo/agent-token*", (route) => route.fulfill({ status: 404, body: "" })),
       ),
     );
@@ -307,7 +307,7 @@ test("without development mode the agent's panel says so, and the visitor's work
   }));
 
 test("the page's policy allows nothing from elsewhere and nothing inline", async () => {
-  const response = await fetch(`${server.url}/`);
+  const response = await fetch(`${server.url}/demo/`);
   const policy = response.headers.get("Content-Security-Policy") ?? "";
   assert.match(policy, /default-src '(self|none)'/);
   const allowed = policy.split(/[\s;]+/).filter((word) => /^'|:|\*|\./.test(word));

@@ -44,6 +44,7 @@ const CLIENT: &[(&str, &str)] = files![
 
 /// What the products share.
 const UI: &[(&str, &str)] = files![
+    "ui/texts/dashboard.en.js",
     "ui/tokens.css",
 ];
 
@@ -80,9 +81,45 @@ const WIDGET: &[(&str, &str)] = files![
 
 /// What agents work with.
 const DASHBOARD: &[(&str, &str)] = files![
-    "dashboard/dashboard.css",
+    "dashboard/actions.js",
+    "dashboard/api.js",
+    "dashboard/app.js",
+    "dashboard/base.css",
+    "dashboard/bell.js",
+    "dashboard/canned.js",
+    "dashboard/composer.js",
+    "dashboard/connection.js",
     "dashboard/dashboard.js",
+    "dashboard/desk.js",
+    "dashboard/details.css",
+    "dashboard/details.js",
+    "dashboard/dialogs.css",
+    "dashboard/dom.js",
+    "dashboard/entries.js",
+    "dashboard/events.js",
+    "dashboard/icon.svg",
+    "dashboard/icons.js",
     "dashboard/index.html",
+    "dashboard/list.css",
+    "dashboard/list.js",
+    "dashboard/menu.js",
+    "dashboard/mount.js",
+    "dashboard/palette.js",
+    "dashboard/people.js",
+    "dashboard/row.js",
+    "dashboard/search.js",
+    "dashboard/settings.js",
+    "dashboard/shell.css",
+    "dashboard/shortcuts.js",
+    "dashboard/sign-in.js",
+    "dashboard/state.js",
+    "dashboard/story.js",
+    "dashboard/thread.css",
+    "dashboard/thread.js",
+    "dashboard/times.js",
+    "dashboard/toast.js",
+    "dashboard/token.js",
+    "dashboard/views.js",
 ];
 
 /// A file, and the tag that browsers keep beside it.

@@ -62,7 +62,7 @@ export const texts = {
     reload: "Load again",
     back: "Back to the list",
     details: "Details",
-    note: "Note, seen by the team alone",
+    note: "Only the team sees this",
     seen: "Seen",
     sent: "Sent",
     sending: "Waits to be sent",
