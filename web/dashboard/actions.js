@@ -346,7 +346,7 @@ export class Actions {
     ) => {
       const element = h(
         "button",
-        { type: "button", class: wordy ? "button tool" : "icon-button tool", title: `${name}  ${keyOf(command)}`, "aria-label": wordy ? undefined : name, "data-command": command },
+        { type: "button", class: wordy ? "button tool" : "icon-button tool", title: `${name}  ${keyOf(command)}`, "aria-label": name, "data-command": command },
         icon(iconName),
         wordy ? h("span", {}, name) : null,
       );

@@ -39,6 +39,7 @@ export class FakeServer {
   away = false;
   /** Whether it can go on from a client's position. */
   recovers = true;
+  refusing = false;
   /** What was asked, the method and the path. @type {string[]} */
   asked = [];
   now = () => Date.now();
@@ -69,6 +70,12 @@ export class FakeServer {
   leave() {
     this.away = true;
     for (const socket of this.#sockets.keys()) socket.end();
+  }
+
+  /** Takes no token any more, until `refusing` is false. */
+  refuse() {
+    this.refusing = true;
+    for (const socket of this.#sockets.keys()) socket.close(4500);
   }
 
   back() {
@@ -178,7 +185,9 @@ export class FakeServer {
     };
     socket.onText = (text) => {
       const frame = JSON.parse(text);
-      if (frame.type === "hello") {
+      if (frame.type === "hello" && this.refusing) {
+        socket.close(4500);
+      } else if (frame.type === "hello") {
         session.agent = agentOf(frame.token);
         socket.send({ type: "hello", protocol: 1, session: "s", pingIntervalMs: 25_000, maxMessageBytes: 65_536, serverTime: new Date().toISOString() });
       } else if (frame.type === "subscribe") {

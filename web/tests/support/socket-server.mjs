@@ -39,6 +39,11 @@ export class FakeSocket {
     if (!this.#stream.destroyed) this.#stream.write(Buffer.concat([head, payload]));
   }
 
+  /** @param {number} code */
+  close(code) {
+    this.#stream.end(Buffer.from([0x88, 2, code >> 8, code & 255]));
+  }
+
   end() {
     this.#stream.destroy();
   }
