@@ -58,7 +58,7 @@ pub struct History {
     metrics: Metrics,
     kept: Arc<Kept>,
     pages: Turns<Asked, Result<HistoryPage, HistoryError>>,
-    states: Turns<ConversationKey, Result<ConversationState, HistoryError>>,
+    states: Turns<ConversationKey, Result<(ConversationState, Position), HistoryError>>,
     written: Turns<WrittenKey, Result<WrittenPage, HistoryError>>,
 }
 
@@ -249,52 +249,67 @@ impl History {
         }
     }
 
-    /// The last values of a conversation: what the store has, and what of the log it may not have
-    /// yet. Many who ask for the same at once cost two reads.
+    /// What a conversation has come to: what the store has, and what of the log it may not have yet.
+    /// Many who ask for the same at once cost two reads.
     ///
     /// # Errors
     /// [`HistoryError::Unavailable`] where it cannot be told.
     pub async fn state(&self, key: &ConversationKey) -> Result<ConversationState, HistoryError> {
+        self.state_through(key).await.map(|(state, _)| state)
+    }
+
+    /// The same, and the position up to which every event of the conversation is in it.
+    ///
+    /// # Errors
+    /// [`HistoryError::Unavailable`] where it cannot be told.
+    pub async fn state_through(
+        &self,
+        key: &ConversationKey,
+    ) -> Result<(ConversationState, Position), HistoryError> {
         self.shared(self.states.take(key.clone(), Box::pin(self.read_state(key)))).await
     }
 
-    async fn read_state(&self, key: &ConversationKey) -> Result<ConversationState, HistoryError> {
+    async fn read_state(
+        &self,
+        key: &ConversationKey,
+    ) -> Result<(ConversationState, Position), HistoryError> {
         let ticket = self.kept.states.ticket();
         if let Some(kept) = self.kept.states.get(key) {
-            let (state, start) = self.state_since(key, &kept, ticket).await?;
+            let (state, start, through) = self.state_since(key, &kept, ticket).await?;
             if start == kept.persisted {
                 self.metrics.kept.inc();
-                return Ok(state);
+                return Ok((state, through));
             }
             // The log no longer has all that came after it.
             self.kept.states.forget(key);
         }
         let persisted = self.persisted(key);
         let value = self.ask_store(self.store.state(key)).await?;
-        let (state, start) = self.state_since(key, &Answer { persisted, value }, ticket).await?;
+        let answer = Answer { persisted, value };
+        let (state, start, through) = self.state_since(key, &answer, ticket).await?;
         joined(persisted, start)?;
-        Ok(state)
+        Ok((state, through))
     }
 
     /// What the store has answered, and what the log has after it; tells where the log's part
-    /// begins, and keeps the answer where the two are all of it.
+    /// begins and up to where it is whole, and keeps the answer where the two are all of it.
     async fn state_since(
         &self,
         key: &ConversationKey,
         answer: &Answer<ConversationState>,
         ticket: Ticket,
-    ) -> Result<(ConversationState, Position), HistoryError> {
-        let (mut state, mut since) = (answer.value, 0);
+    ) -> Result<(ConversationState, Position, Position), HistoryError> {
+        let (mut state, mut since) = (answer.value.clone(), 0);
         let between = (answer.persisted, Position::MAX);
-        let (start, _) = walk::each(&*self.log, key, between, |event| {
-            state.apply(event.record.body.changes());
+        let (start, through) = walk::each(&*self.log, key, between, |event| {
+            state.apply(&event);
             since += 1;
         })
         .await?;
         if start == answer.persisted {
             self.kept.states.keep(key, answer, since, ticket);
         }
-        Ok((state, start))
+        Ok((state, start, through))
     }
 
     async fn before(
