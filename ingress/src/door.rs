@@ -295,7 +295,7 @@ impl LogDoor {
 
     /// The answer to what the log has taken.
     async fn receipt(&self, new: New, appended: Appended) -> Result<Receipt, Problem> {
-        let New { entry: NewEntry { conversation, id, record: raw }, record, .. } = new;
+        let New { entry: NewEntry { conversation, id, record: raw, .. }, record, .. } = new;
         let Appended { position, duplicate } = appended;
         if duplicate && record.body.is_row() {
             let first = self.first(&conversation, id, position).await?;
@@ -416,6 +416,9 @@ impl LogDoor {
                 Problem::unavailable("the message could not be accepted just now")
             }
             LogError::Full(_) => self.busy(Busy::Log),
+            LogError::Conflict(_) => {
+                Problem::new(Code::Conflict, "the state is not what the request expected")
+            }
             LogError::Rejected(_) => Problem::new(Code::Internal, "the message was not taken"),
         }
     }

@@ -33,11 +33,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use parlor_common::{
     clock::Clock,
-    conversation::ConversationKey,
-    id::EventId,
     position::{Epoch, Position},
     shard::{Shard, Shards},
 };
@@ -224,14 +221,8 @@ impl EventLog for SqliteLog {
         Shards::ONE
     }
 
-    async fn append(
-        &self,
-        conversation: &ConversationKey,
-        id: &EventId,
-        record: Bytes,
-    ) -> Result<Appended, LogError> {
-        let new = NewEntry { conversation: conversation.clone(), id: *id, record };
-        self.run(vec![new]).await.pop().unwrap_or_else(|| Err(closed()))
+    async fn append(&self, new: &NewEntry) -> Result<Appended, LogError> {
+        self.run(vec![new.clone()]).await.pop().unwrap_or_else(|| Err(closed()))
     }
 
     fn run_length(&self) -> usize {

@@ -26,7 +26,7 @@ use parlor_common::{
     tenant::TenantId,
 };
 use parlor_log::{
-    EventLog, PERSISTER,
+    EventLog, NewEntry, PERSISTER,
     consumer::{Consumer, ConsumerMetrics, ConsumerSettings, Health},
 };
 use parlor_persister::{Metrics, StoreSink};
@@ -88,7 +88,7 @@ impl Bench {
 
     async fn append(&self, number: u64, record: Bytes) -> Position {
         let id = EventId::from_bytes(u128::from(number).to_be_bytes());
-        self.log.append(&key(), &id, record).await.unwrap().position
+        self.log.append(&NewEntry::new(key(), id, record)).await.unwrap().position
     }
 
     async fn append_messages(&self, numbers: std::ops::Range<u64>) {

@@ -20,7 +20,7 @@ use parlor_common::{
     problem::Problem,
     random::Random,
 };
-use parlor_log::EventLog;
+use parlor_log::{EventLog, NewEntry};
 use tokio::sync::Semaphore;
 
 #[derive(Debug)]
@@ -127,7 +127,7 @@ impl TestDoor {
             body,
         };
         let raw = record.encode().unwrap();
-        let appended = self.log.append(&conversation, &id, raw.clone()).await;
+        let appended = self.log.append(&NewEntry::new(conversation.clone(), id, raw.clone())).await;
         let appended = appended.map_err(|error| Problem::unavailable(error.to_string()))?;
         let event = Event { conversation, position: appended.position, record, raw };
         Ok(Receipt { event, duplicate: appended.duplicate })
