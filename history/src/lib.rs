@@ -44,6 +44,7 @@ pub use self::{
 use self::{
     kept::{Answer, Kept, Ticket},
     turns::Turns,
+    walk::Wanted,
     written::WrittenKey,
 };
 
@@ -63,7 +64,7 @@ pub struct History {
 }
 
 /// What a page is asked for.
-type Asked = (Scope, Audience, PageRange, usize);
+type Asked = (Scope, Wanted, PageRange, usize);
 
 /// Part of what a scope holds.
 #[derive(Clone, Debug)]
@@ -109,23 +110,35 @@ impl History {
         range: PageRange,
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
-        let asked = (Scope::Conversations(set.clone()), audience, range, limit);
-        let read = Box::pin(self.read_page(set, audience, range, limit));
+        self.page_of(set, Wanted::Rows(audience), range, limit).await
+    }
+
+    async fn page_of(
+        &self,
+        set: &ConversationSet,
+        wanted: Wanted,
+        range: PageRange,
+        limit: usize,
+    ) -> Result<HistoryPage, HistoryError> {
+        let asked = (Scope::Conversations(set.clone()), wanted, range, limit);
+        let read = Box::pin(self.read_page(set, wanted, range, limit));
         self.shared(self.pages.take(asked, read)).await
     }
 
     async fn read_page(
         &self,
         set: &ConversationSet,
-        audience: Audience,
+        wanted: Wanted,
         range: PageRange,
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
         let mut pages = Vec::new();
         for key in set.keys() {
             pages.push(match range {
-                PageRange::Before(before) => self.before(&key, audience, before, limit).await?,
-                PageRange::After(after) => self.after(&key, audience, after, limit).await?,
+                PageRange::Before(before) => {
+                    self.before(&key, wanted.audience(), before, limit).await?
+                }
+                PageRange::After(after) => self.after(&key, wanted, after, limit).await?,
             });
         }
         let page = merge::pages(pages, range, limit);
@@ -135,7 +148,8 @@ impl History {
         Ok(page)
     }
 
-    /// Replays `scope` forward, in pages, from where a client says it is.
+    /// Replays `scope` forward, in pages, from where a client says it is: everything that its
+    /// sockets are shown, as far back as the log goes, and rows alone before that.
     ///
     /// # Errors
     /// [`HistoryError::Unavailable`]; [`HistoryError::UnknownPosition`] where that everything after
@@ -150,13 +164,14 @@ impl History {
         if self.monitor.epoch(shard) != Some(after.epoch()) {
             return Err(HistoryError::UnknownPosition);
         }
+        let wanted = Wanted::Shown(scope.audience());
         match scope {
             Scope::Conversations(set) => {
-                self.page(set, scope.audience(), PageRange::After(after), limit).await
+                self.page_of(set, wanted, PageRange::After(after), limit).await
             }
             Scope::Tenant(tenant) => {
-                let asked = (scope.clone(), scope.audience(), PageRange::After(after), limit);
-                let read = Box::pin(self.read_tenant(tenant, after, limit));
+                let asked = (scope.clone(), wanted, PageRange::After(after), limit);
+                let read = Box::pin(self.read_tenant((tenant, wanted), after, limit));
                 self.shared(self.pages.take(asked, read)).await
             }
         }
@@ -164,12 +179,12 @@ impl History {
 
     async fn read_tenant(
         &self,
-        tenant: &TenantId,
+        (tenant, wanted): (&TenantId, Wanted),
         after: Position,
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
         let filter = Filter::Tenant(tenant.clone());
-        let first = walk::first(&*self.log, &filter, Audience::Agents, after, limit + 1).await?;
+        let first = walk::first(&*self.log, &filter, wanted, after, limit + 1).await?;
         if first.start != after {
             return Err(HistoryError::UnknownPosition);
         }
@@ -217,6 +232,14 @@ impl History {
         Ok(found.and_then(walk::decode))
     }
 
+    /// Where the last entry of a conversation is in the log; [`Position::ZERO`] where it has none.
+    ///
+    /// # Errors
+    /// [`HistoryError::Unavailable`].
+    pub async fn last(&self, key: &ConversationKey) -> Result<Position, HistoryError> {
+        Ok(self.log.last(key).await?)
+    }
+
     /// Whether `audience` finds anything in a conversation.
     ///
     /// # Errors
@@ -228,7 +251,8 @@ impl History {
     ) -> Result<bool, HistoryError> {
         let filter = Filter::Conversation(key.clone());
         let mut in_log = pin!(async {
-            let first = walk::first(&*self.log, &filter, audience, Position::ZERO, 1).await?;
+            let first =
+                walk::first(&*self.log, &filter, Wanted::Rows(audience), Position::ZERO, 1).await?;
             Ok(!first.enough(1)?.events.is_empty())
         });
         let mut in_store = pin!(async {
@@ -385,20 +409,20 @@ impl History {
     async fn after(
         &self,
         key: &ConversationKey,
-        audience: Audience,
+        wanted: Wanted,
         after: Position,
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
         let filter = Filter::Conversation(key.clone());
-        let first = walk::first(&*self.log, &filter, audience, after, limit + 1).await?;
+        let first = walk::first(&*self.log, &filter, wanted, after, limit + 1).await?;
         if first.start == after {
             return Ok(merge::log_page(first.enough(limit + 1)?));
         }
         let persisted = self.persisted(key);
-        let rows = self.store.page(key, audience, PageRange::After(after), limit + 1);
+        let rows = self.store.page(key, wanted.audience(), PageRange::After(after), limit + 1);
         let rows = self.ask_store(rows).await?;
         let from = persisted.max(after);
-        let end = walk::first(&*self.log, &filter, audience, from, limit + 1).await?;
+        let end = walk::first(&*self.log, &filter, wanted, from, limit + 1).await?;
         joined(from, end.start)?;
         Ok(merge::stored_and_log(rows, end.enough(limit + 1)?))
     }

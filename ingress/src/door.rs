@@ -478,8 +478,8 @@ impl Door for LogDoor {
         let attempt = self.unanswered.attempt(&submission);
         let made = attempt.as_ref().and_then(Attempt::id);
         let answer = match submission.action {
-            Action::Send(_) | Action::Mark(_) => self.take(submission, made).await,
             Action::Link(_) => self.link(submission).await,
+            _ => self.take(submission, made).await,
         };
         let settled = answer.as_ref().map_or_else(|problem| !problem.code.retryable(), |_| true);
         if settled && let Some(attempt) = attempt {

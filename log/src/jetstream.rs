@@ -32,6 +32,7 @@ use std::{
 use async_trait::async_trait;
 use parlor_common::{
     clock::Timestamp,
+    conversation::ConversationKey,
     drain::Drain,
     position::Position,
     random::Random,
@@ -376,6 +377,17 @@ impl EventLog for JetStreamLog {
     async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {
         let stream = self.stream_of(shard)?.clone();
         Ok(Box::new(JetStreamDeliveries::open(self.clone(), stream, group).await?))
+    }
+
+    async fn last(&self, conversation: &ConversationKey) -> Result<Position, LogError> {
+        let stream = self.stream_of(self.shards().of(&conversation.tenant))?;
+        let subject = self.shared.names.subject(conversation, stream.shard);
+        let last = MessageRequest { last_by_subj: Some(&subject), ..MessageRequest::default() };
+        // The leader is asked, which compares an append with the same.
+        match self.shared.api.message(&stream.name, &last).await? {
+            Some(message) => self.position(stream, message.seq),
+            None => Ok(Position::ZERO),
+        }
     }
 
     async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {

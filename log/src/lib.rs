@@ -134,6 +134,13 @@ pub trait EventLog: Debug + Send + Sync + 'static {
     /// [`LogError::Unavailable`]; [`LogError::Rejected`] for a group that was not provisioned.
     async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError>;
 
+    /// Where the last entry of a conversation is: what an append may expect
+    /// ([`NewEntry::expected`]). [`Position::ZERO`] where the log holds none of it.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`].
+    async fn last(&self, conversation: &ConversationKey) -> Result<Position, LogError>;
+
     /// How things stand in a shard.
     ///
     /// # Errors

@@ -35,6 +35,7 @@ use std::{
 use async_trait::async_trait;
 use parlor_common::{
     clock::Clock,
+    conversation::ConversationKey,
     position::{Epoch, Position},
     shard::{Shard, Shards},
 };
@@ -309,6 +310,11 @@ impl EventLog for SqliteLog {
             self.writer.clone(),
             self.end.clone(),
         )))
+    }
+
+    async fn last(&self, conversation: &ConversationKey) -> Result<Position, LogError> {
+        let window = self.window.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(window.last(conversation).unwrap_or(Position::ZERO))
     }
 
     async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {

@@ -115,6 +115,11 @@ impl TestDoor {
                 let body = Body::Linked(linked);
                 (body.value_id(&conversation.tenant, conversation.id).unwrap(), body)
             }
+            Action::Read(read) => {
+                let body = Body::Read(read);
+                (body.value_id(&conversation.tenant, conversation.id).unwrap(), body)
+            }
+            other => panic!("no socket asks for {}", other.name()),
         };
         let record = Record {
             id,
@@ -152,6 +157,11 @@ impl Door for TestDoor {
                 self.marks.lock().unwrap().push(mark);
                 return Ok(receipt);
             }
+            Action::Note(_)
+            | Action::Change(_)
+            | Action::Read(_)
+            | Action::Know(..)
+            | Action::Rate(..) => return self.append(submission).await,
             Action::Link(_) => {
                 let failure = self.failures.lock().unwrap().pop_front();
                 let mut receipt = failure.map_or(Ok(None), Err)?;

@@ -10,6 +10,7 @@ use std::{
 use async_trait::async_trait;
 use parlor_common::{
     clock::Clock,
+    conversation::ConversationKey,
     metrics::Registry,
     position::Position,
     shard::{Shard, Shards},
@@ -48,6 +49,10 @@ impl EventLog for Quiet {
     }
 
     async fn deliveries(&self, _: Shard, _: &str) -> Result<Box<dyn Deliveries>, LogError> {
+        nothing()
+    }
+
+    async fn last(&self, _: &ConversationKey) -> Result<Position, LogError> {
         nothing()
     }
 

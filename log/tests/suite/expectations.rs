@@ -37,6 +37,8 @@ pub(crate) async fn what_is_expected_rightly_is_appended<H: Harness>() {
     let foreign = append_to(&log, 2, "another conversation's does not count").await;
     let mut last = Position::ZERO;
     for _ in 0..5 {
+        let told = within("the last one", log.last(&conversation(1))).await;
+        assert_eq!(told, Ok(last));
         let appended = expecting(&log, last).await.unwrap();
         assert!(!appended.duplicate && appended.position > last.max(foreign), "{appended:?}");
         last = appended.position;
@@ -158,6 +160,7 @@ pub(crate) async fn once_the_last_entry_has_gone_nothing_is_expected<H: Harness>
     })
     .await;
     assert!(is_conflict(&expecting(&log, gone).await), "what has gone is not the last");
+    assert_eq!(within("the last one", log.last(&conversation(1))).await, Ok(Position::ZERO));
     let first = expecting(&log, Position::ZERO).await.unwrap();
     assert!(first.position > stays && !first.duplicate);
     assert!(is_conflict(&expecting(&log, Position::ZERO).await));

@@ -11,6 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use parlor_common::{
+    conversation::ConversationKey,
     position::Position,
     shard::{Shard, Shards},
 };
@@ -176,6 +177,10 @@ impl EventLog for FaultyLog {
 
     async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {
         self.log.deliveries(self.behind(shard), group).await
+    }
+
+    async fn last(&self, conversation: &ConversationKey) -> Result<Position, LogError> {
+        self.log.last(conversation).await
     }
 
     async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {

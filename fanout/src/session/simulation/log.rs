@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use parlor_common::{
     clock::Clock,
+    conversation::ConversationKey,
     position::Position,
     shard::{Shard, Shards},
 };
@@ -154,6 +155,10 @@ impl EventLog for Scripted {
     }
 
     async fn deliveries(&self, _: Shard, _: &str) -> Result<Box<dyn Deliveries>, LogError> {
+        Err(down())
+    }
+
+    async fn last(&self, _: &ConversationKey) -> Result<Position, LogError> {
         Err(down())
     }
 

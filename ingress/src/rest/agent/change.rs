@@ -6,7 +6,6 @@ use parlor_auth::{Agent, Kind};
 use parlor_common::{
     action::{Action, Change},
     conversation::ConversationKey,
-    position::Position,
     problem::{Code, Problem},
     state::{ConversationState, Register},
 };
@@ -42,14 +41,22 @@ pub(in super::super) async fn patch(
     must_exist(rest, &key).await?;
     let Patch { body, client_message_id, if_assignee } = wanted;
     for _ in 0..ATTEMPTS {
-        let (state, through) = state(rest, &key).await?;
+        // Taken before the state is read, which so has all of it. Whoever names no condition takes
+        // what comes in between.
+        let last = within(rest.settings.read_within, rest.history.last(&key));
+        let expected = if if_assignee.is_some() { Some(last.await?) } else { None };
+        let state = within(rest.settings.read_within, rest.history.state(&key)).await?;
         has_room(&state, body.labels.len())?;
         let assignee = state.value(&Register::Assignee);
         if if_assignee.as_ref().is_some_and(|wanted| wanted.as_deref() != assignee) {
-            return conflict(rest, call, &agent, &key, &state);
+            // Whoever claims again what is the own already has missed the first answer.
+            let is_won = assignee == Some(&agent.id)
+                && matches!(&body.assignee, Some(Some(claimed)) if *claimed == agent.id);
+            return match is_won {
+                true => answer(rest, &agent, &key).await,
+                false => conflict(rest, call, &agent, &key, &state),
+            };
         }
-        // Whoever names a condition wants nothing to have come in between.
-        let expected = if_assignee.is_some().then_some(through);
         let (body, client_message_id) = (body.clone(), client_message_id.clone());
         let change = Action::Change(Change { body, client_message_id, expected });
         match submit(rest, call, &key, agent.author(), change).await {
@@ -75,18 +82,11 @@ pub(in super::super) async fn profile(
     let profile = Fields::parse(&body)?.profile()?;
     let key = named(call, &agent)?;
     must_exist(rest, &key).await?;
-    let (state, _) = state(rest, &key).await?;
+    let state = within(rest.settings.read_within, rest.history.state(&key)).await?;
     has_room(&state, profile.attributes.len())?;
     let action = Action::Know(profile, idempotency_key(call.headers())?);
     submit(rest, call, &key, agent.author(), action).await?;
     answer(rest, &agent, &key).await
-}
-
-async fn state(
-    rest: &Deps,
-    key: &ConversationKey,
-) -> Result<(ConversationState, Position), Problem> {
-    within(rest.settings.read_within, rest.history.state_through(key)).await
 }
 
 /// The conversation with the change in it.
