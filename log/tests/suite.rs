@@ -91,6 +91,7 @@ macro_rules! whole_suite {
                 what_is_expected_wrongly_is_a_conflict_and_appends_nothing
                 of_many_who_expect_the_same_exactly_one_wins
                 who_repeats_an_append_finds_the_own_entry_and_no_conflict
+                the_same_from_many_at_once_is_committed_once_and_no_conflict
                 a_run_sees_its_earlier_entries_and_ends_with_a_conflict
                 once_the_last_entry_has_gone_nothing_is_expected
             }

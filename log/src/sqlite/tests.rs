@@ -279,6 +279,38 @@ async fn what_is_old_is_kept_until_it_is_acknowledged() {
 }
 
 #[tokio::test]
+async fn what_has_gone_to_make_room_for_an_entry_is_not_the_last_that_it_expects() {
+    let folder = TempDir::new().unwrap();
+    let now = Arc::new(AtomicI64::new(1_790_000_000_000));
+    let told = now.clone();
+    let clock = Clock::new(move || Timestamp::from_millis(told.load(Ordering::Relaxed)));
+    let log = open_with(folder.path(), None, 256 << 10, clock).unwrap();
+    let other = ConversationKey { id: ConversationId::from_bytes([2; 16]), ..key() };
+    let big = |number: u8| new(number, Bytes::from(vec![number; 20_000]));
+    let first = NewEntry { conversation: other.clone(), ..big(0) };
+    let first = log.append(&first).await.unwrap().position;
+    let mut count = 1;
+    while log.append(&big(count)).await.is_ok() {
+        count += 1;
+    }
+    let (mut deliveries, taken) = all_deliveries(&log).await;
+    deliveries.ack(&taken[..4]).await.unwrap();
+    now.fetch_add(10 * i64::try_from(MAX_AGE.as_millis()).unwrap(), Ordering::Relaxed);
+
+    // What it expects is there until room is made for it, in the same transaction.
+    let expecting = |number: u8, last| NewEntry {
+        conversation: other.clone(),
+        expected: Some(last),
+        ..big(number)
+    };
+    let refused = log.append(&expecting(count, first)).await;
+    assert!(matches!(refused, Err(LogError::Conflict(_))), "{refused:?}");
+    assert_eq!(log.state(Shard::ONLY).await.unwrap().start, taken[3].entry.position);
+    let taken = log.append(&expecting(count, Position::ZERO)).await.unwrap();
+    assert!(!taken.duplicate && taken.position > first);
+}
+
+#[tokio::test]
 async fn a_dead_letter_is_kept_with_its_reason() {
     let folder = TempDir::new().unwrap();
     let log = open(folder.path(), None).unwrap();

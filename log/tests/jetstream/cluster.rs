@@ -27,7 +27,7 @@ use crate::suite::{
 
 /// A log on three servers, in a namespace of its own.
 pub(crate) struct Clustered {
-    settings: JetStreamSettings,
+    pub(crate) settings: JetStreamSettings,
     log: JetStreamLog,
     /// What makes its entries old.
     ageing: Option<NatsProxy>,
@@ -47,6 +47,7 @@ obligations! { crate::jetstream::cluster::Clustered:
         what_is_expected_wrongly_is_a_conflict_and_appends_nothing
         of_many_who_expect_the_same_exactly_one_wins
         who_repeats_an_append_finds_the_own_entry_and_no_conflict
+        the_same_from_many_at_once_is_committed_once_and_no_conflict
         a_run_sees_its_earlier_entries_and_ends_with_a_conflict
         once_the_last_entry_has_gone_nothing_is_expected
     }

@@ -119,6 +119,27 @@ pub(crate) async fn who_repeats_an_append_finds_the_own_entry_and_no_conflict<H:
     assert_eq!(end(&log).await, last);
 }
 
+pub(crate) async fn the_same_from_many_at_once_is_committed_once_and_no_conflict<H: Harness>() {
+    let harness = H::fresh(Bounds::default()).await;
+    let log = harness.log();
+    let mut last = Position::ZERO;
+    for _ in 0..10 {
+        let own = id();
+        let attempts = (0..8).map(|number| {
+            let (log, own) = (log.clone(), own);
+            async move {
+                let expecting = (&own, last);
+                try_append_after(&log, &conversation(1), expecting, record(number)).await.unwrap()
+            }
+        });
+        let told = futures_util::future::join_all(attempts).await;
+        assert!(told.iter().all(|appended| appended.position == told[0].position), "{told:?}");
+        assert!(told.iter().filter(|appended| !appended.duplicate).count() <= 1, "{told:?}");
+        last = told[0].position;
+        assert_eq!(end(&log).await, last, "one was committed, and nothing else");
+    }
+}
+
 pub(crate) async fn a_run_sees_its_earlier_entries_and_ends_with_a_conflict<H: Harness>() {
     let harness = H::fresh(Bounds::default()).await;
     let log = harness.log();
