@@ -18,6 +18,8 @@ mod marks;
 mod node;
 #[path = "ingress/outages.rs"]
 mod outages;
+#[path = "ingress/own.rs"]
+mod own;
 #[path = "ingress/pages.rs"]
 mod pages;
 #[path = "ingress/pressure.rs"]
@@ -26,5 +28,7 @@ mod pressure;
 mod runs;
 #[path = "ingress/statuses.rs"]
 mod statuses;
+#[path = "ingress/work.rs"]
+mod work;
 
 use parlor_testbed::client::http as client;
