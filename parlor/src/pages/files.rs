@@ -43,9 +43,7 @@ const CLIENT: &[(&str, &str)] = files![
 ];
 
 /// What the products share.
-const UI: &[(&str, &str)] = files![
-    "ui/tokens.css",
-];
+const UI: &[(&str, &str)] = files!["ui/tokens.css",];
 
 /// The chat that other sites embed: its loader, and its frame.
 const WIDGET: &[(&str, &str)] = files![
@@ -79,11 +77,8 @@ const WIDGET: &[(&str, &str)] = files![
 ];
 
 /// What agents work with.
-const DASHBOARD: &[(&str, &str)] = files![
-    "dashboard/dashboard.css",
-    "dashboard/dashboard.js",
-    "dashboard/index.html",
-];
+const DASHBOARD: &[(&str, &str)] =
+    files!["dashboard/dashboard.css", "dashboard/dashboard.js", "dashboard/index.html",];
 
 /// A file, and the tag that browsers keep beside it.
 #[derive(Debug)]
