@@ -171,9 +171,7 @@ test("what is answered while it is closed is counted on the button, also after a
 
 test("it can be used by keyboard alone, and Escape goes back to the button", () =>
   withVisitor(async ({ open }) => {
-    const { page, launcher, frame, ...widget } = await open().then((made) =>
-      Object.assign(made, { isOpenNow: () => made.isOpen(), all: () => made.texts() }),
-    );
+    const { page, launcher, frame, dialog } = await open();
     await page.locator("#before").focus();
     await page.keyboard.press("Tab");
     assert.ok(await launcher.evaluate((element) => element.matches(":focus")));
@@ -194,7 +192,11 @@ test("it can be used by keyboard alone, and Escape goes back to the button", () 
     await page.keyboard.press("Escape");
     await untilEqual("it is closed", () => launcher.getAttribute("aria-expanded"), "false");
     assert.ok(await launcher.evaluate((element) => element.matches(":focus")));
-    assert.equal(await widget.dialog.evaluate((element) => getComputedStyle(element).visibility), "hidden");
+    await untilEqual(
+      "nobody can get into it",
+      () => dialog.evaluate((element) => getComputedStyle(element).visibility),
+      "hidden",
+    );
     for (const [role, name] of /** @type {const} */ ([
       ["log", "Messages"],
       ["heading", "Chat with us"],
@@ -393,12 +395,14 @@ for (const locale of ["en", "de", "fr", "es", "it", "pt", "nl", "pl", "tr", "ja"
     withVisitor(async ({ open }) => {
       const widget = await open({ attributes: { locale, prechat: "ask" } });
       await widget.open();
-      const texts = await import(`../widget/texts/${locale}.js`).then((module) => module.default);
-      const english = await import("../widget/texts/en.js").then((module) => module.default);
+      /** @type {Record<string, string>} */
+      const texts = (await import(`../widget/texts/${locale}.js`)).default;
+      /** @type {Record<string, string>} */
+      const english = (await import("../widget/texts/en.js")).default;
       assert.deepEqual(Object.keys(texts), Object.keys(english));
       for (const [key, text] of Object.entries(texts)) {
         const gaps = (/** @type {string} */ of) => (of.match(/\{\w+\}/g) ?? []).sort();
-        assert.deepEqual(gaps(String(text)), gaps(english[/** @type {"en"} */ (key)]), key);
+        assert.deepEqual(gaps(text), gaps(english[key] ?? ""), key);
       }
       assert.equal(await widget.frame.locator("#greeting").textContent(), texts.greeting);
       const empty = await widget.frame.locator("button:not([hidden])").evaluateAll(
@@ -687,7 +691,7 @@ test("who it is, a site's token tells", () =>
 test("by itself the frame is a page on which one can write", () =>
   withVisitor(async ({ context, tenantId, agent }) => {
     const page = await visit(context, `${server.url}/widget/frame?tenant=${tenantId}`);
-    await page.locator("#log[aria-busy=false]").waitFor();
+    await page.locator("#log[aria-busy=false]").waitFor({ state: "attached" });
     await page.locator("#text").fill("by a link");
     await page.locator("#text").press("Enter");
     await agent.conversationWith("by a link");

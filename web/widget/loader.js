@@ -12,7 +12,7 @@ const tenant = String(options.tenant ?? "");
 const key = `parlor:${base.host}:${tenant}`;
 const ACCENT = matchMedia("(prefers-color-scheme: dark)").matches ? "#2dd4bf" : "#0f766e";
 const phone = matchMedia("(max-width: 480px)");
-/** One word says it in most languages. @type {Values} */
+/** @type {Values} */
 const WORDS = { pl: "Czat", tr: "Sohbet", ja: "チャット", zh: "聊天", ar: "الدردشة" };
 
 const STYLE = `
@@ -57,7 +57,7 @@ function keep(values) {
   try {
     localStorage.setItem(key, JSON.stringify(kept));
   } catch {
-    // The visitor is forgotten with the page.
+    // Forgotten with the page.
   }
 }
 
@@ -171,7 +171,7 @@ function load() {
 
 /** @param {boolean} open */
 function show(open) {
-  if (open === opened || !host.isConnected) return;
+  if (open === opened) return;
   opened = open;
   if (open) {
     before = document.activeElement;
