@@ -1,4 +1,7 @@
-/** @file What the chat asks of the visitor: a name before the first message, an address when nobody is there. */
+/**
+ * @file What the chat asks of the visitor: a name before the first message, and an address while
+ *   nobody is there.
+ */
 
 /** @import {Values} from "./bridge.js" */
 /** @import {Conversation} from "./conversation.js" */
@@ -7,7 +10,7 @@
 import { find, say } from "./find.js";
 import { fill } from "./texts.js";
 
-/** As the server takes it: something, an @, something. */
+/** Close to what the server takes: a name at a host. */
 const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/u;
 
 /** Name and e-mail before the first message, and sent with it. */
@@ -69,7 +72,7 @@ export class Prechat {
     this.#known = true;
     if (name || email) {
       const profile = { ...(name && { name }), ...(email && { email }) };
-      this.#conversation.tellProfile(profile).catch(() => {});
+      void this.#conversation.tellProfile(profile);
       this.#keep({ known: true, ...(email && { email }) });
     }
     return true;
@@ -113,7 +116,7 @@ export class Away {
       this.#wrong.hidden = right;
       this.#email.ariaInvalid = String(!right);
       if (!right) return this.#email.focus();
-      conversation.tellProfile({ email }).catch(() => {});
+      void conversation.tellProfile({ email });
       kept.email = email;
       keep({ email });
       this.#saved = email;

@@ -72,6 +72,8 @@ export class Composer {
   #fit() {
     this.#text.style.height = "auto";
     this.#text.style.height = `${Math.min(this.#text.scrollHeight, HIGHEST)}px`;
+    // Without a text, the hint decides nothing: the page's direction holds.
+    this.#text.dir = this.#text.value === "" ? "" : "auto";
     this.#send.disabled = this.#text.value.trim() === "";
   }
 }

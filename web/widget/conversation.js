@@ -26,6 +26,8 @@ export class Conversation extends EventTarget {
   #drafts = new Map();
   /** What was written before it was known who the visitor is. @type {string[]} */
   #early = [];
+  /** The same of a profile. @type {import("../client/parlor.js").Profile} */
+  #earlyProfile = {};
   /** How far the team has read: the cursors that were named. @type {Set<string>} */
   #read = new Set();
   #seen = -1;
@@ -108,6 +110,7 @@ export class Conversation extends EventTarget {
       this.status = status;
       this.#changed();
     });
+    if (Object.keys(this.#earlyProfile).length > 0) void this.tellProfile(this.#earlyProfile);
     for (const text of this.#early.splice(0)) this.send(text);
   }
 
@@ -152,9 +155,15 @@ export class Conversation extends EventTarget {
     if (last?.cursor !== undefined) this.#client?.markRead(last.cursor);
   }
 
-  /** @param {import("../client/parlor.js").Profile} profile */
+  /**
+   * What is known of the visitor. The client keeps it until the server takes it, and what the
+   * server refuses for good is nothing that the visitor could mend here.
+   *
+   * @param {import("../client/parlor.js").Profile} profile
+   */
   async tellProfile(profile) {
-    await this.#client?.setProfile(profile);
+    if (!this.#client) Object.assign(this.#earlyProfile, profile);
+    else if (Object.keys(profile).length > 0) await this.#client.setProfile(profile).catch(() => {});
   }
 
   async end() {

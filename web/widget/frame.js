@@ -31,6 +31,8 @@ let language;
 /** The chat is open, and not a frame that waits for answers. */
 let shown = false;
 let begun = false;
+/** What was told last of the visitor. */
+let told = "{}";
 /** Whether the server could not be reached for some time. */
 let cutOff = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -49,7 +51,7 @@ const bridge = new Bridge({
       show();
     });
   },
-  identity: ({ token }) => conversation.tellProfile(claimsOf(String(token))).catch(() => {}),
+  identity: ({ token }) => void conversation.tellProfile(claimsOf(String(token))),
 });
 
 /** @param {Values} values */
@@ -85,11 +87,12 @@ async function begin() {
     const ready = prechat.ready.bind(prechat);
     composer = new Composer(conversation, ready);
     away = new Away(conversation, kept, keep);
-    rating = new RatingPanel(conversation);
+    rating = new RatingPanel(conversation, kept, keep);
     conversation.addEventListener("change", show);
     conversation.addEventListener("sent", () => bridge.tell("sent"));
     void comeOnline();
   }
+  tellProfile();
   speak(language);
   document.body.classList.remove("starting");
 }
@@ -103,14 +106,20 @@ async function comeOnline() {
   });
   conversation.attach(client);
   conversation.connect();
+}
+
+/** Tells the team what the site says of its visitor, once for each time that it is another. */
+function tellProfile() {
   const { name, email, attributes } = options;
   const profile = { ...(name && { name }), ...(email && { email }), ...(attributes && { attributes }) };
-  if (Object.keys(profile).length > 0) conversation.tellProfile(profile).catch(() => {});
+  const text = JSON.stringify(profile);
+  if (text !== told) void conversation.tellProfile(profile);
+  told = text;
 }
 
 /** The colours that the site has set. */
 function paint() {
-  const { style } = document.documentElement;
+  const { style, dataset } = document.documentElement;
   for (const [name, value] of [
     ["--accent", options.accent],
     ["--accent-strong", options.accent],
@@ -119,6 +128,8 @@ function paint() {
     if (typeof value === "string") style.setProperty(String(name), value);
     else style.removeProperty(String(name));
   }
+  if (typeof options.on === "string") dataset.accent = options.on === "#000" ? "light" : "dark";
+  else delete dataset.accent;
 }
 
 /** @param {Language} spoken */

@@ -12,7 +12,7 @@ const tenant = String(options.tenant ?? "");
 const key = `parlor:${base.host}:${tenant}`;
 const ACCENT = matchMedia("(prefers-color-scheme: dark)").matches ? "#2dd4bf" : "#0f766e";
 const phone = matchMedia("(max-width: 480px)");
-/** One word says it in most languages. @type {Values} */
+/** @type {Values} */
 const WORDS = { pl: "Czat", tr: "Sohbet", ja: "チャット", zh: "聊天", ar: "الدردشة" };
 
 const STYLE = `
@@ -30,7 +30,7 @@ button[hidden]{display:none}
 svg{width:26px;height:26px;fill:none;stroke:currentColor;stroke-width:1.8;stroke-linecap:round;stroke-linejoin:round}
 b{position:absolute;top:-4px;right:-4px;min-width:22px;height:22px;padding:0 6px;border-radius:11px;
 background:#c81e1e;color:#fff;font:700 12px/22px system-ui,sans-serif;text-align:center}
-b:empty{display:none}
+b:empty,span:empty{display:none}
 div{position:absolute;bottom:calc(100% + 14px);right:0;width:var(--parlor-width,400px);max-width:calc(100vw - 40px);
 height:var(--parlor-height,680px);max-height:calc(100vh - 110px);max-height:calc(100dvh - 110px);
 border-radius:var(--parlor-radius,16px);overflow:hidden;background:Canvas;color-scheme:light dark;
@@ -57,7 +57,7 @@ function keep(values) {
   try {
     localStorage.setItem(key, JSON.stringify(kept));
   } catch {
-    // The visitor is forgotten with the page.
+    // Forgotten with the page.
   }
 }
 
@@ -171,7 +171,7 @@ function load() {
 
 /** @param {boolean} open */
 function show(open) {
-  if (open === opened || !host.isConnected) return;
+  if (open === opened) return;
   opened = open;
   if (open) {
     before = document.activeElement;
@@ -216,7 +216,8 @@ button.addEventListener("click", () => show(!opened));
 host.addEventListener("keydown", (event) => event.key === "Escape" && show(false));
 phone.addEventListener("change", paint);
 
-const idle = () => new Promise(globalThis.requestIdleCallback ?? ((then) => setTimeout(then, 200)));
+const idle = () =>
+  new Promise((then) => globalThis.requestIdleCallback?.(then) ?? setTimeout(then, 200));
 
 async function mount() {
   if (document.readyState !== "complete") await new Promise((then) => addEventListener("load", then));

@@ -1,5 +1,6 @@
 /** @file What the visitor thought of it, asked once after each end of the conversation. */
 
+/** @import {Values} from "./bridge.js" */
 /** @import {Conversation} from "./conversation.js" */
 /** @import {Texts} from "./texts.js" */
 
@@ -21,15 +22,22 @@ export class RatingPanel {
   /** @type {Texts | undefined} */
   #texts;
   #score = 0;
-  /** It was answered, or put away, for this end. */
-  #done = true;
+  #kept;
+  #keep;
   #thanks = false;
 
-  /** @param {Conversation} conversation */
-  constructor(conversation) {
+  /**
+   * @param {Conversation} conversation
+   * @param {Values} kept
+   * @param {(values: Values) => void} keep
+   */
+  constructor(conversation, kept, keep) {
     this.#conversation = conversation;
+    this.#kept = kept;
+    this.#keep = keep;
     conversation.addEventListener("closed", () => {
-      this.#done = this.#thanks = false;
+      keep({ rate: true });
+      this.#thanks = false;
       this.#score = 0;
       this.#comment.value = "";
       this.#mark();
@@ -37,7 +45,7 @@ export class RatingPanel {
     for (const score of SCORES) this.#scores.append(this.#button(score));
     this.#scores.addEventListener("keydown", (event) => this.#move(event));
     this.#skip.addEventListener("click", () => {
-      this.#done = true;
+      keep({ rate: false });
       this.show();
       find("text").focus();
     });
@@ -64,7 +72,8 @@ export class RatingPanel {
   show() {
     const { status, lines } = this.#conversation;
     // Writing goes on with the conversation, and nobody asks any more how it was.
-    this.#panel.hidden = this.#done || status !== "closed" || lines.length === 0;
+    const asks = this.#kept.rate === true || this.#thanks;
+    this.#panel.hidden = !asks || status !== "closed" || lines.length === 0;
     if (this.#texts) say(this.#title, this.#thanks ? this.#texts.rated : this.#texts.rate);
     this.#form.hidden = this.#thanks;
   }
@@ -120,8 +129,9 @@ export class RatingPanel {
       this.#thanks = true;
     } catch {
       // It cannot be told, or was told already: nobody is asked twice.
-      this.#done = true;
     }
+    // It was answered, or put away, for this end.
+    this.#keep({ rate: false });
     this.show();
     (this.#thanks ? this.#title : find("text")).focus();
   }

@@ -107,7 +107,10 @@ export class Thread {
         day = date.toDateString();
         entries.push(this.#day(date));
       }
-      entries.push(this.#bubble(line, together(lines[index - 1], line), together(line, lines[index + 1])));
+      const isFollowed = together(line, lines[index + 1]);
+      // The receipt below the last own one tells its time.
+      const timed = !isFollowed && !(line.own && index === lines.length - 1);
+      entries.push(this.#bubble(line, together(lines[index - 1], line), isFollowed, timed));
       if (line.state === "failed") entries.push(this.#failure(line));
     });
     const last = lines.at(-1);
@@ -129,9 +132,10 @@ export class Thread {
    * @param {Line} line
    * @param {boolean} goesOn it stands with the one before
    * @param {boolean} isFollowed the next one stands with it
+   * @param {boolean} timed its time is shown
    * @returns {Entry}
    */
-  #bubble(line, goesOn, isFollowed) {
+  #bubble(line, goesOn, isFollowed, timed) {
     const { texts, locale } = this.#language;
     const name = line.own ? texts.you : line.name || texts.agent;
     return {
@@ -155,7 +159,7 @@ export class Thread {
         item.firstElementChild?.classList.toggle("unseen", line.own || goesOn);
         const time = /** @type {HTMLTimeElement} */ (item.lastElementChild);
         time.dateTime = line.at;
-        time.classList.toggle("unseen", isFollowed);
+        time.classList.toggle("unseen", !timed);
         say(time, timeOf(new Date(line.at), locale));
       },
     };
@@ -179,11 +183,12 @@ export class Thread {
   }
 
   /** @param {Line} line @param {number} index @returns {Entry} */
-  #receipt({ state }, index) {
-    const { texts } = this.#language;
+  #receipt({ state, at }, index) {
+    const { texts, locale } = this.#language;
     const { seen, state: connection } = this.#conversation;
     const waiting = connection === "online" ? texts.sending : texts.waiting;
-    const said = seen >= index ? texts.seen : texts.sent;
+    const far = seen >= index ? texts.seen : texts.sent;
+    const said = `${timeOf(new Date(at), locale)} · ${far}`;
     return {
       key: "receipt",
       make: () => make("li", "receipt"),
