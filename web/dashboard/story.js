@@ -7,6 +7,10 @@
  * @typedef {{key: string, frame: EntryFrame} | {key: string, gap: true}} Entry
  */
 
+/** While there is a gap, the page is asked for again, less and less often. */
+const FIRST_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 30_000;
+
 /**
  * The client keeps the timeline; this adds what a reader needs besides: whether it is being loaded,
  * and the line where something may be missing.
@@ -26,6 +30,9 @@ export class Story {
   /** The entry after which something may be missing. @type {string | undefined} */
   #gapAfter;
   #over = false;
+  #retryMs = FIRST_RETRY_MS;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
 
   /**
    * @param {string} id
@@ -41,6 +48,7 @@ export class Story {
   /** Nothing is told any more. */
   end() {
     this.#over = true;
+    clearTimeout(this.#timer);
     this.#api.leave(this.id);
   }
 
@@ -55,16 +63,25 @@ export class Story {
 
   /** Loads the newest page; with it there is no gap any more. */
   async load() {
+    clearTimeout(this.#timer);
     if (this.entries.length === 0) this.phase = "loading";
     this.#tell();
     try {
       await this.#api.open(this.id);
       this.#gapAfter = undefined;
+      this.#retryMs = FIRST_RETRY_MS;
       this.phase = "ready";
     } catch {
       this.phase = this.entries.length === 0 ? "failed" : "ready";
+      if (this.#gapAfter !== undefined) this.#retry();
     }
     this.refresh();
+  }
+
+  #retry() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.load(), this.#retryMs);
+    this.#retryMs = Math.min(2 * this.#retryMs, MAX_RETRY_MS);
   }
 
   async older() {

@@ -107,8 +107,9 @@ test("names, texts, labels and all else that others wrote are text", () =>
         team: text,
         assignee: text,
       });
-      server.say(id, text);
-      server.say(id, text, { sender: "agent", author: { id: text, name: text } });
+      const timestamp = new Date(Date.now() - 600_000 + at * 10_000).toISOString();
+      server.say(id, text, { timestamp });
+      server.say(id, text, { timestamp, sender: "agent", author: { id: text, name: text } });
       server.note(id, { text, author: { id: text, name: text } });
       server.change(id, { assignee: text, team: text, labels: { add: [text] } }, { id: text, name: text });
       server.rate(id, 1, text);
@@ -120,7 +121,6 @@ test("names, texts, labels and all else that others wrote are text", () =>
       await desk.press("j");
       const said = () => desk.page.locator(".thread-log p.text").allTextContents();
       await untilEqual(`hostile text ${at} is shown as it is`, said, [text, text, text]);
-      desk.page.evaluate(() => 0);
     }
     server.signal({ type: "typing", conversationId: "h0", by: "agent", author: { id: HOSTILE[0], name: HOSTILE[0] }, on: true });
     await desk.press("a");
@@ -244,8 +244,6 @@ test("of two agents who claim, one wins, and the other is told who", () =>
     await ann.choose("Ada");
     await bob.choose("Ada");
     await untilEqual("each sees the other", () => ann.page.locator(".presence-line").textContent(), "Bob Grant reads this too");
-    // The second one has not been told yet that the first has it.
-    await bob.page.evaluate(() => 0);
     await Promise.all([ann.press("i"), bob.press("i")]);
     const toasts = async () => [await ann.toast(), await bob.toast()].sort();
     const winner = await until("somebody has it", () => server.conversation("a").assignee);
