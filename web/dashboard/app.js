@@ -62,7 +62,7 @@ export class App {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #reading;
 
-  element = h("div", { class: "app", "data-pane": "list" });
+  element = h("main", { class: "app", "data-pane": "list" });
   #face = h("span", { class: "thread-face" });
   #name = h("h2", { class: "thread-name", dir: "auto" });
   #about = h("p", { class: "thread-about", dir: "auto" });
@@ -173,11 +173,12 @@ export class App {
     });
     const brand = h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), h("span", {}, texts.product));
     this.element.append(
+      h("h1", { class: "unseen" }, texts.product),
       skip,
       this.#connection.element,
       h("div", { class: "views" }, brand, views, menu),
       this.#list.element,
-      h("main", { class: "thread", id: "thread", "aria-label": texts.thread.title }, this.#head, this.#empty, this.#thread.element, this.#composer.element),
+      h("section", { class: "thread", id: "thread", "aria-label": texts.thread.title }, this.#head, this.#empty, this.#thread.element, this.#composer.element),
       this.#details.element,
     );
     this.#details.element.hidden = true;

@@ -57,6 +57,7 @@ export class Details {
     const snooze = h("button", { type: "button", class: "icon-button", "aria-label": texts.actions.snooze, title: `${texts.actions.snooze}  Z` }, icon("snoozed"));
     snooze.addEventListener("click", () => actions.snooze());
     this.element.append(
+      h("h2", { class: "unseen" }, words.title),
       hide,
       h("header", { class: "details-head" }, this.#face, h("div", { class: "details-who" }, this.#name.element, this.#email.element, this.#where)),
       h("h3", { class: "details-title" }, words.conversation),

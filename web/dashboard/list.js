@@ -39,7 +39,7 @@ export class List {
   #release;
 
   element = h("section", { class: "list", "aria-label": texts.list.title });
-  #title = h("h1", { class: "list-title" });
+  #title = h("h2", { class: "list-title" });
   #count = h("span", { class: "list-count" });
   #bar = h("button", { class: "fresh", type: "button", hidden: true });
   #scroll = h("div", { class: "list-scroll" });
