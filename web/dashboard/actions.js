@@ -86,7 +86,8 @@ export class Actions {
   /** @param {unknown} thrown */
   #failed(thrown) {
     const { toast } = this.#with;
-    const { status, code, message } = /** @type {{status?: number, code?: string, message?: string}} */ (thrown ?? {});
+    const { status, code, message } =
+      /** @type {{status?: number, code?: string, message?: string}} */ (thrown ?? {});
     const sentence =
       status === 404 || status === 405
         ? texts.toast.unknown
@@ -111,10 +112,13 @@ export class Actions {
       await desk.update(state.id, { assignee: desk.me.id, ifAssignee: null });
       toast.say(texts.toast.claimed);
     } catch (thrown) {
-      const refusal = /** @type {{status?: number, conversation?: Partial<State> & {id: string}}} */ (thrown);
+      const refusal =
+        /** @type {{status?: number, conversation?: Partial<State> & {id: string}}} */ (thrown);
       if (refusal.status !== 409) return this.#failed(thrown);
       const winner = refusal.conversation && whole(refusal.conversation).assignee;
-      const sentence = winner ? texts.toast.taken(desk.api.nameOf(winner)) : texts.toast.takenByNobody;
+      const sentence = winner
+        ? texts.toast.taken(desk.api.nameOf(winner))
+        : texts.toast.takenByNobody;
       toast.say(sentence, { bad: true });
     }
   }
@@ -159,7 +163,9 @@ export class Actions {
           run: () => {
             if (desk.view !== "snoozed") this.#leave(id);
             const said = texts.toast.snoozed(upcoming(until.toISOString(), desk.now()));
-            void this.#change(id, { status: "snoozed", until: until.toISOString() }, said, { status: "open" });
+            void this.#change(id, { status: "snoozed", until: until.toISOString() }, said, {
+              status: "open",
+            });
           },
         })),
     });
@@ -180,7 +186,9 @@ export class Actions {
       title: words.assign,
       choices: () => [
         choice(desk.me.id, `${words.me} (${desk.me.name})`),
-        ...desk.marks.agents.filter((agent) => agent !== desk.me.id).map((agent) => choice(agent, desk.api.nameOf(agent))),
+        ...desk.marks.agents
+          .filter((agent) => agent !== desk.me.id)
+          .map((agent) => choice(agent, desk.api.nameOf(agent))),
         {
           name: words.nobody,
           icon: "none",
@@ -205,7 +213,10 @@ export class Actions {
     });
     palette.ask({
       title: words.team,
-      choices: () => [...desk.marks.teams.map((team) => choice(team, team)), choice(null, words.noTeam)],
+      choices: () => [
+        ...desk.marks.teams.map((team) => choice(team, team)),
+        choice(null, words.noTeam),
+      ],
       create: (text) => choice(text, words.create(text)),
     });
   }
@@ -266,7 +277,9 @@ export class Actions {
   async allowNotifications() {
     const { bell, toast } = this.#with;
     const allowed = await bell.allow();
-    toast.say(allowed ? texts.toast.notificationsOn : texts.toast.notificationsDenied, { bad: !allowed });
+    toast.say(allowed ? texts.toast.notificationsOn : texts.toast.notificationsDenied, {
+      bad: !allowed,
+    });
   }
 
   /** @param {boolean} on */
@@ -315,16 +328,42 @@ export class Actions {
       ...ofConversation,
       command("next", words.next, "more"),
       command("previous", words.previous, "more"),
-      ...FIXED.map(({ key, icon: name }) => ({ name: words.goTo(viewName(key)), icon: name, run: () => show(key) })),
-      ...desk.marks.teams.map((team) => ({ name: words.goTo(team), icon: /** @type {const} */ ("team"), run: () => show(`team/${team}`) })),
-      ...desk.marks.labels.map((label) => ({ name: words.goTo(label), icon: /** @type {const} */ ("label"), run: () => show(`label/${label}`) })),
-      { name: words.search, icon: "search", run: () => document.querySelector("#search")?.dispatchEvent(new CustomEvent("ask")) },
+      ...FIXED.map(({ key, icon: name }) => ({
+        name: words.goTo(viewName(key)),
+        icon: name,
+        run: () => show(key),
+      })),
+      ...desk.marks.teams.map((team) => ({
+        name: words.goTo(team),
+        icon: /** @type {const} */ ("team"),
+        run: () => show(`team/${team}`),
+      })),
+      ...desk.marks.labels.map((label) => ({
+        name: words.goTo(label),
+        icon: /** @type {const} */ ("label"),
+        run: () => show(`label/${label}`),
+      })),
+      {
+        name: words.search,
+        icon: "search",
+        run: () => document.querySelector("#search")?.dispatchEvent(new CustomEvent("ask")),
+      },
       { name: words.details, icon: "details", run: () => this.#with.toggleDetails() },
-      { name: bell.sound ? words.soundOff : words.soundOn, icon: bell.sound ? "bellOff" : "bell", run: () => bell.turn(!bell.sound) },
+      {
+        name: bell.sound ? words.soundOff : words.soundOn,
+        icon: bell.sound ? "bellOff" : "bell",
+        run: () => bell.turn(!bell.sound),
+      },
       { name: words.notifications, icon: "bell", run: () => void this.allowNotifications() },
-      { name: shortcuts.on ? words.shortcutsOff : words.shortcutsOn, icon: "keyboard", run: () => this.turnShortcuts(!shortcuts.on) },
+      {
+        name: shortcuts.on ? words.shortcutsOff : words.shortcutsOn,
+        icon: "keyboard",
+        run: () => this.turnShortcuts(!shortcuts.on),
+      },
       command("help", words.shortcuts, "keyboard"),
-      ...(signOut ? [{ name: words.signOut, icon: /** @type {const} */ ("out"), run: signOut }] : []),
+      ...(signOut
+        ? [{ name: words.signOut, icon: /** @type {const} */ ("out"), run: signOut }]
+        : []),
     ];
   }
 
@@ -346,7 +385,13 @@ export class Actions {
     ) => {
       const element = h(
         "button",
-        { type: "button", class: wordy ? "button tool" : "icon-button tool", title: `${name}  ${keyOf(command)}`, "aria-label": name, "data-command": command },
+        {
+          type: "button",
+          class: wordy ? "button tool" : "icon-button tool",
+          title: `${name}  ${keyOf(command)}`,
+          "aria-label": name,
+          "data-command": command,
+        },
         icon(iconName),
         wordy ? h("span", {}, name) : null,
       );

@@ -15,7 +15,15 @@ import { Events } from "./events.js";
  */
 
 /** The events that are entries of the stream. */
-const ITEMS = /** @type {const} */ (["message", "note", "change", "rating", "linked", "read", "profile"]);
+const ITEMS = /** @type {const} */ ([
+  "message",
+  "note",
+  "change",
+  "rating",
+  "linked",
+  "read",
+  "profile",
+]);
 const SIGNALS = /** @type {const} */ (["typing", "visitor", "agents"]);
 
 /**
@@ -71,6 +79,11 @@ export class Api extends Events {
   /** What an agent is called. @param {string} id */
   nameOf(id) {
     return this.#names.get(id) ?? id;
+  }
+
+  /** The ids of the agents that were seen, with a name. */
+  get agents() {
+    return [...this.#names.keys()];
   }
 
   /** @param {Author} author */

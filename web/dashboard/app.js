@@ -157,9 +157,17 @@ export class App {
   #compose(views, menu, beside) {
     const back = this.#iconButton("back", texts.thread.back, () => this.#pane("list"));
     back.classList.add("to-list");
-    const toDetails = this.#iconButton("details", texts.thread.details, () => this.#toggleDetails());
+    const toDetails = this.#iconButton("details", texts.thread.details, () =>
+      this.#toggleDetails(),
+    );
     toDetails.classList.add("to-details");
-    this.#head.append(back, this.#face, h("div", { class: "thread-who" }, this.#name, this.#about), this.#tools, toDetails);
+    this.#head.append(
+      back,
+      this.#face,
+      h("div", { class: "thread-who" }, this.#name, this.#about),
+      this.#tools,
+      toDetails,
+    );
     fill(
       this.#empty,
       h("span", { class: "empty-icon" }, icon("inbox")),
@@ -171,14 +179,26 @@ export class App {
       event.preventDefault();
       this.#thread.focus();
     });
-    const brand = h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), h("span", {}, texts.product));
+    const brand = h(
+      "div",
+      { class: "brand" },
+      h("span", { class: "brand-mark", "aria-hidden": "true" }),
+      h("span", {}, texts.product),
+    );
     this.element.append(
       h("h1", { class: "unseen" }, texts.product),
       skip,
       this.#connection.element,
       h("div", { class: "views" }, brand, views, menu),
       this.#list.element,
-      h("section", { class: "thread", id: "thread", "aria-label": texts.thread.title }, this.#head, this.#empty, this.#thread.element, this.#composer.element),
+      h(
+        "section",
+        { class: "thread", id: "thread", "aria-label": texts.thread.title },
+        this.#head,
+        this.#empty,
+        this.#thread.element,
+        this.#composer.element,
+      ),
       this.#details.element,
     );
     this.#details.element.hidden = true;
@@ -191,7 +211,11 @@ export class App {
    * @param {() => void} run
    */
   #iconButton(name, label, run) {
-    const button = h("button", { type: "button", class: "icon-button", "aria-label": label, title: label }, icon(name));
+    const button = h(
+      "button",
+      { type: "button", class: "icon-button", "aria-label": label, title: label },
+      icon(name),
+    );
     button.addEventListener("click", run);
     return button;
   }
@@ -245,13 +269,19 @@ export class App {
     this.element.classList.toggle("has-details", this.#detailsShown.value === "shown" && !!state);
     this.#head.hidden = !state;
     this.#empty.hidden = id !== undefined;
-    this.#composer.open(id, state ? nameOf(state) : "");
+    const closed = state !== undefined && statusOf(state, this.#desk.now()) === "closed";
+    this.#composer.open(id, state ? nameOf(state) : "", closed);
     if (!state) return;
     const name = nameOf(state);
     fill(this.#face, avatar(state.visitor?.id ?? state.id, name));
     say(this.#name, name);
     const status = statusOf(state, this.#desk.now());
-    const who = state.assignee === this.#me.id ? texts.list.you : (state.assignee ? this.#api.nameOf(state.assignee) : texts.details.nobody);
+    const who =
+      state.assignee === this.#me.id
+        ? texts.list.you
+        : state.assignee
+          ? this.#api.nameOf(state.assignee)
+          : texts.details.nobody;
     say(this.#about, `${texts.status[status]} · ${who}`);
     fill(this.#tools, ...this.#actions.buttons(state));
   }
@@ -278,7 +308,8 @@ export class App {
     this.#thread.onWriting = () => this.#showOthers();
     this.#api.on("drafts", () => this.#thread.refresh());
     this.#api.on("failed", ({ draft, error }) => {
-      if (draft.conversationId) this.#composer.giveBack(draft.conversationId, draft.text, error.message);
+      if (draft.conversationId)
+        this.#composer.giveBack(draft.conversationId, draft.text, error.message);
       this.#thread.refresh();
     });
     this.#api.on("named", () => {

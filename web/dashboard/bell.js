@@ -78,7 +78,10 @@ export class Bell {
     if (this.sound) this.#play();
     if (seen || this.permission !== "granted") return;
     try {
-      const notification = new Notification(texts.bell.title(name), { body: text.slice(0, 140), tag });
+      const notification = new Notification(texts.bell.title(name), {
+        body: text.slice(0, 140),
+        tag,
+      });
       notification.onclick = () => {
         window.focus();
         open();

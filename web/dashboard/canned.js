@@ -22,7 +22,11 @@ export class Canned {
     this.#replies = read(this.#setting.value);
     const words = texts.canned;
     const titleId = freshId("title");
-    const leave = h("button", { type: "button", class: "icon-button", "aria-label": texts.palette.close }, icon("close"));
+    const leave = h(
+      "button",
+      { type: "button", class: "icon-button", "aria-label": texts.palette.close },
+      icon("close"),
+    );
     leave.addEventListener("click", () => this.#dialog.close());
     const add = h("button", { type: "button", class: "button" }, icon("plus"), words.add);
     add.addEventListener("click", () => {
@@ -62,7 +66,11 @@ export class Canned {
       text.value = reply.text;
       name.addEventListener("input", () => (reply.name = name.value));
       text.addEventListener("input", () => (reply.text = text.value));
-      const remove = h("button", { type: "button", class: "icon-button", "aria-label": `${words.remove}: ${reply.name}` }, icon("close"));
+      const remove = h(
+        "button",
+        { type: "button", class: "icon-button", "aria-label": `${words.remove}: ${reply.name}` },
+        icon("close"),
+      );
       remove.addEventListener("click", () => {
         this.#replies = this.#replies.filter((each) => each !== reply);
         this.#draw();
@@ -70,15 +78,28 @@ export class Canned {
       return h(
         "li",
         {},
-        h("div", { class: "canned-fields" }, h("label", { for: nameId }, words.name), name, h("label", { for: textId }, words.text), text),
+        h(
+          "div",
+          { class: "canned-fields" },
+          h("label", { for: nameId }, words.name),
+          name,
+          h("label", { for: textId }, words.text),
+          text,
+        ),
         remove,
       );
     });
-    fill(this.#list, ...(rows.length > 0 ? rows : [h("li", { class: "canned-none" }, words.empty)]));
+    fill(
+      this.#list,
+      ...(rows.length > 0 ? rows : [h("li", { class: "canned-none" }, words.empty)]),
+    );
   }
 
   #save() {
-    this.#replies = this.all.map(({ name, text }) => ({ name: name.trim() || text.slice(0, 40), text }));
+    this.#replies = this.all.map(({ name, text }) => ({
+      name: name.trim() || text.slice(0, 40),
+      text,
+    }));
     this.#setting.set(JSON.stringify(this.#replies));
   }
 }

@@ -59,6 +59,7 @@ export class Composer {
   /** @type {Mode} */
   #mode = "reply";
   #name = "";
+  #closed = false;
   #busy = false;
 
   element = h("form", { class: "composer", "data-mode": "reply" });
@@ -85,7 +86,12 @@ export class Composer {
     this.#tabs = { reply: this.#tab("reply"), note: this.#tab("note") };
     const canned = h(
       "button",
-      { type: "button", class: "icon-button", "aria-label": texts.composer.canned, title: `${texts.composer.canned}  /` },
+      {
+        type: "button",
+        class: "icon-button",
+        "aria-label": texts.composer.canned,
+        title: `${texts.composer.canned}  /`,
+      },
       icon("canned"),
     );
     canned.addEventListener("click", () => how.canned());
@@ -94,7 +100,12 @@ export class Composer {
       h(
         "div",
         { class: "composer-box" },
-        h("div", { class: "composer-tabs", role: "tablist", "aria-label": texts.composer.reply }, this.#tabs.reply, this.#tabs.note),
+        h(
+          "div",
+          { class: "composer-tabs", role: "tablist", "aria-label": texts.composer.reply },
+          this.#tabs.reply,
+          this.#tabs.note,
+        ),
         this.#label,
         this.#field,
         h(
@@ -121,9 +132,14 @@ export class Composer {
     return this.#mode;
   }
 
-  /** @param {string | undefined} id @param {string} name of the visitor */
-  open(id, name) {
+  /**
+   * @param {string | undefined} id
+   * @param {string} name of the visitor
+   * @param {boolean} closed
+   */
+  open(id, name, closed) {
     this.#name = name;
+    this.#closed = closed;
     if (id !== this.#id) {
       if (this.#id) this.#how.typing(this.#id, false);
       this.#id = id;
@@ -213,7 +229,8 @@ export class Composer {
       attribute(this.#tabs[mode], "tabindex", on ? "0" : "-1");
     }
     say(this.#label, note ? words.noteLabel : words.replyLabel);
-    this.#field.placeholder = note ? words.noteHint : words.replyHint(this.#name);
+    const hint = this.#closed ? words.closedHint : words.replyHint(this.#name);
+    this.#field.placeholder = note ? words.noteHint : hint;
     fill(this.#send, icon(note ? "note" : "send"), note ? words.addNote : words.send);
   }
 

@@ -44,7 +44,11 @@ export class Desk extends Events {
   #changed = new Set();
   /** @type {Set<string>} */
   #asking = new Set();
-  /** Cursors of the visitor's last live message and of what came after it. @type {Map<string, Set<string>>} */
+  /**
+   * Cursors of the visitor's last live message and of what came after it.
+   *
+   * @type {Map<string, Set<string>>}
+   */
   #since = new Map();
   /** @type {string[] | undefined} */
   #ids;
@@ -105,15 +109,14 @@ export class Desk extends Events {
   get marks() {
     const teams = new Set();
     const labels = new Set();
-    /** @type {Map<string, string>} */
-    const agents = new Map();
+    const agents = new Set(this.api.agents);
     for (const { team, labels: each, assignee } of this.#states.values()) {
       if (team) teams.add(team);
       for (const label of each) labels.add(label);
-      if (assignee) agents.set(assignee, assignee);
+      if (assignee) agents.add(assignee);
     }
     const sort = (/** @type {Set<string>} */ set) => [...set].sort((a, b) => a.localeCompare(b));
-    return { teams: sort(teams), labels: sort(labels), agents: [...agents.keys()].sort() };
+    return { teams: sort(teams), labels: sort(labels), agents: sort(agents) };
   }
 
   /** How many conversations are unread, open and this agent's or nobody's, as far as is known. */
@@ -161,7 +164,7 @@ export class Desk extends Events {
     this.#refresh();
   }
 
-  /** Forgets how far the lists were loaded, after a time in which something may have been missed. */
+  /** Loads the lists anew, after a time in which something may have been missed. */
   reload() {
     this.#pages.clear();
     void this.more();
@@ -245,7 +248,8 @@ export class Desk extends Events {
       this.#told.set(id, (this.#told.get(id) ?? 0) + 1);
       const before = this.#states.get(id);
       let state = apply(before ?? unknown(id), frame, this.me.id);
-      if (frame.type === "message") this.#follow(id, frame.message.cursor, frame.message.sender === "user");
+      if (frame.type === "message")
+        this.#follow(id, frame.message.cursor, frame.message.sender === "user");
       if (frame.type === "read" && frame.read.by === "agent") {
         const since = this.#since.get(id);
         const known = since === undefined || since.has(frame.read.upTo);
@@ -296,7 +300,14 @@ export class Desk extends Events {
   #page(view) {
     let page = this.#pages.get(view);
     if (!page) {
-      page = { next: undefined, more: true, loading: false, loaded: false, failed: false, floor: "" };
+      page = {
+        next: undefined,
+        more: true,
+        loading: false,
+        loaded: false,
+        failed: false,
+        floor: "",
+      };
       this.#pages.set(view, page);
     }
     return page;

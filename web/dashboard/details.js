@@ -52,14 +52,32 @@ export class Details {
     this.#status.addEventListener("click", () => actions.close());
     this.#assignee.addEventListener("click", () => actions.assign());
     this.#team.addEventListener("click", () => actions.team());
-    const hide = h("button", { type: "button", class: "icon-button details-hide", "aria-label": words.close }, icon("close"));
+    const hide = h(
+      "button",
+      { type: "button", class: "icon-button details-hide", "aria-label": words.close },
+      icon("close"),
+    );
     hide.addEventListener("click", () => actions.hide());
-    const snooze = h("button", { type: "button", class: "icon-button", "aria-label": texts.actions.snooze, title: `${texts.actions.snooze}  Z` }, icon("snoozed"));
+    const snooze = h(
+      "button",
+      {
+        type: "button",
+        class: "icon-button",
+        "aria-label": texts.actions.snooze,
+        title: `${texts.actions.snooze}  Z`,
+      },
+      icon("snoozed"),
+    );
     snooze.addEventListener("click", () => actions.snooze());
     this.element.append(
       h("h2", { class: "unseen" }, words.title),
       hide,
-      h("header", { class: "details-head" }, this.#face, h("div", { class: "details-who" }, this.#name.element, this.#email.element, this.#where)),
+      h(
+        "header",
+        { class: "details-head" },
+        this.#face,
+        h("div", { class: "details-who" }, this.#name.element, this.#email.element, this.#where),
+      ),
       h("h3", { class: "details-title" }, words.conversation),
       line(words.status, h("span", { class: "field-pair" }, this.#status, snooze)),
       line(words.assignee, this.#assignee),
@@ -106,11 +124,24 @@ export class Details {
     this.#where.classList.toggle("is-online", this.#online === true);
     say(this.#where, this.#online ? words.online : words.offline);
     const status = statusOf(state, now);
-    const until = status === "snoozed" && state.until ? ` ${words.until(upcoming(state.until, now))}` : "";
-    fill(this.#status, h("span", { class: `status-dot is-${status}` }), h("span", {}, texts.status[status] + until));
-    attribute(this.#status, "title", `${status === "closed" ? texts.actions.reopen : texts.actions.close}  E`);
+    const until =
+      status === "snoozed" && state.until ? ` ${words.until(upcoming(state.until, now))}` : "";
+    fill(
+      this.#status,
+      h("span", { class: `status-dot is-${status}` }),
+      h("span", {}, texts.status[status] + until),
+    );
+    attribute(
+      this.#status,
+      "title",
+      `${status === "closed" ? texts.actions.reopen : texts.actions.close}  E`,
+    );
     this.#showAssignee(state);
-    fill(this.#team, icon("team"), h("span", { dir: "auto", class: state.team ? "" : "is-none" }, state.team ?? words.noTeam));
+    fill(
+      this.#team,
+      icon("team"),
+      h("span", { dir: "auto", class: state.team ? "" : "is-none" }, state.team ?? words.noTeam),
+    );
     this.#showLabels(state);
     this.#showRating(state);
     this.#showMore(state);
@@ -129,11 +160,20 @@ export class Details {
   /** @param {State} state */
   #showLabels({ labels }) {
     const marks = labels.map((label) => {
-      const remove = h("button", { type: "button", class: "label-remove", "aria-label": texts.details.removeLabel(label) }, icon("close"));
+      const remove = h(
+        "button",
+        { type: "button", class: "label-remove", "aria-label": texts.details.removeLabel(label) },
+        icon("close"),
+      );
       remove.addEventListener("click", () => this.#actions.unlabel(label));
       return labelMark(label, remove);
     });
-    const add = h("button", { type: "button", class: "label add", title: `${texts.actions.label}  L` }, icon("plus"), texts.details.addLabel);
+    const add = h(
+      "button",
+      { type: "button", class: "label add", title: `${texts.actions.label}  L` },
+      icon("plus"),
+      texts.details.addLabel,
+    );
     add.addEventListener("click", () => this.#actions.label());
     fill(this.#marks, ...marks, add);
   }
@@ -142,7 +182,11 @@ export class Details {
   #showRating({ rating }) {
     this.#rating.hidden = rating === null;
     if (rating === null) return;
-    const picture = h("span", { class: "stars", role: "img", "aria-label": texts.details.stars(rating) }, ...stars(rating));
+    const picture = h(
+      "span",
+      { class: "stars", role: "img", "aria-label": texts.details.stars(rating) },
+      ...stars(rating),
+    );
     fill(this.#rating, line(texts.details.rating, picture));
   }
 
@@ -151,11 +195,19 @@ export class Details {
     /** @type {[string, string][]} */
     const facts = [];
     if (visitor?.locale) facts.push([texts.details.locale, localeName(visitor.locale)]);
-    for (const [key, value] of Object.entries(visitor?.attributes ?? {})) facts.push([key, String(value)]);
-    const readers = Object.keys(read.agents).map((id) => (id === this.#desk.me.id ? texts.list.you : this.#desk.api.nameOf(id)));
+    for (const [key, value] of Object.entries(visitor?.attributes ?? {}))
+      facts.push([key, String(value)]);
+    const readers = Object.keys(read.agents).map((id) =>
+      id === this.#desk.me.id ? texts.list.you : this.#desk.api.nameOf(id),
+    );
     if (readers.length > 0) facts.push([texts.details.readBy, readers.join(", ")]);
     this.#aboutTitle.hidden = facts.length === 0;
-    fill(this.#more, ...facts.map(([key, value]) => h("div", {}, h("dt", { dir: "auto" }, key), h("dd", { dir: "auto" }, value))));
+    fill(
+      this.#more,
+      ...facts.map(([key, value]) =>
+        h("div", {}, h("dt", { dir: "auto" }, key), h("dd", { dir: "auto" }, value)),
+      ),
+    );
   }
 
   /**
@@ -166,7 +218,15 @@ export class Details {
    */
   #field(key, label) {
     const inputId = freshId("field");
-    const input = h("input", { id: inputId, class: `quiet-field for-${key}`, type: key === "email" ? "email" : "text", autocomplete: "off", spellcheck: "false", dir: "auto", maxlength: key === "email" ? "254" : "200" });
+    const input = h("input", {
+      id: inputId,
+      class: `quiet-field for-${key}`,
+      type: key === "email" ? "email" : "text",
+      autocomplete: "off",
+      spellcheck: "false",
+      dir: "auto",
+      maxlength: key === "email" ? "254" : "200",
+    });
     let kept = "";
     const save = async () => {
       const value = input.value.trim();
@@ -193,7 +253,12 @@ export class Details {
       }
     });
     return {
-      element: h("div", { class: "quiet-line" }, h("label", { class: "unseen", for: inputId }, label), input),
+      element: h(
+        "div",
+        { class: "quiet-line" },
+        h("label", { class: "unseen", for: inputId }, label),
+        input,
+      ),
       /** @param {string} value @param {string} hint */
       show: (value, hint) => {
         input.placeholder = hint || `${texts.details.add}: ${label}`;

@@ -33,7 +33,9 @@ export function h(tag, props = {}, ...children) {
  * @param {...(Child | Child[])} children
  */
 export function fill(element, ...children) {
-  const kept = children.flat().filter((child) => child !== null && child !== undefined && child !== false);
+  const kept = children
+    .flat()
+    .filter((child) => child !== null && child !== undefined && child !== false);
   element.replaceChildren(...kept.map((child) => (child instanceof Node ? child : String(child))));
 }
 
@@ -54,7 +56,9 @@ export function isTextField(target) {
   if (!(target instanceof HTMLElement)) return false;
   if (target.isContentEditable || target instanceof HTMLTextAreaElement) return true;
   if (target instanceof HTMLSelectElement) return true;
-  return target instanceof HTMLInputElement && !["checkbox", "radio", "button"].includes(target.type);
+  return (
+    target instanceof HTMLInputElement && !["checkbox", "radio", "button"].includes(target.type)
+  );
 }
 
 let ids = 0;

@@ -25,7 +25,9 @@ export function rich(text) {
     const address = match[0].replace(TRAILING, "");
     if (!URL.canParse(address)) continue;
     parts.push(text.slice(at, match.index));
-    parts.push(h("a", { href: address, target: "_blank", rel: "noopener noreferrer nofollow" }, address));
+    parts.push(
+      h("a", { href: address, target: "_blank", rel: "noopener noreferrer nofollow" }, address),
+    );
     at = match.index + address.length;
   }
   parts.push(text.slice(at));
@@ -54,7 +56,12 @@ export function messageEntry({ text, sender, author, timestamp, id }, { state, m
     h(
       "div",
       { class: "bubble-box" },
-      h("header", { class: "bubble-head" }, h("span", { class: "bubble-name", dir: "auto" }, name), time(timestamp)),
+      h(
+        "header",
+        { class: "bubble-head" },
+        h("span", { class: "bubble-name", dir: "auto" }, name),
+        time(timestamp),
+      ),
       h("p", { class: "bubble text", dir: "auto" }, ...rich(text)),
     ),
   );
@@ -117,7 +124,9 @@ function saidOf({ status, until, assignee, team, labels, author }, me, now, agen
   if (assignee === null) said.push(words.unassigned);
   else if (assignee !== undefined) {
     const own = assignee === author?.id;
-    said.push(own ? words.claimed : words.assigned(assignee === me.id ? texts.list.you : agent(assignee)));
+    said.push(
+      own ? words.claimed : words.assigned(assignee === me.id ? texts.list.you : agent(assignee)),
+    );
   }
   if (team === null) said.push(words.noTeam);
   else if (team !== undefined) said.push(words.team(team));
@@ -141,7 +150,12 @@ export function ratingEntry({ score, comment, timestamp }) {
     "article",
     { class: "entry rating-entry" },
     h("span", { class: "stars", "aria-hidden": "true" }, ...stars(score)),
-    h("span", { class: "rating-text" }, `${texts.change.visitor} ${texts.change.rated(score)}`, time(timestamp)),
+    h(
+      "span",
+      { class: "rating-text" },
+      `${texts.change.visitor} ${texts.change.rated(score)}`,
+      time(timestamp),
+    ),
     comment ? h("q", { class: "text", dir: "auto" }, comment) : null,
   );
 }

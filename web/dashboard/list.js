@@ -64,13 +64,21 @@ export class List {
     this.#draftOf = draftOf;
     this.#scroll.append(this.#space, this.#status);
     this.element.append(
-      h("header", { class: "list-head" }, h("div", { class: "list-name" }, this.#title, this.#count), ...head),
+      h(
+        "header",
+        { class: "list-head" },
+        h("div", { class: "list-name" }, this.#title, this.#count),
+        ...head,
+      ),
       this.#bar,
       this.#scroll,
     );
     this.#bar.addEventListener("click", () => this.#settle());
     this.#scroll.addEventListener("scroll", () => this.#draw(), { passive: true });
-    this.#scroll.addEventListener("pointerenter", (event) => (this.#over = event.pointerType === "mouse"));
+    this.#scroll.addEventListener(
+      "pointerenter",
+      (event) => (this.#over = event.pointerType === "mouse"),
+    );
     this.#scroll.addEventListener("pointerleave", () => {
       this.#over = false;
       this.#settleIfFree();
@@ -150,7 +158,8 @@ export class List {
     }
     const moved = this.#moved();
     this.#bar.hidden = moved === 0;
-    if (moved > 0) fill(this.#bar, texts.list.fresh(moved), " · ", h("strong", {}, texts.list.show));
+    if (moved > 0)
+      fill(this.#bar, texts.list.fresh(moved), " · ", h("strong", {}, texts.list.show));
     this.#head();
     this.#tail(page);
     this.#draw();
@@ -206,7 +215,10 @@ export class List {
     if (page.failed) {
       const again = h("button", { class: "button", type: "button" }, texts.list.again);
       again.addEventListener("click", () => void this.#desk.more());
-      fill(this.#status, h("div", { class: "empty", role: "status" }, h("p", {}, texts.list.failed), again));
+      fill(
+        this.#status,
+        h("div", { class: "empty", role: "status" }, h("p", {}, texts.list.failed), again),
+      );
     } else if (empty && (page.loading || !page.loaded)) {
       if (this.#status.querySelector(".skeleton")) return;
       fill(this.#status, skeletons());
@@ -364,5 +376,11 @@ function emptyState(view) {
   const all = /** @type {Record<string, string[]>} */ (texts.list.empty);
   const [title, hint] = all[kind] ?? texts.list.empty.other;
   const picture = view === "waiting" || view === "none" ? icon("check") : icon("inbox");
-  return h("div", { class: "empty" }, h("span", { class: "empty-icon" }, picture), h("h2", {}, title), h("p", {}, hint));
+  return h(
+    "div",
+    { class: "empty" },
+    h("span", { class: "empty-icon" }, picture),
+    h("h2", {}, title),
+    h("p", {}, hint),
+  );
 }

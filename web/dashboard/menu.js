@@ -1,6 +1,10 @@
 /** @file The agent, and the settings of this browser, below the views. */
 
-/** @import {Actions} from "./actions.js" @import {Api} from "./api.js" @import {Me} from "./types.js" */
+/**
+ * @import {Actions} from "./actions.js"
+ * @import {Api} from "./api.js"
+ * @import {Me} from "./types.js"
+ */
 
 import { texts } from "../ui/texts/dashboard.en.js";
 import { h, say } from "./dom.js";
@@ -23,7 +27,11 @@ export class Menu {
     };
     api.on("state", show);
     show();
-    const sound = h("button", { type: "button", class: "icon-button", "aria-label": texts.actions.sound });
+    const sound = h("button", {
+      type: "button",
+      class: "icon-button",
+      "aria-label": texts.actions.sound,
+    });
     const ring = () => {
       sound.replaceChildren(icon(bell.sound ? "bell" : "bellOff"));
       sound.setAttribute("aria-pressed", String(bell.sound));

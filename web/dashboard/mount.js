@@ -22,7 +22,8 @@ import { readToken } from "./token.js";
  * @property {string} tenantId
  * @property {() => string | Promise<string>} getToken an agent's token, asked for again when one
  *   ends
- * @property {string | undefined} [baseUrl] where the server is; without it, where the page came from
+ * @property {string | undefined} [baseUrl] where the server is; by default, where the page came
+ *   from
  * @property {boolean} [beside] whether the widget stands beside it, as on the first page
  * @property {(error: Error) => void} [onEnded] the server takes the token no more
  * @property {(() => void) | undefined} [signOut]
@@ -33,7 +34,10 @@ import { readToken } from "./token.js";
  * @param {Options} options
  * @returns {Promise<{connect: () => void, close: () => void}>} to connect again after `onEnded`
  */
-export async function mount(root, { tenantId, getToken, baseUrl, beside = false, onEnded, signOut }) {
+export async function mount(
+  root,
+  { tenantId, getToken, baseUrl, beside = false, onEnded, signOut },
+) {
   const first = await getToken();
   const me = readToken(first);
   if (!me) throw new Error("getToken gave no token of an agent.");

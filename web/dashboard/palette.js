@@ -109,7 +109,12 @@ export class Palette {
     const made = typed !== "" && !same ? question.create?.(typed) : undefined;
     this.#shown = [...choices.slice(0, MAX_SHOWN), ...(made ? [made] : [])];
     const rows = this.#shown.map((choice, place) => row(choice, place, question.stay === true));
-    fill(this.#list, ...(rows.length > 0 ? rows : [h("li", { class: "palette-none", role: "presentation" }, texts.palette.nothing)]));
+    fill(
+      this.#list,
+      ...(rows.length > 0
+        ? rows
+        : [h("li", { class: "palette-none", role: "presentation" }, texts.palette.nothing)]),
+    );
     this.#go(Math.min(at, this.#shown.length - 1), true);
   }
 
@@ -155,7 +160,12 @@ export class Palette {
 function row({ name, hint, keys, icon: iconName, mark, on }, at, several) {
   return h(
     "li",
-    { class: "palette-row", role: "option", "data-at": at, "aria-selected": several ? String(on === true) : undefined },
+    {
+      class: "palette-row",
+      role: "option",
+      "data-at": at,
+      "aria-selected": several ? String(on === true) : undefined,
+    },
     mark ?? (iconName ? icon(iconName) : h("span", { class: "icon" })),
     h("span", { class: "palette-name", dir: "auto" }, name),
     hint ? h("span", { class: "palette-note", dir: "auto" }, hint) : null,

@@ -81,7 +81,12 @@ export class Row {
     fill(this.#preview, lead, text);
   }
 
-  /** @param {State} state @param {string} me @param {number} now @param {(id: string) => string} agent */
+  /**
+   * @param {State} state
+   * @param {string} me
+   * @param {number} now
+   * @param {(id: string) => string} agent what an agent is called
+   */
   #mark(state, me, now, agent) {
     const { labels, assignee, rating, until } = state;
     const status = statusOf(state, now);
@@ -104,6 +109,7 @@ export class Row {
           assignee === me ? texts.list.you : agent(assignee),
         ),
     );
-    this.#marks.hidden = labels.length === 0 && !assignee && rating === null && status !== "snoozed";
+    this.#marks.hidden =
+      labels.length === 0 && !assignee && rating === null && status !== "snoozed";
   }
 }

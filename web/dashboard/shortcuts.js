@@ -47,13 +47,23 @@ export class Shortcuts {
     this.#box = h("input", { type: "checkbox", id: boxId, class: "switch" });
     this.#box.addEventListener("change", () => this.#setting.set(this.#box.checked ? "on" : "off"));
     const words = texts.shortcuts;
-    const leave = h("button", { type: "button", class: "icon-button", "aria-label": words.close }, icon("close"));
+    const leave = h(
+      "button",
+      { type: "button", class: "icon-button", "aria-label": words.close },
+      icon("close"),
+    );
     leave.addEventListener("click", () => this.#dialog.close());
     this.#dialog.setAttribute("aria-labelledby", titleId);
     this.#dialog.append(
       h("header", { class: "sheet-head" }, h("h2", { id: titleId }, words.title), leave),
       h("div", { class: "keys" }, ...this.#groups()),
-      h("footer", { class: "sheet-foot" }, this.#box, h("label", { for: boxId }, words.use), h("span", {}, words.outside)),
+      h(
+        "footer",
+        { class: "sheet-foot" },
+        this.#box,
+        h("label", { for: boxId }, words.use),
+        h("span", {}, words.outside),
+      ),
     );
     document.body.append(this.#dialog);
     document.addEventListener("keydown", (event) => this.#key(event));
@@ -79,7 +89,18 @@ export class Shortcuts {
         "section",
         {},
         h("h3", {}, texts.shortcuts.groups[/** @type {keyof typeof GROUPS} */ (name)]),
-        h("dl", {}, ...commands.map((command) => h("div", {}, h("dt", {}, texts.shortcuts.keys[command]), h("dd", {}, ...keysOf(command))))),
+        h(
+          "dl",
+          {},
+          ...commands.map((command) =>
+            h(
+              "div",
+              {},
+              h("dt", {}, texts.shortcuts.keys[command]),
+              h("dd", {}, ...keysOf(command)),
+            ),
+          ),
+        ),
       ),
     );
   }
@@ -88,12 +109,18 @@ export class Shortcuts {
   #key(event) {
     if (event.defaultPrevented || event.isComposing) return;
     const inDialog = document.querySelector("dialog[open]") !== null;
-    if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
+    if (
+      (event.ctrlKey || event.metaKey) &&
+      !event.altKey &&
+      !event.shiftKey &&
+      event.key.toLowerCase() === "k"
+    ) {
       event.preventDefault();
       if (!inDialog) this.#run("palette");
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || inDialog || isTextField(event.target)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || inDialog || isTextField(event.target))
+      return;
     const command = KEYS[event.key.toLowerCase()];
     if (!command || !this.on) return;
     event.preventDefault();

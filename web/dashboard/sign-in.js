@@ -67,7 +67,14 @@ export function askForToken(why) {
 function ask(why) {
   const words = texts.signIn;
   const id = freshId("token");
-  const field = h("textarea", { id, class: "input token-field", rows: "4", autocomplete: "off", spellcheck: "false", required: true });
+  const field = h("textarea", {
+    id,
+    class: "input token-field",
+    rows: "4",
+    autocomplete: "off",
+    spellcheck: "false",
+    required: true,
+  });
   const problem = h("p", { class: "problem", role: "alert" });
   const form = h(
     "form",

@@ -26,19 +26,32 @@ export class Thread {
   #story;
   /** @type {Map<string, {element: HTMLElement, about: unknown}>} */
   #shown = new Map();
-  /** @type {Map<string, {on: boolean, signal: Extract<Signal, {type: "typing"}>, timer: number}>} */
+  /** @type {Map<string, {signal: Extract<Signal, {type: "typing"}>, timer: number}>} */
   #typing = new Map();
   #follows = true;
+  /** The last entry that was seen at the end. @type {string | undefined} */
+  #endAt;
   #drafts;
 
   element = h("div", { class: "thread-body" });
-  #scroll = h("div", { class: "thread-scroll", tabindex: "0", role: "region", "aria-label": texts.thread.log });
+  #scroll = h("div", {
+    class: "thread-scroll",
+    tabindex: "0",
+    role: "region",
+    "aria-label": texts.thread.log,
+  });
   #older = h("button", { class: "button older", type: "button", hidden: true }, texts.thread.older);
-  #log = h("div", { class: "thread-log", role: "log", "aria-live": "polite", "aria-label": texts.thread.title });
+  #log = h("div", {
+    class: "thread-log",
+    role: "log",
+    "aria-live": "polite",
+    "aria-label": texts.thread.title,
+  });
   #pending = h("div", { class: "thread-pending" });
   #seen = h("p", { class: "seen-line", hidden: true });
   #writes = h("p", { class: "typing-line", hidden: true });
   #state = h("div", { class: "thread-state" });
+  #toEnd = h("button", { class: "to-end", type: "button", hidden: true });
 
   #redraw = beforePicture(() => this.#draw());
 
@@ -46,15 +59,30 @@ export class Thread {
   constructor(desk, drafts) {
     this.#desk = desk;
     this.#drafts = drafts;
-    const inner = h("div", { class: "thread-inner" }, this.#older, this.#state, this.#log, this.#pending, this.#seen, this.#writes);
+    const inner = h(
+      "div",
+      { class: "thread-inner" },
+      this.#older,
+      this.#state,
+      this.#log,
+      this.#pending,
+      this.#seen,
+      this.#writes,
+    );
     this.#scroll.append(inner);
-    this.element.append(this.#scroll);
+    this.element.append(this.#scroll, this.#toEnd);
+    this.#toEnd.addEventListener("click", () => {
+      this.#follows = true;
+      this.#stick();
+    });
     this.#older.addEventListener("click", () => void this.#story?.older());
     this.#scroll.addEventListener(
       "scroll",
       () => {
         const { scrollTop, scrollHeight, clientHeight } = this.#scroll;
         this.#follows = scrollHeight - clientHeight - scrollTop < NEAR_END;
+        if (this.#follows) this.#endAt = this.last;
+        this.#offerEnd();
         if (scrollTop < NEAR_END && this.#story?.hasOlder) void this.#story.older();
       },
       { passive: true },
@@ -132,7 +160,19 @@ export class Thread {
   }
 
   #stick() {
-    if (this.#follows) this.#scroll.scrollTop = this.#scroll.scrollHeight;
+    if (!this.#follows) return;
+    this.#scroll.scrollTop = this.#scroll.scrollHeight;
+    this.#endAt = this.last;
+    this.#offerEnd();
+  }
+
+  /** Whoever reads further above is told of what comes, and brought there. */
+  #offerEnd() {
+    this.#toEnd.hidden = this.#follows;
+    if (this.#follows) return;
+    const fresh = this.last !== this.#endAt;
+    this.#toEnd.classList.toggle("is-fresh", fresh);
+    fill(this.#toEnd, icon("send"), fresh ? texts.thread.newLine : texts.thread.toEnd);
   }
 
   // === signals ===
@@ -149,7 +189,7 @@ export class Thread {
         this.#typed();
       };
       const timer = window.setTimeout(end, Math.min(signal.expiresInMs ?? 6_000, 30_000));
-      this.#typing.set(key, { on: true, signal, timer });
+      this.#typing.set(key, { signal, timer });
     }
     this.#typed();
   }
@@ -188,6 +228,7 @@ export class Thread {
     this.#waiting(story.id);
     this.#receipt(story);
     this.#visitorTypes(story.id);
+    this.#offerEnd();
     if (this.#follows) this.#stick();
     else if (first && first !== this.#log.firstElementChild && this.#log.contains(first)) {
       // Older entries came above: what is read stays where it is.
@@ -202,7 +243,10 @@ export class Thread {
     } else if (story.phase === "failed") {
       const again = h("button", { class: "button", type: "button" }, texts.thread.again);
       again.addEventListener("click", () => void story.load());
-      fill(this.#state, h("div", { class: "empty", role: "status" }, h("p", {}, texts.thread.failed), again));
+      fill(
+        this.#state,
+        h("div", { class: "empty", role: "status" }, h("p", {}, texts.thread.failed), again),
+      );
     } else if (story.entries.length === 0) {
       fill(this.#state, h("div", { class: "empty" }, h("p", {}, texts.thread.empty)));
     } else fill(this.#state);
@@ -265,7 +309,12 @@ export class Thread {
   #make(entry, state, now) {
     if ("gap" in entry) return this.#gapLine();
     const { frame } = entry;
-    const context = { state, me: this.#desk.me, now, agent: (/** @type {string} */ id) => this.#desk.api.nameOf(id) };
+    const context = {
+      state,
+      me: this.#desk.me,
+      now,
+      agent: (/** @type {string} */ id) => this.#desk.api.nameOf(id),
+    };
     switch (frame.type) {
       case "message":
         return messageEntry(frame.message, context);
@@ -283,7 +332,11 @@ export class Thread {
   #gapLine() {
     const reload = h("button", { class: "link", type: "button" }, texts.thread.reload);
     reload.addEventListener("click", () => void this.#story?.load());
-    return h("div", { class: "gap-line", role: "status" }, h("span", {}, texts.thread.gap, " ", reload));
+    return h(
+      "div",
+      { class: "gap-line", role: "status" },
+      h("span", {}, texts.thread.gap, " ", reload),
+    );
   }
 
   /** @param {string} id */
@@ -317,7 +370,10 @@ export class Thread {
     );
     const last = messages.at(-1);
     const ours =
-      last && !("gap" in last) && last.frame.type === "message" && last.frame.message.sender !== "user";
+      last &&
+      !("gap" in last) &&
+      last.frame.type === "message" &&
+      last.frame.message.sender !== "user";
     this.#seen.hidden = !ours;
     if (!ours) return;
     const read = story.entries.findIndex((entry) => cursorOf(entry) === story.readByVisitor);

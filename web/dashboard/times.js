@@ -92,7 +92,7 @@ export function snoozeChoices(now) {
   tomorrow.setHours(9, 0, 0, 0);
   const monday = new Date(now);
   // On a Monday the next one is a week away.
-  monday.setDate(monday.getDate() + (((8 - monday.getDay()) % 7) || 7));
+  monday.setDate(monday.getDate() + ((8 - monday.getDay()) % 7 || 7));
   monday.setHours(9, 0, 0, 0);
   return [
     { key: "hour", until: new Date(now + HOUR) },

@@ -21,7 +21,15 @@ export class Toast {
       fill(this.element);
       action?.run();
     });
-    fill(this.element, h("div", { class: `toast${bad ? " is-bad" : ""}` }, h("span", { dir: "auto" }, sentence), button));
+    fill(
+      this.element,
+      h(
+        "div",
+        { class: `toast${bad ? " is-bad" : ""}` },
+        h("span", { dir: "auto" }, sentence),
+        button,
+      ),
+    );
     const stays = action ? STAYS_WITH_ACTION_MS : STAYS_MS;
     this.#timer = setTimeout(() => this.#leave(), stays);
   }

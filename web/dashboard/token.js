@@ -9,7 +9,9 @@
 export function readToken(token) {
   try {
     const payload = token.split(".")[1] ?? "";
-    const bytes = Uint8Array.from(atob(payload.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(payload.replaceAll("-", "+").replaceAll("_", "/")), (c) =>
+      c.charCodeAt(0),
+    );
     const { sub, name, exp } = JSON.parse(new TextDecoder().decode(bytes));
     if (typeof sub !== "string" || sub === "") return undefined;
     return {

@@ -38,7 +38,13 @@ export class Views {
     this.#desk = desk;
     this.#choose = choose;
     for (const { key, icon: name } of FIXED) this.#fixed.append(this.#item(key, icon(name)));
-    this.element.append(this.#fixed, this.#teamsTitle, this.#teams, this.#labelsTitle, this.#labels);
+    this.element.append(
+      this.#fixed,
+      this.#teamsTitle,
+      this.#teams,
+      this.#labelsTitle,
+      this.#labels,
+    );
     desk.on("counts", () => this.update());
     desk.on("list", () => this.update());
     this.update();
@@ -74,7 +80,10 @@ export class Views {
     fill(
       list,
       ...keys.map((key, at) => {
-        const mark = kind === "team" ? icon("team") : h("span", { class: "swatch", "data-hue": hueOf(names[at] ?? "") });
+        const mark =
+          kind === "team"
+            ? icon("team")
+            : h("span", { class: "swatch", "data-hue": hueOf(names[at] ?? "") });
         return this.#item(key, mark);
       }),
     );

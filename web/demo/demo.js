@@ -1,4 +1,4 @@
-/** @file The page at `/demo/`: a visitor and an agent of one tenant, each with a client of its own. */
+/** @file The page at `/demo/`: a visitor and an agent of one tenant, each with its own client. */
 
 import { ParlorClient, ParlorError } from "../client/parlor.js";
 import { AgentPanel } from "./agent-panel.js";

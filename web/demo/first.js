@@ -1,4 +1,4 @@
-/** @file The page at `/` in development mode: a shop with the widget beside the agents' dashboard. */
+/** @file The page at `/` in development mode: a shop with the widget beside the dashboard. */
 
 import { find } from "./find.js";
 

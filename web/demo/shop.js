@@ -1,4 +1,4 @@
-/** @file Adds the widget to the shop, as a site would with one line, for the tenant of the address. */
+/** @file Adds the widget to the shop as a site does, for the tenant of the address. */
 
 const query = new URLSearchParams(location.search);
 const script = document.createElement("script");
@@ -10,7 +10,9 @@ script.dataset.team = "Oak & Linen";
 // Beside the dashboard the chat is what the page is about, so that it is open.
 if (query.has("open")) {
   script.addEventListener("load", () => {
-    const { Parlor } = /** @type {{Parlor?: {open: () => void}}} */ (/** @type {unknown} */ (window));
+    const { Parlor } = /** @type {{Parlor?: {open: () => void}}} */ (
+      /** @type {unknown} */ (window)
+    );
     Parlor?.open();
   });
 }

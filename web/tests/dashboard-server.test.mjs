@@ -31,8 +31,7 @@ after(async () => {
 afterEach(noComplaints);
 
 /**
- * Visitors of a tenant of their own, each with a name and a first message, the last one first in the
- * list.
+ * Visitors of a tenant of their own, each with a name and a first message, listed in this order.
  *
  * @param {string[]} names
  */
@@ -50,7 +49,10 @@ async function visitors(names) {
 
 test("a shift by keyboard alone: open, reply, note, claim, label, snooze, close, next", () =>
   withProfile(browser, async (context) => {
-    const { tenantId, visitors: [ada, bo] } = await visitors(["Ada", "Bo", "Cy"]);
+    const {
+      tenantId,
+      visitors: [ada, bo],
+    } = await visitors(["Ada", "Bo", "Cy"]);
     const desk = await Desk.open(context, server.url, { tenantId, agent: "ann" });
     await untilEqual("three wait", () => desk.names(), ["Ada", "Bo", "Cy"]);
     await desk.press("j");
@@ -71,13 +73,20 @@ test("a shift by keyboard alone: open, reply, note, claim, label, snooze, close,
     await desk.press("l");
     await desk.type("urgent");
     await desk.press("Enter", "Escape");
-    await untilEqual("labelled", () => desk.lines(), ["You took the conversation", "You added urgent"]);
+    await untilEqual("labelled", () => desk.lines(), [
+      "You took the conversation",
+      "You added urgent",
+    ]);
     await desk.press("e");
     await untilEqual("the next is open", () => desk.openName(), "Bo");
     await untilEqual("the closed one has left", () => desk.names(), ["Bo", "Cy"]);
     await desk.press("z", "ArrowDown", "Enter");
     await untilEqual("the next is open", () => desk.openName(), "Cy");
-    for (const [view, names] of [["snoozed", ["Bo"]], ["closed", ["Ada"]], ["mine", []]]) {
+    for (const [view, names] of [
+      ["snoozed", ["Bo"]],
+      ["closed", ["Ada"]],
+      ["mine", []],
+    ]) {
       await desk.press("Control+k");
       await desk.type(`go to ${view}`);
       await desk.press("Enter");
@@ -113,7 +122,8 @@ test("of two agents who claim, one wins, and the other is told who", () =>
       assert.match(said.lost ?? "", new RegExp(`^${winner}`, "i"));
       const has = async () => (await ann.page.locator(".thread-about").textContent()) ?? "";
       await untilEqual("it is shown", async () => /Nobody/.test(await has()), false);
-      for (const desk of [ann, bob]) await desk.page.locator(".toast").evaluate((toast) => toast.remove());
+      for (const desk of [ann, bob])
+        await desk.page.locator(".toast").evaluate((toast) => toast.remove());
     }
   }));
 
@@ -158,7 +168,10 @@ test("the visitor's name and e-mail can be put right, and the e-mail finds the c
 
 test("that a visitor closes and rates is told in the conversation", () =>
   withProfile(browser, async (context) => {
-    const { tenantId, visitors: [ada] } = await visitors(["Ada"]);
+    const {
+      tenantId,
+      visitors: [ada],
+    } = await visitors(["Ada"]);
     const desk = await Desk.open(context, server.url, { tenantId, agent: "ann" });
     await desk.choose("Ada");
     await ada?.call("POST", "close");
@@ -170,7 +183,10 @@ test("that a visitor closes and rates is told in the conversation", () =>
 
 test("an answer written while the server is away is sent once", restarts, () =>
   withProfile(browser, async (context) => {
-    const { tenantId, visitors: [ada] } = await visitors(["Ada"]);
+    const {
+      tenantId,
+      visitors: [ada],
+    } = await visitors(["Ada"]);
     const desk = await Desk.open(context, server.url, { tenantId, agent: "ann" });
     await desk.choose("Ada");
     await untilEqual("loaded", () => desk.texts(), ["question of Ada"]);
@@ -191,7 +207,7 @@ test("an answer written while the server is away is sent once", restarts, () =>
   }),
 );
 
-test("the first minute: what is written in the shop opens in the dashboard beside it, and rings", () =>
+test("the first minute: what is written in the shop opens beside it, and rings", () =>
   withProfile(
     browser,
     async (context) => {
@@ -208,15 +224,22 @@ test("the first minute: what is written in the shop opens in the dashboard besid
       await desk.locator(".composer-field").fill("Good day!");
       await desk.locator(".composer-field").press("Enter");
       const seen = chat.locator(".bubble");
-      await untilEqual("the shop has the answer", () => seen.allTextContents(), ["Is anybody there?", "Good day!"]);
+      await untilEqual("the shop has the answer", () => seen.allTextContents(), [
+        "Is anybody there?",
+        "Good day!",
+      ]);
     },
     { viewport: { width: 1440, height: 900 } },
   ));
 
 test("the dashboard's policy allows its own files and nothing inline", async () => {
-  const policy = (await fetch(`${server.url}/dashboard`)).headers.get("Content-Security-Policy") ?? "";
+  const policy =
+    (await fetch(`${server.url}/dashboard`)).headers.get("Content-Security-Policy") ?? "";
   const allowed = policy.split(/[\s;]+/).filter((word) => /^'|:|\*/.test(word));
   const known = ["'self'", "'none'", "'script'"];
-  assert.deepEqual(allowed.filter((word) => !known.includes(word)), []);
+  assert.deepEqual(
+    allowed.filter((word) => !known.includes(word)),
+    [],
+  );
   assert.match(policy, /require-trusted-types-for 'script'/);
 });

@@ -36,11 +36,17 @@ afterEach(() => {
 
 test("a shift by keyboard alone: open, reply, note, claim, label, snooze, close, next", () =>
   withProfile(browser, async (context) => {
-    for (const [id, name] of [["a", "Ada"], ["b", "Bo"], ["c", "Cy"]]) {
+    for (const [id, name] of [
+      ["a", "Ada"],
+      ["b", "Bo"],
+      ["c", "Cy"],
+    ]) {
       server.add(String(id), { visitor: { name } });
     }
     for (const [at, id] of ["c", "b", "a"].entries()) {
-      server.say(id, `question of ${id}`, { timestamp: new Date(Date.now() + at - 60_000).toISOString() });
+      server.say(id, `question of ${id}`, {
+        timestamp: new Date(Date.now() + at - 60_000).toISOString(),
+      });
     }
     const desk = await Desk.open(context, server.url);
     await untilEqual("three wait", () => desk.names(), ["Ada", "Bo", "Cy"]);
@@ -54,7 +60,11 @@ test("a shift by keyboard alone: open, reply, note, claim, label, snooze, close,
     await desk.press("Escape", "n");
     await desk.type("of the team");
     await desk.press("Enter");
-    await untilEqual("the note is there", () => desk.texts(), ["question of a", "an answer", "of the team"]);
+    await untilEqual("the note is there", () => desk.texts(), [
+      "question of a",
+      "an answer",
+      "of the team",
+    ]);
     assert.deepEqual(server.texts("a"), ["question of a", "an answer"], "the visitor is not told");
     await desk.press("Escape", "i");
     await untilEqual("claimed", () => server.conversation("a").assignee, "ann");
@@ -83,6 +93,7 @@ test("letters in a text field are text, and shortcuts can be turned off", () =>
   withProfile(browser, async (context) => {
     server.say("a", "hello");
     const desk = await Desk.open(context, server.url);
+    await desk.page.locator(".row").waitFor();
     await desk.press("j", "r");
     await desk.type("i e z l j k ?");
     assert.equal(await desk.page.locator(".composer-field").inputValue(), "i e z l j k ?");
@@ -111,7 +122,11 @@ test("names, texts, labels and all else that others wrote are text", () =>
       server.say(id, text, { timestamp });
       server.say(id, text, { timestamp, sender: "agent", author: { id: text, name: text } });
       server.note(id, { text, author: { id: text, name: text } });
-      server.change(id, { assignee: text, team: text, labels: { add: [text] } }, { id: text, name: text });
+      server.change(
+        id,
+        { assignee: text, team: text, labels: { add: [text] } },
+        { id: text, name: text },
+      );
       server.rate(id, 1, text);
     }
     const desk = await Desk.open(context, server.url, {}, (page) =>
@@ -122,11 +137,19 @@ test("names, texts, labels and all else that others wrote are text", () =>
       const said = () => desk.page.locator(".thread-log p.text").allTextContents();
       await untilEqual(`hostile text ${at} is shown as it is`, said, [text, text, text]);
     }
-    server.signal({ type: "typing", conversationId: "h0", by: "agent", author: { id: HOSTILE[0], name: HOSTILE[0] }, on: true });
+    server.signal({
+      type: "typing",
+      conversationId: "h0",
+      by: "agent",
+      author: { id: HOSTILE[0], name: HOSTILE[0] },
+      on: true,
+    });
     await desk.press("a");
     await desk.page.locator(".palette-row").first().waitFor();
     assert.deepEqual(await desk.page.evaluate(() => /** @type {any} */ (window).executed), []);
-    const made = desk.page.locator(".app img, .app script, .app iframe, .app object, .app b.x, .app form form, .app a[href^='javascript']");
+    const made = desk.page.locator(
+      ".app :is(img, script, iframe, object, b.x, form form, a[href^='javascript'])",
+    );
     assert.equal(await made.count(), 0);
   }));
 
@@ -217,7 +240,9 @@ test("where something may be missing there is a line, until it is loaded again",
     server.say(id, "before");
     let down = false;
     const desk = await Desk.open(context, server.url, {}, (page) =>
-      page.route("**/timeline*", (route) => (down ? route.fulfill({ status: 500, body: "" }) : route.fallback())),
+      page.route("**/timeline*", (route) =>
+        down ? route.fulfill({ status: 500, body: "" }) : route.fallback(),
+      ),
     );
     await desk.choose("Ada");
     await untilEqual("loaded", () => desk.texts(), ["before"]);
@@ -243,7 +268,11 @@ test("of two agents who claim, one wins, and the other is told who", () =>
     ];
     await ann.choose("Ada");
     await bob.choose("Ada");
-    await untilEqual("each sees the other", () => ann.page.locator(".presence-line").textContent(), "Bob Grant reads this too");
+    await untilEqual(
+      "each sees the other",
+      () => ann.page.locator(".presence-line").textContent(),
+      "Bob Grant reads this too",
+    );
     await Promise.all([ann.press("i"), bob.press("i")]);
     const toasts = async () => [await ann.toast(), await bob.toast()].sort();
     const winner = await until("somebody has it", () => server.conversation("a").assignee);
@@ -258,12 +287,18 @@ test("it rings in one tab only, and the title counts what is unread", () =>
     await untilEqual("it counts", () => tabs[0]?.page.title(), "(1) Parlor");
     server.say("b", "second");
     const rang = async () => {
-      const all = await Promise.all(tabs.map(({ page }) => page.locator("html").getAttribute("data-rang")));
+      const all = await Promise.all(
+        tabs.map(({ page }) => page.locator("html").getAttribute("data-rang")),
+      );
       return all.filter(Boolean).length;
     };
     await Promise.all(tabs.map(({ page }) => page.locator(".row").nth(1).waitFor()));
     await untilEqual("one rings", rang, 1);
-    await untilEqual("both count", async () => [await tabs[0]?.page.title(), await tabs[1]?.page.title()], ["(2) Parlor", "(2) Parlor"]);
+    await untilEqual(
+      "both count",
+      async () => [await tabs[0]?.page.title(), await tabs[1]?.page.title()],
+      ["(2) Parlor", "(2) Parlor"],
+    );
   }));
 
 test("on the smallest phone every pane fits, one at a time", () =>
@@ -271,7 +306,11 @@ test("on the smallest phone every pane fits, one at a time", () =>
     browser,
     async (context) => {
       playDay(server);
-      const long = server.add("long", { visitor: { name: "N".repeat(200), email: `${"e".repeat(200)}@x.example` }, labels: ["l".repeat(64)], team: "t".repeat(64) });
+      const long = server.add("long", {
+        visitor: { name: "N".repeat(200), email: `${"e".repeat(200)}@x.example` },
+        labels: ["l".repeat(64)],
+        team: "t".repeat(64),
+      });
       server.say(long, `${"long".repeat(200)} https://example.com/${"path/".repeat(60)}`);
       const desk = await Desk.open(context, server.url);
       const fits = async (/** @type {string} */ pane) => {
@@ -301,7 +340,9 @@ test("from right to left nothing is cut off", () =>
   withProfile(browser, async (context) => {
     playDay(server);
     const desk = await Desk.open(context, server.url, {}, (page) =>
-      page.addInitScript(() => addEventListener("DOMContentLoaded", () => (document.documentElement.dir = "rtl"))),
+      page.addInitScript(() =>
+        addEventListener("DOMContentLoaded", () => (document.documentElement.dir = "rtl")),
+      ),
     );
     await desk.choose("Clara Lindqvist");
     await desk.page.locator(".thread-log .text").first().waitFor();
@@ -326,6 +367,7 @@ test("a token is pasted where the server gives none, and one that ends keeps the
     await page.getByRole("button", { name: "Sign in" }).click();
     const desk = new Desk(page);
     await desk.connected();
+    await page.locator(".row").waitFor();
     await desk.press("j", "r");
     await desk.type("half a sentence");
     server.refuse();
@@ -346,7 +388,8 @@ test("all of it is at most 110 KB when it is gzipped", async () => {
     const bytes = await readFile(url);
     sizes.set(url.pathname, gzipSync(bytes).length);
     const imports = bytes.toString("utf8").matchAll(/^(?:import|export) [^;]*from "(\.[^"]+)"/gm);
-    if (url.pathname.endsWith(".js")) for (const [, path = ""] of imports) await follow(new URL(path, url));
+    if (url.pathname.endsWith(".js"))
+      for (const [, path = ""] of imports) await follow(new URL(path, url));
   };
   await follow(new URL("dashboard/index.html", web));
   await follow(new URL("dashboard/dashboard.js", web));

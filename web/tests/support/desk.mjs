@@ -20,7 +20,9 @@ export class Desk {
    * @param {(page: Page) => Promise<unknown>} [prepare]
    */
   static async open(context, url, query = {}, prepare) {
-    const desk = new Desk(await visit(context, `${url}/dashboard?${new URLSearchParams(query)}`, prepare));
+    const desk = new Desk(
+      await visit(context, `${url}/dashboard?${new URLSearchParams(query)}`, prepare),
+    );
     await desk.connected();
     return desk;
   }
@@ -76,7 +78,9 @@ export class Desk {
   tooWide() {
     return this.page.evaluate(() => {
       const { scrollWidth, clientWidth } = document.documentElement;
-      const panes = [...document.querySelectorAll(".list-scroll, .thread-scroll, .details, .views-nav")];
+      const panes = [
+        ...document.querySelectorAll(".list-scroll, .thread-scroll, .details, .views-nav"),
+      ];
       const inside = panes.map((pane) => pane.scrollWidth - pane.clientWidth);
       return Math.max(scrollWidth - clientWidth, ...inside);
     });

@@ -13,7 +13,12 @@ import { extname, normalize } from "node:path";
 import { FakeSocket } from "./socket-server.mjs";
 
 const WEB = new URL("../../", import.meta.url);
-const KINDS = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html" };
+const KINDS = {
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".html": "text/html",
+};
 
 /** What the binary sends with the dashboard. */
 export const POLICY =
@@ -84,7 +89,9 @@ export class FakeServer {
 
   /** The texts of the messages of a conversation. @param {string} id */
   texts(id) {
-    return (this.#events.get(id) ?? []).filter((e) => e.type === "message").map((e) => e.message.text);
+    return (this.#events.get(id) ?? [])
+      .filter((e) => e.type === "message")
+      .map((e) => e.message.text);
   }
 
   /** @param {string} id */
@@ -100,17 +107,48 @@ export class FakeServer {
    */
   add(id, state = {}) {
     const visitor = { id: `v-${id}`, ...state.visitor };
-    const base = { id, lastMessage: null, lastActivity: null, status: "open", waiting: null, assignee: null, team: null, labels: [], rating: null, visitorAt: 0, marks: {}, readByVisitor: null };
+    const base = {
+      id,
+      lastMessage: null,
+      lastActivity: null,
+      status: "open",
+      waiting: null,
+      assignee: null,
+      team: null,
+      labels: [],
+      rating: null,
+      visitorAt: 0,
+      marks: {},
+      readByVisitor: null,
+    };
     this.#conversations.set(id, { ...base, ...state, visitor });
     return id;
   }
 
   /** @param {string} id @param {string} text @param {Json} [more] */
-  say(id, text, { sender = "user", author, timestamp = new Date(this.now()).toISOString(), clientMessageId } = /** @type {Json} */ ({})) {
+  say(
+    id,
+    text,
+    {
+      sender = "user",
+      author,
+      timestamp = new Date(this.now()).toISOString(),
+      clientMessageId,
+    } = /** @type {Json} */ ({}),
+  ) {
     if (!this.#conversations.has(id)) this.add(id);
     const conversation = this.#get(id);
     const cursor = this.#next();
-    const message = { id: `m${cursor}`, conversationId: id, text, sender, author: author ?? { id: conversation.visitor.id }, timestamp, cursor, clientMessageId };
+    const message = {
+      id: `m${cursor}`,
+      conversationId: id,
+      text,
+      sender,
+      author: author ?? { id: conversation.visitor.id },
+      timestamp,
+      cursor,
+      clientMessageId,
+    };
     conversation.lastMessage = { text, sender, timestamp };
     conversation.lastActivity = timestamp;
     conversation.waiting = sender === "user" ? "team" : "visitor";
@@ -123,7 +161,15 @@ export class FakeServer {
   }
 
   /** @param {string} id @param {Json} note */
-  note(id, { text, author = { id: "bob", name: "Bob Grant" }, timestamp = new Date(this.now()).toISOString(), clientMessageId = undefined }) {
+  note(
+    id,
+    {
+      text,
+      author = { id: "bob", name: "Bob Grant" },
+      timestamp = new Date(this.now()).toISOString(),
+      clientMessageId = undefined,
+    },
+  ) {
     const cursor = this.#next();
     const note = { id: `n${cursor}`, text, author, timestamp, cursor, clientMessageId };
     this.#tell({ type: "note", conversationId: id, note });
@@ -139,10 +185,23 @@ export class FakeServer {
     if (assignee !== undefined) conversation.assignee = assignee;
     if (team !== undefined) conversation.team = team;
     if (labels) {
-      const kept = conversation.labels.filter((/** @type {string} */ l) => !labels.remove?.includes(l) && !labels.add?.includes(l));
+      const kept = conversation.labels.filter(
+        (/** @type {string} */ l) => !labels.remove?.includes(l) && !labels.add?.includes(l),
+      );
       conversation.labels = [...kept, ...(labels.add ?? [])].sort();
     }
-    const change = { id: `c${cursor}`, author, by: "agent", timestamp, cursor, status, until, assignee, team, labels };
+    const change = {
+      id: `c${cursor}`,
+      author,
+      by: "agent",
+      timestamp,
+      cursor,
+      status,
+      until,
+      assignee,
+      team,
+      labels,
+    };
     this.#tell({ type: "change", conversationId: id, change });
     return cursor;
   }
@@ -151,7 +210,11 @@ export class FakeServer {
   rate(id, score, comment, timestamp = new Date(this.now()).toISOString()) {
     const cursor = this.#next();
     this.#get(id).rating = score;
-    this.#tell({ type: "rating", conversationId: id, rating: { id: `r${cursor}`, timestamp, cursor, score, comment } });
+    this.#tell({
+      type: "rating",
+      conversationId: id,
+      rating: { id: `r${cursor}`, timestamp, cursor, score, comment },
+    });
   }
 
   /** The visitor has read everything. @param {string} id */
@@ -159,7 +222,11 @@ export class FakeServer {
     const upTo = (this.#events.get(id) ?? []).at(-1);
     const cursor = upTo?.[upTo.type]?.cursor;
     this.#get(id).readByVisitor = cursor;
-    this.#tell({ type: "read", conversationId: id, read: { by: "user", upTo: cursor, timestamp: new Date().toISOString(), cursor: this.#next() } });
+    this.#tell({
+      type: "read",
+      conversationId: id,
+      read: { by: "user", upTo: cursor, timestamp: new Date().toISOString(), cursor: this.#next() },
+    });
   }
 
   /** An agent has read everything, long ago. @param {string} id @param {string} agent */
@@ -189,10 +256,22 @@ export class FakeServer {
         socket.close(4500);
       } else if (frame.type === "hello") {
         session.agent = agentOf(frame.token);
-        socket.send({ type: "hello", protocol: 1, session: "s", pingIntervalMs: 25_000, maxMessageBytes: 65_536, serverTime: new Date().toISOString() });
+        socket.send({
+          type: "hello",
+          protocol: 1,
+          session: "s",
+          pingIntervalMs: 25_000,
+          maxMessageBytes: 65_536,
+          serverTime: new Date().toISOString(),
+        });
       } else if (frame.type === "subscribe") {
         session.subscribed = true;
-        socket.send({ type: "subscribed", recovered: this.recovers, cursor: String(this.#cursor), replayed: 0 });
+        socket.send({
+          type: "subscribed",
+          recovered: this.recovers,
+          cursor: String(this.#cursor),
+          replayed: 0,
+        });
       } else if (frame.type === "look") {
         const before = session.look.open;
         session.look = frame;
@@ -205,7 +284,8 @@ export class FakeServer {
       } else if (frame.type === "typing") {
         const author = { id: session.agent, name: nameOf(session.agent) };
         for (const [other, { agent }] of this.#sockets) {
-          if (agent !== session.agent) other.send({ ...frame, by: "agent", author, expiresInMs: 6_000 });
+          if (agent !== session.agent)
+            other.send({ ...frame, by: "agent", author, expiresInMs: 6_000 });
         }
       }
     };
@@ -217,7 +297,11 @@ export class FakeServer {
     const there = [...this.#sockets].filter(([, { look }]) => look.open === id);
     for (const [socket, { agent }] of there) {
       const agents = there.map(([, other]) => other.agent).filter((other) => other !== agent);
-      socket.send({ type: "agents", conversationId: id, agents: agents.map((other) => ({ id: other, name: nameOf(other) })) });
+      socket.send({
+        type: "agents",
+        conversationId: id,
+        agents: agents.map((other) => ({ id: other, name: nameOf(other) })),
+      });
     }
   }
 
@@ -275,8 +359,14 @@ export class FakeServer {
         ? [200, { token: tokenOf(url.searchParams.get("agent") ?? "ann") }]
         : await file(url.pathname);
     const isFile = typeof body === "string" || Buffer.isBuffer(body);
-    const kind = isFile ? (KINDS[/** @type {".js"} */ (extname(url.pathname))] ?? "text/html") : "application/json";
-    response.writeHead(status, { "Content-Type": `${kind}; charset=utf-8`, "Content-Security-Policy": POLICY, "Cache-Control": "no-store" });
+    const kind = isFile
+      ? (KINDS[/** @type {".js"} */ (extname(url.pathname))] ?? "text/html")
+      : "application/json";
+    response.writeHead(status, {
+      "Content-Type": `${kind}; charset=utf-8`,
+      "Content-Security-Policy": POLICY,
+      "Cache-Control": "no-store",
+    });
     response.end(isFile ? body : JSON.stringify(body));
   }
 
@@ -309,21 +399,59 @@ export class FakeServer {
       case "GET timeline":
         return [200, this.#timeline(id, url.searchParams)];
       case "POST messages": {
-        const known = (this.#events.get(id) ?? []).find((e) => body.clientMessageId && e.message?.clientMessageId === body.clientMessageId);
+        const known = (this.#events.get(id) ?? []).find(
+          (e) => body.clientMessageId && e.message?.clientMessageId === body.clientMessageId,
+        );
         if (known) return [200, { message: known.message, duplicate: true }];
-        return [201, { message: this.say(id, body.text, { sender: "agent", author, clientMessageId: body.clientMessageId }), duplicate: false }];
+        return [
+          201,
+          {
+            message: this.say(id, body.text, {
+              sender: "agent",
+              author,
+              clientMessageId: body.clientMessageId,
+            }),
+            duplicate: false,
+          },
+        ];
       }
       case "POST notes":
-        return [201, { note: this.note(id, { text: body.text, author, clientMessageId: body.clientMessageId }), duplicate: false }];
+        return [
+          201,
+          {
+            note: this.note(id, { text: body.text, author, clientMessageId: body.clientMessageId }),
+            duplicate: false,
+          },
+        ];
       case "PUT mark": {
         const { marks } = this.#get(id);
         marks[agent] = String(Math.max(Number(marks[agent] ?? 0), Number(body.read)));
-        this.#tell({ type: "read", conversationId: id, read: { by: "agent", id: agent, upTo: marks[agent], timestamp: new Date().toISOString(), cursor: this.#next() } });
+        this.#tell({
+          type: "read",
+          conversationId: id,
+          read: {
+            by: "agent",
+            id: agent,
+            upTo: marks[agent],
+            timestamp: new Date().toISOString(),
+            cursor: this.#next(),
+          },
+        });
         return [200, { read: marks[agent] }];
       }
       case "PUT profile": {
         Object.assign(this.#get(id).visitor, body);
-        this.#tell({ type: "profile", conversationId: id, profile: { by: "agent", author, timestamp: new Date().toISOString(), cursor: this.#next(), ...body } });
+        this.#tell({
+          type: "profile",
+          conversationId: id,
+          profile: {
+            by: "agent",
+            author,
+            timestamp: new Date().toISOString(),
+            cursor: this.#next(),
+            ...body,
+          },
+        });
         return [200, answer()];
       }
     }
@@ -334,15 +462,26 @@ export class FakeServer {
   #list(query, agent) {
     const [list, name = ""] = (query.get("list") ?? "all").split(/\/(.*)/s);
     const fits = (/** @type {Json} */ c) =>
-      (list === "all" || (list === "mine" && c.assignee === agent) || (list === "none" && !c.assignee) || (list === "agent" && c.assignee === name) || (list === "team" && c.team === name) || (list === "label" && c.labels.includes(name))) &&
+      (list === "all" ||
+        (list === "mine" && c.assignee === agent) ||
+        (list === "none" && !c.assignee) ||
+        (list === "agent" && c.assignee === name) ||
+        (list === "team" && c.team === name) ||
+        (list === "label" && c.labels.includes(name))) &&
       ["any", c.status].includes(query.get("status") ?? "any") &&
       [null, c.waiting].includes(query.get("waiting")) &&
       [null, c.visitor.email].includes(query.get("email"));
-    const all = [...this.#conversations.values()].filter(fits).sort((a, b) => (a.lastActivity < b.lastActivity ? 1 : -1));
+    const all = [...this.#conversations.values()]
+      .filter(fits)
+      .sort((a, b) => (a.lastActivity < b.lastActivity ? 1 : -1));
     const at = Number(query.get("after") ?? 0);
     const limit = Math.min(100, Number(query.get("limit") ?? 50));
     const hasMore = all.length > at + limit;
-    return { conversations: all.slice(at, at + limit).map(({ id }) => this.#state(id, agent)), hasMore, next: hasMore ? String(at + limit) : null };
+    return {
+      conversations: all.slice(at, at + limit).map(({ id }) => this.#state(id, agent)),
+      hasMore,
+      next: hasMore ? String(at + limit) : null,
+    };
   }
 
   /** @param {string} id @param {URLSearchParams} query */
@@ -351,7 +490,11 @@ export class FakeServer {
     const before = query.get("before");
     const limit = Number(query.get("limit") ?? 50);
     const end = before === null ? all.length : all.findIndex((e) => e[e.type].cursor === before);
-    return { events: all.slice(Math.max(0, end - limit), end), hasMore: end > limit, cursor: String(this.#cursor) };
+    return {
+      events: all.slice(Math.max(0, end - limit), end),
+      hasMore: end > limit,
+      cursor: String(this.#cursor),
+    };
   }
 
   /** @param {string} agent */
@@ -392,8 +535,9 @@ function nameOf(agent) {
 
 /** @param {string} agent */
 function tokenOf(agent) {
-  const part = (/** @type {Json} */ json) => Buffer.from(JSON.stringify(json)).toString("base64url");
-  return `${part({ alg: "none" })}.${part({ sub: agent, name: nameOf(agent), exp: Math.floor(Date.now() / 1000) + 3600 })}.fake`;
+  const part = (/** @type {Json} */ json) =>
+    Buffer.from(JSON.stringify(json)).toString("base64url");
+  return `${part({ alg: "none" })}.${part({ sub: agent, name: nameOf(agent), exp: Math.ceil(Date.now() / 1000) + 3600 })}.fake`;
 }
 
 /** @param {string} token */

@@ -20,11 +20,31 @@ const PHONE = { width: 390, height: 844 };
 /** @type {[string, string, string, object][]} */
 const OTHERS = [
   ["Maya Johnson", "maya@example.com", "Perfect, see you then.", { assignee: "ann" }],
-  ["Olivier Petit", "olivier@example.com", "La chaise grince un peu, est-ce normal ?", { labels: { add: ["returns"] } }],
+  [
+    "Olivier Petit",
+    "olivier@example.com",
+    "La chaise grince un peu, est-ce normal ?",
+    { labels: { add: ["returns"] } },
+  ],
   ["Noah Williams", "noah@example.com", "Do you ship to Iceland?", {}],
-  ["Lars Østergaard", "lars@example.com", "The invoice has the wrong VAT number, could you send a new one?", { team: "billing", labels: { add: ["billing", "b2b"] } }],
-  ["Priya Nair", "priya@example.com", "Thank you, that solved it!", { assignee: "bob", labels: { add: ["vip"] } }],
-  ["Tomás Herrera", "tomas@example.com", "Is the walnut desk back in stock next week? I would order two of them.", {}],
+  [
+    "Lars Østergaard",
+    "lars@example.com",
+    "The invoice has the wrong VAT number, could you send a new one?",
+    { team: "billing", labels: { add: ["billing", "b2b"] } },
+  ],
+  [
+    "Priya Nair",
+    "priya@example.com",
+    "Thank you, that solved it!",
+    { assignee: "bob", labels: { add: ["vip"] } },
+  ],
+  [
+    "Tomás Herrera",
+    "tomas@example.com",
+    "Is the walnut desk back in stock next week? I would order two of them.",
+    {},
+  ],
 ];
 
 const [folder = "."] = process.argv.slice(2);
@@ -42,7 +62,10 @@ try {
 
 /** @param {Browser} browser @param {"light" | "dark"} colorScheme */
 async function pictures(browser, colorScheme) {
-  for (const [name, viewport] of /** @type {const} */ ([["desk", DESK], ["phone", PHONE]])) {
+  for (const [name, viewport] of /** @type {const} */ ([
+    ["desk", DESK],
+    ["phone", PHONE],
+  ])) {
     const options = { viewport, colorScheme, reducedMotion: /** @type {const} */ ("reduce") };
     const context = await browser.newContext(options);
     const desk = await Desk.open(context, server.url, { tenantId: TENANT, agent: "ann" });
@@ -64,7 +87,10 @@ async function pictures(browser, colorScheme) {
     await chat.locator("#text").fill("Is the oak bookshelf in stock?");
     await chat.locator("#text").press("Enter");
     await until("it is said", async () => (await chat.locator(".bubble").count()) === 1);
-    await answer(`${TENANT}-${name}-${colorScheme}`, "Good day! It is: it leaves our workshop tomorrow.");
+    await answer(
+      `${TENANT}-${name}-${colorScheme}`,
+      "Good day! It is: it leaves our workshop tomorrow.",
+    );
     await until("it is answered", async () => (await chat.locator(".bubble").count()) === 2);
     await take(shop, `widget-${name}-${colorScheme}`);
     await context.close();
@@ -85,16 +111,26 @@ async function take(page, name) {
 async function fill() {
   for (const [name, email, text, change] of OTHERS) {
     const { message } = await visitor(name, email, [text]);
-    await agent("ann", "PATCH", message.conversationId, change);
+    if (Object.keys(change).length > 0) await agent("ann", "PATCH", message.conversationId, change);
   }
-  const { message, visitor: clara } = await visitor("Clara Lindqvist", "clara.lindqvist@example.com", [
-    "Hello! The oak bookshelf arrived today, thank you. But one of the shelves is missing from the box, there are only four.",
-  ]);
+  const { message, visitor: clara } = await visitor(
+    "Clara Lindqvist",
+    "clara.lindqvist@example.com",
+    [
+      "Hello! The oak bookshelf arrived today, thank you. But one of the shelves is missing from the box, there are only four.",
+    ],
+  );
   const id = message.conversationId;
-  await clara.call("PUT", "profile", { locale: "sv-SE", attributes: { plan: "Plus", "last order": "#48213 · €189.00", city: "Göteborg" } });
+  await clara.call("PUT", "profile", {
+    locale: "sv-SE",
+    attributes: { plan: "Plus", "last order": "#48213 · €189.00", city: "Göteborg" },
+  });
   await agent("ann", "PATCH", id, { assignee: "ann", team: "logistics", labels: { add: ["vip"] } });
-  await agent("bob", "POST", `${id}/notes`, { text: "The packing list says five. The warehouse sends one by express, free of charge." });
-  const text = "I am sorry about that, Clara! The missing shelf is on its way by express. It will be with you on Thursday, and costs you nothing.";
+  await agent("bob", "POST", `${id}/notes`, {
+    text: "The packing list says five. The warehouse sends one by express, free of charge.",
+  });
+  const text =
+    "I am sorry about that, Clara! The missing shelf is on its way by express. It will be with you on Thursday, and costs you nothing.";
   await agent("ann", "POST", `${id}/messages`, { text });
   await clara.say("Oh that is quick, wonderful! Do I need to sign for it?");
 }
@@ -129,6 +165,7 @@ async function agent(who, method, path, body, tenant = TENANT) {
     headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
     body: body ? JSON.stringify(body) : null,
   });
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+  if (!response.ok)
+    throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
   return response.json();
 }

@@ -61,7 +61,8 @@ export class FakeSocket {
       if (bytes.length < at + 4 + length) return;
       const mask = bytes.subarray(at, at + 4);
       const payload = Buffer.from(bytes.subarray(at + 4, at + 4 + length));
-      for (let i = 0; i < payload.length; i += 1) payload[i] = (payload[i] ?? 0) ^ (mask[i % 4] ?? 0);
+      for (let i = 0; i < payload.length; i += 1)
+        payload[i] = (payload[i] ?? 0) ^ (mask[i % 4] ?? 0);
       this.#bytes = bytes.subarray(at + 4 + length);
       const opcode = (bytes[0] ?? 0) & 15;
       if (opcode === 8) return this.end();

@@ -48,7 +48,8 @@ export class Visitor {
       },
       body: body ? JSON.stringify(body) : null,
     });
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    if (!response.ok)
+      throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
     return response.json();
   }
 }
