@@ -261,6 +261,7 @@ export class App {
   #goOn(id) {
     const next = this.#list.nextAfter(id);
     this.#open(next === id ? undefined : next);
+    this.#list.drop(id);
   }
 
   #dress() {

@@ -142,6 +142,12 @@ export class List {
     return at < 0 ? this.#ids[0] : (this.#ids[at + 1] ?? this.#ids[at - 1]);
   }
 
+  /** A row that the agent has sent away goes at once, though the list holds. @param {string} id */
+  drop(id) {
+    this.#ids = this.#ids.filter((each) => each !== id);
+    this.update();
+  }
+
   focus() {
     this.#space.focus({ preventScroll: true });
   }

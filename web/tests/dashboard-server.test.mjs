@@ -136,6 +136,7 @@ test("what a visitor writes and is called is text", () =>
     const desk = await Desk.open(context, server.url, { tenantId, agent: "ann" }, (page) =>
       page.addInitScript(() => Object.assign(window, { executed: [] })),
     );
+    await desk.page.locator(".row").waitFor();
     await desk.press("j");
     await untilEqual("all of it, as it is", () => desk.texts(), HOSTILE);
     await untilEqual("so is the name", () => desk.openName(), HOSTILE[1]);
@@ -214,7 +215,7 @@ test("the first minute: what is written in the shop opens beside it, and rings",
       const page = await visit(context, `${server.url}/?tenantId=${newTenant()}`);
       const chat = page.frameLocator("#shop").frameLocator("parlor-chat iframe");
       const desk = page.frameLocator("#desk");
-      await chat.locator("#log[aria-busy=false]").waitFor();
+      await chat.locator("#log[aria-busy=false]").waitFor({ state: "attached" });
       await desk.locator("html[data-connection=online]").waitFor();
       await chat.locator("#text").fill("Is anybody there?");
       await chat.locator("#text").press("Enter");

@@ -83,7 +83,7 @@ async function pictures(browser, colorScheme) {
     const shop = await context.newPage();
     await shop.goto(`${server.url}/demo/shop.html?tenantId=${TENANT}-${name}-${colorScheme}&open`);
     const chat = shop.frameLocator("parlor-chat iframe");
-    await chat.locator("#log[aria-busy=false]").waitFor();
+    await chat.locator("#log[aria-busy=false]").waitFor({ state: "attached" });
     await chat.locator("#text").fill("Is the oak bookshelf in stock?");
     await chat.locator("#text").press("Enter");
     await until("it is said", async () => (await chat.locator(".bubble").count()) === 1);
