@@ -184,7 +184,7 @@ export class Client extends EventTarget {
 
   // === for the classes that extend this one ===
 
-  /** An id for something that is written now. */
+  /** For something that is written now. */
   newId() {
     const now = this.#clock.now();
     return now === undefined ? timelessId() : uuid7(now);
@@ -200,10 +200,8 @@ export class Client extends EventTarget {
     return this.#connection.signal(frame);
   }
 
-  /** The state changed, and the page knows. */
   stateChanged() {}
 
-  /** It is known who this is. */
   entered() {}
 
   gap() {

@@ -54,11 +54,6 @@ export class Mark {
     if (this.#highest !== this.#told) this.#pace.ask();
   }
 
-  /** Nothing more is told. */
-  stop() {
-    this.#pace.stop();
-  }
-
   async #run() {
     const cursor = this.#highest;
     if (this.#busy || cursor === undefined || cursor === this.#told) return;

@@ -1,4 +1,4 @@
-/** @file Who is typing: this side told, at a bounded pace, and the other side believed for a while. */
+/** @file Who is typing: told at a bounded pace, and believed for a while. */
 
 /** @import {Typing} from "./parlor.js" */
 
@@ -39,10 +39,7 @@ export class TypingTold {
   }
 }
 
-/**
- * What others tell. The server may drop the end of it, so that it ends by itself: whoever was told
- * `on` is told `off`, once.
- */
+/** What others tell. The end of it may get lost, and comes by itself. */
 export class TypingHeard {
   #show;
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */

@@ -92,7 +92,7 @@ export class VisitorClient extends Client {
   stateChanged() {
     if (this.state === "online") {
       this.#mark.again(this.#markUnsure);
-      void this.#profile.flush();
+      this.#profile.flush();
     } else if (this.here !== null) {
       this.#setHere(null);
     }
@@ -121,7 +121,7 @@ export class VisitorClient extends Client {
   /** @override @param {Receipt} receipt */
   accepted(receipt) {
     super.accepted(receipt);
-    void this.#profile.flush();
+    this.#profile.flush();
   }
 
   /** @override @param {Frame} frame */

@@ -131,7 +131,7 @@ test("typing names its conversation, each at its own pace", async (t) => {
   );
 });
 
-test("what the agent looks at is told every two seconds at most, and again after a loss", async (t) => {
+test("what is looked at is told every two seconds at most, and again after a loss", async (t) => {
   const { server, agent } = await online(t);
   agent.look({ open: "c", visible: ["c", "d"] });
   agent.look({ open: "d" });

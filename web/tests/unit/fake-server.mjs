@@ -123,10 +123,15 @@ export class FakeServer {
    * @param {C} client
    */
   async connect(client) {
-    this.#clients.push(client);
+    this.follow(client);
     client.connect();
     await this.pass(0);
     return client;
+  }
+
+  /** Closes a client when the test is over. @param {{close: () => void}} client */
+  follow(client) {
+    this.#clients.push(client);
   }
 
   /** The socket that was opened last. */
@@ -164,13 +169,14 @@ export class FakeServer {
     }
   }
 
-  /** @param {URL} url @param {RequestInit} init */
-  async #fetch(url, { method = "GET", body }) {
-    const path = decodeURIComponent(url.pathname);
+  /** @param {URL | string} url @param {RequestInit} [init] */
+  async #fetch(url, { method = "GET", body } = {}) {
+    const { pathname, searchParams } = new URL(url);
+    const path = decodeURIComponent(pathname);
     const request = {
       method,
       path,
-      query: url.searchParams,
+      query: searchParams,
       body: body ? JSON.parse(String(body)) : undefined,
     };
     this.requests.push(request);

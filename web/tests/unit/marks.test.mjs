@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { ParlorError } from "../../client/errors.js";
 import { Mark } from "../../client/marks.js";
 
-/** @param {import("node:test").TestContext} t @param {string} [order] the cursors of the timeline */
+/** @param {import("node:test").TestContext} t @param {string} [order] of the timeline */
 function setUp(t, order = "abcdef") {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   /** @type {string[]} */

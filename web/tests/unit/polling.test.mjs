@@ -127,7 +127,8 @@ test("when a socket opens the client listens again, from where the stream was le
   assert.equal(server.requests.length, asked, "nothing is asked any more");
   client.send("by socket");
   assert.equal(server.socket.sentOf("message").length, 1);
-  server.socket.tell(frame("message", 1, { text: "asked for" }), frame("message", 2, { text: "b" }));
+  server.socket.tell(frame("message", 1, { text: "asked for" }));
+  server.socket.tell(frame("message", 2, { text: "b" }));
   assert.deepEqual(texts(), ["asked for", "b"]);
 });
 
@@ -228,7 +229,7 @@ test("an agent whose position is lost is told of a gap, and pages fill it", asyn
   const agent = new ParlorAgent({ ...HOME, token: "a.b.c" });
   const told = listen(agent, ["note", "gap"]);
   let events = [frame("note", 1)];
-  server.on("GET /api/agent/conversations/c/timeline", () => ({ body: { events, hasMore: false } }));
+  server.on("GET /api/agent/conversations/c/timeline", () => ({ body: { events } }));
   let recovered = true;
   server.on("GET /api/agent/changes", () => ({
     body: { changes: [], cursor: "9", hasMore: false, recovered },

@@ -83,7 +83,8 @@ test("an agent's timeline is one list in order, whatever is repeated", async (t)
     older.messages.map(({ id }) => id),
     ["m1"],
   );
-  assert.equal(server.asked("GET /api/agent/conversations/c/timeline")[1]?.query.get("before"), "3");
+  const asked = server.asked("GET /api/agent/conversations/c/timeline");
+  assert.equal(asked[1]?.query.get("before"), "3");
   assert.deepEqual(shown(agent), ["m1", "rating2", "m3", "note4", "change5", "note6", "m8"]);
   assert.equal(agent.hasOlder("c"), false);
 });
@@ -91,7 +92,7 @@ test("an agent's timeline is one list in order, whatever is repeated", async (t)
 test("after a gap the timeline is filled, and what came meanwhile keeps its place", async (t) => {
   const { server, agent, told } = await agentOnline(t);
   let events = [frame("message", 1), frame("note", 2)];
-  server.on("GET /api/agent/conversations/c/timeline", () => ({ body: { events, hasMore: false } }));
+  server.on("GET /api/agent/conversations/c/timeline", () => ({ body: { events } }));
   await agent.open("c");
   server.subscribed = { recovered: false, cursor: "20" };
   events = [...events, frame("change", 9), frame("message", 10)];

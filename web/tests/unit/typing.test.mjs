@@ -59,7 +59,13 @@ test("six seconds after the last call it ends by itself", (t) => {
 });
 
 /** @param {Partial<Typing>} [more] @returns {Typing} */
-const typist = (more) => ({ conversationId: "c", by: "user", on: true, expiresInMs: 6_000, ...more });
+const typist = (more) => ({
+  conversationId: "c",
+  by: "user",
+  on: true,
+  expiresInMs: 6_000,
+  ...more,
+});
 
 test("whoever is told of a typist is told of the end, also if that gets lost", (t) => {
   const pass = clock(t);

@@ -119,7 +119,7 @@ test("a profile that is set before the connection is told with it", async (t) =>
   assert.deepEqual(server.asked("PUT /api/chat/profile")[0]?.body, { locale: "de" });
 });
 
-test("the status is the session's, then what is told, and open with the next message", async (t) => {
+test("the status is the session's, then what is told, then open with a message", async (t) => {
   const { server, client, told } = await online(t);
   assert.equal(client.status, "open");
   server.socket.tell(frame("change", 1, { status: "closed" }));
