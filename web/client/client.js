@@ -281,12 +281,7 @@ export class Client extends EventTarget {
     }
   }
 
-  /**
-   * Each type has an event of its name, which has the item under that name.
-   *
-   * @param {StreamItem} item
-   * @param {"history" | "stream"} source
-   */
+  /** @param {StreamItem} item @param {"history" | "stream"} source */
   #show(item, source) {
     const type = item.type ?? "message";
     this.emit(type, /** @type {any} */ ({ [type]: item, source }));

@@ -93,7 +93,7 @@ export class Connection {
         this.#enter("online", { polling: true });
         parts.sender.start(parts.post);
       },
-      // Sockets are tried on, and tell whether a refusal stands.
+      // After a refusal for good, sockets tell what is to be done.
       failed: (error, retryInMs) => {
         if (this.polling) this.#enter("waiting", { error, retryInMs });
       },
@@ -111,7 +111,7 @@ export class Connection {
     this.#enter("closed");
   }
 
-  /** Sends a signal, if there is a socket that takes it. @param {Frame} frame */
+  /** Whether there is a socket that takes it. @param {Frame} frame */
   signal(frame) {
     return this.#link?.signal(frame) ?? false;
   }

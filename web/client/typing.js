@@ -2,7 +2,7 @@
 
 /** @import {Typing} from "./parlor.js" */
 
-/** How often "is typing" is repeated, and how long it holds without a repeat; the protocol's. */
+/** How often it is repeated, and how long it holds without; the protocol's numbers. */
 const REPEAT_MS = 3_000;
 const HOLD_MS = 6_000;
 /** How many typists are remembered at most. */

@@ -119,6 +119,20 @@ test("marks are told every two seconds at most, for each conversation", async (t
   );
 });
 
+test("a mark that never arrived is told with the next connection", async (t) => {
+  const { server, agent } = await online(t);
+  const error = { code: "unavailable", retryable: true };
+  server.on(`PUT ${PATH}/mark`, () => ({ status: 503, body: { error } }));
+  agent.markRead("c", "2");
+  await server.pass(20_000);
+  const tries = server.asked(`PUT ${PATH}/mark`).length;
+  assert.equal(tries, 5);
+  server.on(`PUT ${PATH}/mark`, ({ body }) => ({ body }));
+  server.socket.end(4000);
+  await server.pass(25_000);
+  assert.equal(server.asked(`PUT ${PATH}/mark`).length, tries + 1);
+});
+
 test("typing names its conversation, each at its own pace", async (t) => {
   const { server, agent } = await online(t);
   agent.typing("c", true);

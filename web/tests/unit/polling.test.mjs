@@ -54,6 +54,7 @@ test("after three failed upgrades in a row the client is online by asking", asyn
   assert.equal(client.polling, true);
   assert.equal(tried(), 3);
   assert.deepEqual([state().state, state().polling], ["online", true]);
+  assert.equal(client.conversationId, "c");
   say("one");
   await server.pass(6_100);
   say("two");
