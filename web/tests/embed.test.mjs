@@ -266,6 +266,28 @@ test("a tenant of the registry is talked to from its own sites, and by the insta
     );
     await page.locator("parlor-chat button").click();
     await refused;
+
+    const entry = `[[tenant]]\nname = "shop"\norigins = ["${site.origin}"]\n`;
+    const keyed = `publishable_key = "pk_shop"\npublishable_key_required = true\n`;
+    await writeFile(file, entry + keyed);
+    const asks = (/** @type {string} */ key) =>
+      fetch(`${strict.url}/api/chat/session`, {
+        method: "POST",
+        headers: { "X-Tenant-ID": "shop", Origin: site.origin, Authorization: `Bearer ${key}` },
+        body: "{}",
+      });
+    await until("its key is wanted", async () => (await asks("pk_other")).status === 401);
+    const visitor = await browser.newContext();
+    const without = await site.visit(visitor, { tenantId: "shop" });
+    await without.launcher.click();
+    await untilEqual(
+      "without it, it says that it cannot be used",
+      () => without.frame.locator("#trouble").innerText(),
+      "The chat isn’t available right now.",
+    );
+    const keyedSnippet = { tenantId: "shop", attributes: { key: "pk_shop" } };
+    await (await site.visit(visitor, keyedSnippet)).open();
+    await visitor.close();
   } finally {
     await context.close();
     await site.end();
@@ -437,7 +459,7 @@ test("on the smallest phone it fills the screen, covers the page, and nothing is
       await agent.reply(id, wide);
       await until("both are there", async () => (await widget.texts()).length === 2);
       const wider = await widget.frame.locator("html").evaluate((html) => {
-        const scrolls = [html, ...html.querySelectorAll("body, main")];
+        const scrolls = [html, ...html.querySelectorAll("body, #scroll")];
         return scrolls.map((each) => each.scrollWidth - each.clientWidth);
       });
       assert.deepEqual(wider, [0, 0, 0]);
@@ -652,6 +674,33 @@ test("what is written while the server is away is sent when it is back", owned, 
     await untilEqual("all is well", () => widget.frame.locator("#trouble").isVisible(), false);
   }),
 );
+
+test("what was said earlier can be asked for, and whoever reads it is not moved", () =>
+  withVisitor(async ({ open, agent }) => {
+    const widget = await open();
+    await widget.open();
+    await widget.write("number 0");
+    const id = await agent.conversationWith("number 0");
+    const all = Array.from({ length: 60 }, (_, n) => `number ${n}`);
+    for (const text of all.slice(1)) await agent.reply(id, text);
+    await widget.shows(all);
+    await widget.page.reload();
+    await widget.open();
+    await widget.shows(all.slice(-50));
+    const scroll = widget.frame.locator("#scroll");
+    const fromEnd = () => scroll.evaluate((at) => at.scrollHeight - at.scrollTop - at.clientHeight);
+    await until("it stands at its end", async () => (await fromEnd()) < 2);
+    await widget.frame.getByRole("button", { name: "Show earlier messages" }).click();
+    await widget.shows(all);
+    await until("the reader is where the earlier ones end", async () => (await fromEnd()) > 500);
+    const before = await fromEnd();
+    await agent.reply(id, "number 60");
+    const newer = widget.frame.getByRole("button", { name: "New messages" });
+    await untilEqual("it is said that there is more", () => newer.isVisible(), true);
+    assert.ok((await fromEnd()) >= before);
+    await newer.click();
+    await until("and one gets there", async () => (await fromEnd()) < 2);
+  }));
 
 test("the site's script is told what happens, and sets what it likes", () =>
   withVisitor(async ({ open, agent }) => {

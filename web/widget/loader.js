@@ -45,15 +45,19 @@ div.open+button{visibility:hidden}}
 
 /** @type {Values} */
 let kept = {};
-try {
-  kept = JSON.parse(localStorage.getItem(key) ?? "{}");
-} catch {
-  // Storage is forbidden.
+/** Other tabs write there too. @returns {Values} */
+function stored() {
+  try {
+    return JSON.parse(localStorage.getItem(key) ?? "{}");
+  } catch {
+    return kept;
+  }
 }
+kept = stored();
 
 /** @param {Values} values */
-function keep(values) {
-  kept = { ...kept, ...values };
+function keep(values, before = stored()) {
+  kept = { ...before, ...values };
   try {
     localStorage.setItem(key, JSON.stringify(kept));
   } catch {
@@ -230,37 +234,33 @@ async function mount() {
 
 if (tenant && !("Parlor" in window)) {
   const mounted = mount();
-  Object.assign(window, {
-    Parlor: {
-      open: () => mounted.then(() => show(true)),
-      close: () => mounted.then(() => show(false)),
-      /** @param {() => string | Promise<string>} fetcher */
-      identify(fetcher) {
-        fetchToken = fetcher;
-        void identity();
-      },
-      logout() {
-        fetchToken = undefined;
-        kept = {};
-        keep({ credential: "token", scope: Math.random().toString(36).slice(2) });
-        frame?.remove();
-        frame = undefined;
-        ready = false;
-        unread = 0;
-        if (opened) load();
-        void mounted.then(paint);
-      },
-      /** @param {Values} values */
-      set(values) {
-        Object.assign(options, values);
-        void mounted.then(paint);
-      },
-      /** @param {string} name @param {(detail?: Values) => void} listener */
-      on(name, listener) {
-        const hear = (/** @type {any} */ event) => listener(event.detail);
-        listeners.addEventListener(name, hear);
-        return () => listeners.removeEventListener(name, hear);
-      },
+  /** @type {Record<string, (...given: any[]) => any>} */
+  const Parlor = {
+    open: () => mounted.then(() => show(true)),
+    close: () => mounted.then(() => show(false)),
+    identify(fetcher) {
+      fetchToken = fetcher;
+      void identity();
     },
-  });
+    logout() {
+      fetchToken = undefined;
+      keep({ credential: "token", scope: Math.random().toString(36).slice(2) }, {});
+      frame?.remove();
+      frame = undefined;
+      ready = false;
+      unread = 0;
+      if (opened) load();
+      void mounted.then(paint);
+    },
+    set(values) {
+      Object.assign(options, values);
+      void mounted.then(paint);
+    },
+    on(name, listener) {
+      const hear = (/** @type {any} */ event) => listener(event.detail);
+      listeners.addEventListener(name, hear);
+      return () => listeners.removeEventListener(name, hear);
+    },
+  };
+  Object.assign(window, { Parlor });
 }
