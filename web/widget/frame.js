@@ -119,7 +119,11 @@ async function comeOnline() {
 /** Tells the team what the site says of its visitor, once for each time that it is another. */
 function tellProfile() {
   const { name, email, attributes } = options;
-  const profile = { ...(name && { name }), ...(email && { email }), ...(attributes && { attributes }) };
+  const profile = {
+    ...(name && { name }),
+    ...(email && { email }),
+    ...(attributes && { attributes }),
+  };
   const text = JSON.stringify(profile);
   if (text !== told) void conversation.tellProfile(profile);
   told = text;
@@ -149,7 +153,10 @@ function speak(spoken) {
   say(find("face"), [...team][0]?.toLocaleUpperCase(spoken.locale) ?? "");
   find("greeting").textContent = String(options.greeting || texts.greeting);
   find("greeting-more").textContent = texts.greetingMore;
-  for (const [id, text] of [["close", texts.close], ["end", texts.end]]) {
+  for (const [id, text] of [
+    ["close", texts.close],
+    ["end", texts.end],
+  ]) {
     const button = find(String(id));
     button.ariaLabel = button.title = String(text);
   }

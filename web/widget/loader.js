@@ -119,7 +119,10 @@ function textOn(parts) {
 function paint() {
   const { position, launcher, locale, team } = options;
   const rtl = getComputedStyle(host).direction === "rtl";
-  host.classList.toggle("left", position === "left" || (position === "start") !== rtl && position !== "right");
+  host.classList.toggle(
+    "left",
+    position === "left" || ((position === "start") !== rtl && position !== "right"),
+  );
   const own = options.color ?? getComputedStyle(host).getPropertyValue("--parlor-color").trim();
   const parts = own && rgb(own);
   const accent = parts ? `rgb(${parts})` : ACCENT;
@@ -137,7 +140,9 @@ function paint() {
   panel.ariaModal = String(modal);
   // What the chat of a phone covers cannot be reached.
   covered.forEach((each) => each.removeAttribute("inert"));
-  covered = modal ? [...document.body.children].filter((each) => each !== host && !each.matches("[inert]")) : [];
+  covered = modal
+    ? [...document.body.children].filter((each) => each !== host && !each.matches("[inert]"))
+    : [];
   covered.forEach((each) => each.setAttribute("inert", ""));
   badge.textContent = unread && !opened ? (unread > 9 ? "9+" : `${unread}`) : "";
   path.setAttribute(
@@ -213,7 +218,8 @@ const asked = {
 };
 
 addEventListener("message", ({ source, origin, data }) => {
-  if (!frame || source !== frame.contentWindow || origin !== base.origin || data?.parlor !== 1) return;
+  if (!frame || source !== frame.contentWindow || origin !== base.origin || data?.parlor !== 1)
+    return;
   if (Object.hasOwn(asked, data.type)) asked[data.type]?.(data);
 });
 button.addEventListener("click", () => show(!opened));
@@ -224,7 +230,8 @@ const idle = () =>
   new Promise((then) => globalThis.requestIdleCallback?.(then) ?? setTimeout(then, 200));
 
 async function mount() {
-  if (document.readyState !== "complete") await new Promise((then) => addEventListener("load", then));
+  if (document.readyState !== "complete")
+    await new Promise((then) => addEventListener("load", then));
   await idle();
   document.body.append(host);
   paint();

@@ -115,7 +115,10 @@ export class Embedded {
 
   async online() {
     await until("the chat is online", () =>
-      this.frame.locator("#log[aria-busy=false]").count().then((count) => count === 1),
+      this.frame
+        .locator("#log[aria-busy=false]")
+        .count()
+        .then((count) => count === 1),
     );
   }
 
