@@ -212,6 +212,11 @@ impl Follower {
             ServerFrame::Hello { .. }
             | ServerFrame::Reconnect { .. }
             | ServerFrame::Linked { .. } => {}
+            ServerFrame::Note { .. }
+            | ServerFrame::Change { .. }
+            | ServerFrame::Read { .. }
+            | ServerFrame::Profile { .. }
+            | ServerFrame::Rating { .. } => unreachable!("nobody of the simulation does this"),
             ServerFrame::Message { .. } => unreachable!(),
         }
     }
