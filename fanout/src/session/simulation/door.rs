@@ -226,6 +226,7 @@ impl Door for SimDoor {
             | Action::Change(_)
             | Action::Read(_)
             | Action::Know(..)
+            | Action::Furnish(..)
             | Action::Rate(..)) => unreachable!("nobody of the simulation asks for {other:?}"),
             Action::Mark(mark) => {
                 let key = submission.conversations.primary();

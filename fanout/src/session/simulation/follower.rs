@@ -216,7 +216,8 @@ impl Follower {
             | ServerFrame::Change { .. }
             | ServerFrame::Read { .. }
             | ServerFrame::Profile { .. }
-            | ServerFrame::Rating { .. } => unreachable!("nobody of the simulation does this"),
+            | ServerFrame::Rating { .. }
+            | ServerFrame::Desk { .. } => unreachable!("nobody of the simulation does this"),
             ServerFrame::Message { .. } => unreachable!(),
         }
     }
