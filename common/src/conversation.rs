@@ -5,6 +5,7 @@ use std::fmt;
 use crate::{
     author::{Author, AuthorKind},
     id::{ClientMessageId, ConversationId, EventId, VisitorId},
+    kind::Kind,
     shard::Shard,
     tenant::TenantId,
 };
@@ -113,10 +114,12 @@ impl ConversationSet {
         self.members.iter().map(|&(id, _)| ConversationKey { tenant: self.tenant.clone(), id })
     }
 
-    /// The ids that this author's draft has, or would have had when it was sent earlier, in each
-    /// conversation: the primary's first. An absorbed visitor wrote under its own id.
+    /// The ids that this author's event of a kind has, or would have had when it was asked for
+    /// earlier, in each conversation: the primary's first. An absorbed visitor wrote under its own
+    /// id.
     pub fn event_ids(
         &self,
+        kind: Kind,
         author: &Author,
         id: &ClientMessageId,
     ) -> Vec<(ConversationKey, EventId)> {
@@ -128,7 +131,11 @@ impl ConversationSet {
                 _ => author,
             };
             let key = ConversationKey { tenant: self.tenant.clone(), id: conversation };
-            (key, EventId::derive(&self.tenant, conversation, author, id))
+            let event_id = match kind {
+                Kind::Message => EventId::derive(&self.tenant, conversation, author, id),
+                _ => EventId::of_kind(kind.as_str(), &self.tenant, conversation, author, id),
+            };
+            (key, event_id)
         };
         self.members.iter().map(derive).collect()
     }

@@ -1,14 +1,20 @@
 //! Events and their records: what the log holds.
 
 mod body;
+mod content;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use self::body::{
-    Audience, Body, DeliveredBody, Kind, LinkedBody, MarkedSocket, MessageBody, SocketIs,
+pub use self::{
+    body::{Audience, Body},
+    content::{
+        ChangeBody, DeliveredBody, DeskBody, DeskItem, LinkedBody, MarkedSocket, MessageBody,
+        NoteBody, ProfileBody, RatingBody, ReadBody, SocketIs, StatusSet,
+    },
 };
+pub use crate::kind::Kind;
 use crate::{
     author::Author,
     clock::Timestamp,
@@ -156,7 +162,7 @@ mod tests {
         author::AuthorKind,
         id::{ClientMessageId, VisitorId},
         position::Epoch,
-        state::Reader,
+        register::{Reader, Status},
     };
 
     fn record() -> Record {
@@ -188,6 +194,30 @@ mod tests {
             Body::Delivered(mark),
             Body::Delivered(DeliveredBody { socket, ..mark }),
             Body::Linked(LinkedBody { visitor, absorbed }),
+            Body::Note(NoteBody {
+                text: "n".to_owned(),
+                client_message_id: ClientMessageId::parse("n1").unwrap(),
+            }),
+            Body::Change(ChangeBody::default()),
+            Body::Change(ChangeBody {
+                status: Some(StatusSet {
+                    is: Status::Snoozed,
+                    until: Some(Timestamp::from_millis(9)),
+                }),
+                assignee: Some(None),
+                team: Some(Some("sales".to_owned())),
+                labels: [("vip".to_owned(), true), ("new".to_owned(), false)].into(),
+            }),
+            Body::Read(ReadBody { agent: None, up_to }),
+            Body::Read(ReadBody { agent: Some("ann".to_owned()), up_to }),
+            Body::Profile(ProfileBody {
+                name: Some(Some("Vera".to_owned())),
+                email: Some(None),
+                locale: None,
+                attributes: [("plan".to_owned(), None)].into(),
+            }),
+            Body::Rating(RatingBody { score: 5, comment: None }),
+            Body::Desk(DeskBody { item: DeskItem::Reply, key: "hi".to_owned(), value: None }),
         ] {
             let record = Record { body, ..record() };
             assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);

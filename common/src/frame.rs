@@ -5,9 +5,13 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    conversation::ConversationSet,
+    cursor::Cursors,
+    event::{Audience, Body, Event},
     id::{ConversationId, EventId, SessionId, VisitorId},
     message::Message,
     problem::{ErrorBody, ErrorObject},
+    shown::{Change, Desk, Note, Profile, Rating, Read},
 };
 
 /// The WebSocket subprotocol of protocol 1.
@@ -46,6 +50,11 @@ pub enum ClientFrame {
         client_message_id: Option<String>,
         /// What to say.
         text: String,
+    },
+    /// How far the visitor has read.
+    Mark {
+        /// The cursor of the last event that was read.
+        read: String,
     },
 }
 
@@ -92,6 +101,51 @@ pub enum ServerFrame<'a> {
         /// Their conversations. The first is where the visitor writes from now on.
         conversation_ids: Vec<ConversationId>,
     },
+    /// An agent told the others something.
+    #[serde(rename_all = "camelCase")]
+    Note {
+        /// Of which conversation.
+        conversation_id: ConversationId,
+        /// What.
+        note: Note,
+    },
+    /// Status, assignee, team or labels are others now.
+    #[serde(rename_all = "camelCase")]
+    Change {
+        /// Of which conversation.
+        conversation_id: ConversationId,
+        /// What is changed.
+        change: Change,
+    },
+    /// Somebody has read.
+    #[serde(rename_all = "camelCase")]
+    Read {
+        /// Which conversation.
+        conversation_id: ConversationId,
+        /// Who, and how far.
+        read: Read,
+    },
+    /// Something is known of the visitor.
+    #[serde(rename_all = "camelCase")]
+    Profile {
+        /// Whose conversation it is.
+        conversation_id: ConversationId,
+        /// What.
+        profile: Profile,
+    },
+    /// The visitor has said how it was.
+    #[serde(rename_all = "camelCase")]
+    Rating {
+        /// Which conversation.
+        conversation_id: ConversationId,
+        /// How.
+        rating: Rating,
+    },
+    /// A thing that the tenant's agents share is another now.
+    Desk {
+        /// Which, and what it is.
+        desk: Desk,
+    },
     /// A draft was accepted.
     #[serde(rename_all = "camelCase")]
     Accepted {
@@ -126,6 +180,45 @@ pub enum ServerFrame<'a> {
 // === impl ServerFrame ===
 
 impl ServerFrame<'_> {
+    /// The frame that shows `event` to `audience`; `None` where it is shown to none of them.
+    pub fn of(event: &Event, audience: Audience, cursors: &Cursors) -> Option<Self> {
+        if !event.record.body.on_sockets(audience) {
+            return None;
+        }
+        let conversation_id = event.conversation.id;
+        Some(match &event.record.body {
+            Body::Message(_) => {
+                let message = Cow::Owned(Message::of(event, cursors)?);
+                Self::Message { conversation_id, message }
+            }
+            Body::Note(_) => Self::Note { conversation_id, note: Note::of(event, cursors)? },
+            Body::Change(_) => {
+                Self::Change { conversation_id, change: Change::of(event, audience, cursors)? }
+            }
+            Body::Read(_) => {
+                Self::Read { conversation_id, read: Read::of(event, audience, cursors)? }
+            }
+            Body::Profile(_) => {
+                Self::Profile { conversation_id, profile: Profile::of(event, cursors)? }
+            }
+            Body::Rating(_) => {
+                Self::Rating { conversation_id, rating: Rating::of(event, cursors)? }
+            }
+            Body::Desk(_) => Self::Desk { desk: Desk::of(event, cursors)? },
+            Body::Linked(linked) => {
+                let tenant = &event.conversation.tenant;
+                let set = ConversationSet::of_visitor(tenant, linked.visitor, &linked.absorbed);
+                // Each of the conversations has the link; it is shown once, as the primary's.
+                if set.primary() != event.conversation {
+                    return None;
+                }
+                let conversation_ids = set.keys().map(|key| key.id).collect();
+                Self::Linked { visitor_id: linked.visitor, conversation_ids }
+            }
+            Body::Delivered(_) | Body::Unknown => return None,
+        })
+    }
+
     /// As JSON.
     pub fn encode(&self) -> String {
         serde_json::to_string(self).expect("a frame has string keys and no fallible field")

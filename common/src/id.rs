@@ -133,9 +133,26 @@ impl ConversationId {
             &[tenant.as_str().as_bytes(), visitor.as_bytes()],
         ))
     }
+
+    /// Where a tenant's agents keep what they share: a conversation of no visitor.
+    pub fn desk(tenant: &TenantId) -> Self {
+        Self(derive("parlor 2026 desk", &[tenant.as_str().as_bytes()]))
+    }
 }
 
 impl EventId {
+    /// The event of this kind that `author` made in a conversation of `tenant` under this id.
+    pub fn of_kind(
+        kind: &str,
+        tenant: &TenantId,
+        conversation: ConversationId,
+        author: &Author,
+        id: &ClientMessageId,
+    ) -> Self {
+        let Self(under) = Self::derive(tenant, conversation, author, id);
+        Self(derive("parlor 2026 event id of a kind", &[kind.as_bytes(), &under]))
+    }
+
     /// The message that `author` sent into a conversation of `tenant` under this client message id.
     pub fn derive(
         tenant: &TenantId,

@@ -62,6 +62,8 @@ pub enum Code {
     MethodNotAllowed,
     /// This address answers WebSocket upgrades only.
     UpgradeRequired,
+    /// The state is not what the request expected.
+    Conflict,
     /// The body is over the limit.
     TooLarge,
     /// A field is wrong; `details` name it.
@@ -128,6 +130,7 @@ impl Code {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::UpgradeRequired => "upgrade_required",
+            Self::Conflict => "conflict",
             Self::TooLarge => "too_large",
             Self::Invalid => "invalid",
             Self::IdFromFuture => "id_from_future",
@@ -152,6 +155,7 @@ impl Code {
             Self::TenantUnknown | Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid | Self::IdFromFuture => StatusCode::UNPROCESSABLE_ENTITY,
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
@@ -192,6 +196,7 @@ impl Code {
             | Self::TenantInvalid
             | Self::MethodNotAllowed
             | Self::UpgradeRequired
+            | Self::Conflict
             | Self::TooLarge
             | Self::Invalid
             | Self::IdFromFuture => CloseCode::BadRequest,

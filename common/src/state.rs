@@ -1,126 +1,296 @@
-//! The state of a conversation: the last values that its events leave.
+//! The state of a conversation: what was said last in it, and the last values that its events
+//! leave.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::position::Position;
-
-/// The last values of a conversation. Applying its events in any order, any of them twice, ends in
-/// the same state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConversationState {
-    /// Whether somebody still has to do something about it.
-    pub status: Status,
-    /// The visitor's clients have everything up to here; [`Position::ZERO`] before the first mark.
-    pub delivered_to_visitor: Position,
-    /// An agent's client has everything up to here; [`Position::ZERO`] before the first mark.
-    pub delivered_to_agent: Position,
-}
-
-/// What an event changes in the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StateChange {
-    /// No register.
-    Nothing,
-    /// A delivered mark, which only rises.
-    Delivered {
-        /// Whose mark.
-        reader: Reader,
-        /// How far.
-        up_to: Position,
+pub use crate::register::{Reader, Register, Status};
+use crate::{
+    author::AuthorKind,
+    clock::Timestamp,
+    event::{
+        Body, ChangeBody, DeliveredBody, DeskBody, Event, ProfileBody, RatingBody, ReadBody,
+        StatusSet,
     },
+    id::VisitorId,
+    message::Sender,
+    position::Position,
+};
+
+/// How many characters of the last message the state keeps.
+pub const PREVIEW_CHARS: usize = 120;
+
+/// What a conversation has come to. Applying its events in any order, any of them twice, ends in
+/// the same state; and so does merging the states of parts of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConversationState {
+    /// The last message.
+    pub last: Option<LastMessage>,
+    /// The last message that its visitor wrote.
+    pub of_visitor: Option<OfVisitor>,
+    registers: BTreeMap<Register, Written>,
 }
 
-/// Whose reading a mark tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The last message, as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastMessage {
+    /// Its position.
+    pub position: Position,
+    /// When it was accepted.
+    pub at: Timestamp,
+    /// Its first characters, [`PREVIEW_CHARS`] at most.
+    pub preview: String,
+    /// What its author is.
+    pub sender: Sender,
+}
+
+/// The last message that the visitor wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfVisitor {
+    /// Its position.
+    pub position: Position,
+    /// Whose conversation it is.
+    pub visitor: VisitorId,
+}
+
+/// A register's value and where it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// By the event at this position, or, for a mark, up to here.
+    pub position: Position,
+    /// What.
+    pub value: String,
+}
+
+/// Who is awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Reader {
-    /// The conversation's visitor.
+pub enum Waiting {
+    /// The visitor has written last.
+    Team,
+    /// The team has.
     Visitor,
-    /// The tenant's agents, as one.
-    Agent,
-}
-
-/// Whether somebody still has to do something about a conversation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Somebody does.
-    #[default]
-    Open,
-    /// Nobody does. No event closes a conversation yet.
-    Closed,
 }
 
 // === impl ConversationState ===
 
 impl ConversationState {
-    /// The state after this change as well.
-    pub fn apply(&mut self, change: StateChange) {
-        match change {
-            StateChange::Nothing => {}
-            StateChange::Delivered { reader, up_to } => {
-                let mark = match reader {
-                    Reader::Visitor => &mut self.delivered_to_visitor,
-                    Reader::Agent => &mut self.delivered_to_agent,
-                };
-                *mark = up_to.max(*mark);
+    /// The state after this event as well.
+    pub fn apply(&mut self, event: &Event) {
+        let (position, author) = (event.position, &event.record.author);
+        match &event.record.body {
+            Body::Message(message) => {
+                self.say(LastMessage {
+                    position,
+                    at: event.record.at,
+                    preview: message.text.chars().take(PREVIEW_CHARS).collect(),
+                    sender: Sender::of(author),
+                });
+                if author.kind == AuthorKind::Visitor
+                    && let Ok(visitor) = VisitorId::parse(&author.id)
+                {
+                    self.heard(OfVisitor { position, visitor });
+                }
+            }
+            Body::Delivered(DeliveredBody { reader, up_to, .. }) => {
+                self.mark(Register::Delivered(*reader), *up_to);
+            }
+            Body::Read(ReadBody { agent, up_to }) => match agent {
+                Some(agent) => self.mark(Register::ReadBy(agent.clone()), *up_to),
+                None => self.mark(Register::ReadByVisitor, *up_to),
+            },
+            Body::Change(change) => self.change(position, change),
+            Body::Profile(profile) => self.know(position, profile),
+            Body::Rating(RatingBody { score, .. }) => {
+                self.write(Register::Score, position, score.to_string());
+            }
+            Body::Desk(DeskBody { item, key, value }) => {
+                let register = Register::Desk(item.as_str().to_owned(), key.clone());
+                self.write(register, position, value.clone().unwrap_or_default());
+            }
+            Body::Note(_) | Body::Linked(_) | Body::Unknown => {}
+        }
+    }
+
+    /// The state that the events of both have come to.
+    pub fn merge(&mut self, other: Self) {
+        let Self { last, of_visitor, registers } = other;
+        last.into_iter().for_each(|last| self.say(last));
+        of_visitor.into_iter().for_each(|of_visitor| self.heard(of_visitor));
+        for (register, Written { position, value }) in registers {
+            self.write(register, position, value);
+        }
+    }
+
+    /// Writes a register, unless it was written at a higher position. A store reads it back by
+    /// this.
+    pub fn write(&mut self, register: Register, position: Position, value: String) {
+        let written = self.registers.get(&register);
+        // At the same position it is the same, but for two agents' marks, which have no value.
+        if written.is_none_or(|written| written.position < position) {
+            self.registers.insert(register, Written { position, value });
+        }
+    }
+
+    /// Takes a message, unless a later one is known.
+    pub fn say(&mut self, message: LastMessage) {
+        if self.last.as_ref().is_none_or(|last| last.position < message.position) {
+            self.last = Some(message);
+        }
+    }
+
+    /// Takes a message of the visitor, unless a later one is known.
+    pub fn heard(&mut self, message: OfVisitor) {
+        if self.of_visitor.is_none_or(|last| last.position < message.position) {
+            self.of_visitor = Some(message);
+        }
+    }
+
+    fn mark(&mut self, register: Register, up_to: Position) {
+        // A mark at nothing is none.
+        if up_to > Position::ZERO {
+            self.write(register, up_to, String::new());
+        }
+    }
+
+    fn change(&mut self, position: Position, change: &ChangeBody) {
+        let ChangeBody { status, assignee, team, labels } = change;
+        if let Some(StatusSet { is, until }) = status {
+            let until = until.map(|until| format!(" {}", until.as_millis())).unwrap_or_default();
+            self.write(Register::Status, position, format!("{}{until}", is.as_str()));
+        }
+        for (register, value) in [(Register::Assignee, assignee), (Register::Team, team)] {
+            if let Some(value) = value {
+                self.write(register, position, value.clone().unwrap_or_default());
             }
         }
-    }
-
-    /// How far a reader's clients have received the conversation.
-    pub const fn delivered(&self, reader: Reader) -> Position {
-        match reader {
-            Reader::Visitor => self.delivered_to_visitor,
-            Reader::Agent => self.delivered_to_agent,
+        for (label, is_there) in labels {
+            let value = if *is_there { "1" } else { "" };
+            self.write(Register::Label(label.clone()), position, value.to_owned());
         }
     }
-}
 
-// === impl Reader ===
-
-impl Reader {
-    /// Each of them.
-    pub const ALL: [Self; 2] = [Self::Visitor, Self::Agent];
-
-    /// As records and stores spell it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Visitor => "visitor",
-            Self::Agent => "agent",
+    fn know(&mut self, position: Position, profile: &ProfileBody) {
+        let ProfileBody { name, email, locale, attributes } = profile;
+        let fields = [(Register::Name, name), (Register::Email, email), (Register::Locale, locale)];
+        for (register, value) in fields {
+            if let Some(value) = value {
+                self.write(register, position, value.clone().unwrap_or_default());
+            }
         }
+        for (name, value) in attributes {
+            let value = value.as_ref().map(|value| format!("={value}")).unwrap_or_default();
+            self.write(Register::Attribute(name.clone()), position, value);
+        }
+    }
+
+    // === what it says ===
+
+    /// Every register that was written.
+    pub const fn registers(&self) -> &BTreeMap<Register, Written> {
+        &self.registers
+    }
+
+    /// How far a reader's clients have received the conversation; [`Position::ZERO`] before the
+    /// first mark.
+    pub fn delivered(&self, reader: Reader) -> Position {
+        self.marked(&Register::Delivered(reader))
+    }
+
+    /// How far the visitor has read it; [`Position::ZERO`] before the first mark.
+    pub fn read_by_visitor(&self) -> Position {
+        self.marked(&Register::ReadByVisitor)
+    }
+
+    /// How far this agent has read it; [`Position::ZERO`] before the first mark.
+    pub fn read_by(&self, agent: &str) -> Position {
+        self.marked(&Register::ReadBy(agent.to_owned()))
+    }
+
+    /// How far each agent has read it.
+    pub fn readers(&self) -> impl Iterator<Item = (&str, Position)> {
+        self.registers.iter().filter_map(|(register, written)| match register {
+            Register::ReadBy(agent) => Some((agent.as_str(), written.position)),
+            _ => None,
+        })
+    }
+
+    /// The status at `now`, and when it ends by itself: as it was set last, but open once the
+    /// visitor has written after that, or its time has passed. So nobody appends a reopening.
+    pub fn status(&self, now: Timestamp) -> (Status, Option<Timestamp>) {
+        let Some(set) = self.registers.get(&Register::Status) else { return (Status::Open, None) };
+        let mut words = set.value.split(' ');
+        let is = words.next().and_then(Status::parse).unwrap_or_default();
+        let until = words.next().and_then(|until| until.parse().ok()).map(Timestamp::from_millis);
+        let is_over = until.is_some_and(|until| until <= now);
+        let was_written_to = self.of_visitor.is_some_and(|last| last.position > set.position);
+        if is_over || was_written_to { (Status::Open, None) } else { (is, until) }
+    }
+
+    /// Where its status was set last; `None` where it never was.
+    pub fn status_set(&self) -> Option<Position> {
+        self.registers.get(&Register::Status).map(|set| set.position)
+    }
+
+    /// Who is awaited; nobody before the first message.
+    pub fn waiting(&self) -> Option<Waiting> {
+        self.last.as_ref().map(|last| match last.sender {
+            Sender::User => Waiting::Team,
+            Sender::Agent | Sender::Bot => Waiting::Visitor,
+        })
+    }
+
+    /// Whether the visitor has written what no agent has read.
+    pub fn is_unread(&self) -> bool {
+        self.is_unread_after(self.readers().map(|(_, up_to)| up_to).max().unwrap_or_default())
+    }
+
+    /// Whether the visitor has written what this agent has not read.
+    pub fn is_unread_by(&self, agent: &str) -> bool {
+        self.is_unread_after(self.read_by(agent))
+    }
+
+    fn is_unread_after(&self, up_to: Position) -> bool {
+        self.of_visitor.is_some_and(|last| last.position > up_to)
+    }
+
+    /// The value of a register that was written and not emptied.
+    pub fn value(&self, register: &Register) -> Option<&str> {
+        let value = self.registers.get(register)?.value.as_str();
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// Its labels, in order.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.registers.iter().filter_map(|(register, written)| match register {
+            Register::Label(label) if !written.value.is_empty() => Some(label.as_str()),
+            _ => None,
+        })
+    }
+
+    /// What else is known of the visitor, by name.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.registers.iter().filter_map(|(register, written)| match register {
+            Register::Attribute(name) => Some((name.as_str(), written.value.strip_prefix('=')?)),
+            _ => None,
+        })
+    }
+
+    /// The things on a desk: kind, key and value.
+    pub fn desk(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.registers.iter().filter_map(|(register, written)| match register {
+            Register::Desk(item, key) if !written.value.is_empty() => {
+                Some((item.as_str(), key.as_str(), written.value.as_str()))
+            }
+            _ => None,
+        })
+    }
+
+    fn marked(&self, register: &Register) -> Position {
+        self.registers.get(register).map(|written| written.position).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::position::Epoch;
-
-    fn change() -> impl Strategy<Value = StateChange> {
-        (prop::bool::ANY, 0_u64..50).prop_map(|(visitor, sequence)| StateChange::Delivered {
-            reader: if visitor { Reader::Visitor } else { Reader::Agent },
-            up_to: Position::new(Epoch::FIRST, sequence).unwrap(),
-        })
-    }
-
-    fn after(changes: &[StateChange]) -> ConversationState {
-        let mut state = ConversationState::default();
-        changes.iter().for_each(|&change| state.apply(change));
-        state
-    }
-
-    proptest! {
-        #[test]
-        fn events_that_come_late_or_twice_end_in_the_same_state(
-            (once, shuffled) in prop::collection::vec(change(), 0..20).prop_flat_map(|once| {
-                let twice = [once.clone(), once.clone()].concat();
-                (Just(once), Just(twice).prop_shuffle())
-            })
-        ) {
-            prop_assert_eq!(after(&once), after(&shuffled));
-        }
-    }
-}
+mod tests;

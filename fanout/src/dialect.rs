@@ -19,8 +19,15 @@ use std::{fmt::Debug, time::Duration};
 
 use bytes::Bytes;
 use parlor_common::{
-    action::Action, clock::Timestamp, close::CloseCode, cursor::Cursors, event::Event,
-    id::SessionId, position::Position, problem::Problem, random::Random,
+    action::Action,
+    clock::Timestamp,
+    close::CloseCode,
+    cursor::Cursors,
+    event::{Audience, Event},
+    id::SessionId,
+    position::Position,
+    problem::Problem,
+    random::Random,
 };
 use tokio::time::Instant;
 
@@ -50,9 +57,9 @@ pub(crate) trait Dialect: Debug + Send + Sync {
     /// When its clients are known, and how one begins to speak.
     fn identity(&self) -> Identity;
 
-    /// The complete frame that shows `event`; `None` where it cannot be said. Encoded once for all
-    /// viewers of a node.
-    fn event(&self, event: &Event, cursors: &Cursors) -> Option<Bytes>;
+    /// The complete frame that shows `event` to `audience`; `None` where it cannot be said. Encoded
+    /// once for all viewers of a node.
+    fn event(&self, event: &Event, audience: Audience, cursors: &Cursors) -> Option<Bytes>;
 
     /// Whether an event that is for this viewer's audience is shown to this viewer.
     fn shows(&self, facts: &Facts, viewer: &Recipient) -> bool;
@@ -137,6 +144,8 @@ pub(crate) enum Means {
     Subscribe(Option<String>),
     /// It asks for this.
     Act(Action),
+    /// It has read what lies up to this cursor.
+    Read(String),
     /// It asks for something impossible. With the client's id of it, and what is answered when its
     /// turn comes.
     Refuse(Option<String>, Problem),

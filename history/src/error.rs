@@ -18,7 +18,9 @@ impl From<LogError> for HistoryError {
     fn from(error: LogError) -> Self {
         match error {
             LogError::Rejected(_) => Self::UnknownPosition,
-            LogError::Unavailable(_) | LogError::Full(_) => Self::Unavailable(error.to_string()),
+            LogError::Unavailable(_) | LogError::Full(_) | LogError::Conflict(_) => {
+                Self::Unavailable(error.to_string())
+            }
         }
     }
 }

@@ -176,7 +176,11 @@ impl<K: Eq + Hash, V> State<K, V> {
 
 impl Cost for ConversationState {
     fn bytes(&self) -> usize {
-        size_of::<Self>()
+        let preview = self.last.as_ref().map_or(0, |last| last.preview.len());
+        let registers = self.registers().iter();
+        // A register's own name is part of its value's key, and as long as what was allowed.
+        let values: usize = registers.map(|(_, written)| 128 + written.value.len()).sum();
+        size_of::<Self>() + preview + values
     }
 }
 

@@ -96,7 +96,7 @@ impl History {
         events.retain(|event| event.position > start);
         events.sort_by_key(|event| event.position);
         for event in events.iter().filter(|event| event.conversation == primary) {
-            state.apply(event.record.body.changes());
+            state.apply(event);
         }
         let delivered = state.delivered(Reader::Visitor);
         // A mark lies after what it tells of: one that the log has let go of told of less.

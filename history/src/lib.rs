@@ -44,6 +44,7 @@ pub use self::{
 use self::{
     kept::{Answer, Kept, Ticket},
     turns::Turns,
+    walk::Wanted,
     written::WrittenKey,
 };
 
@@ -58,12 +59,12 @@ pub struct History {
     metrics: Metrics,
     kept: Arc<Kept>,
     pages: Turns<Asked, Result<HistoryPage, HistoryError>>,
-    states: Turns<ConversationKey, Result<ConversationState, HistoryError>>,
+    states: Turns<ConversationKey, Result<(ConversationState, Position), HistoryError>>,
     written: Turns<WrittenKey, Result<WrittenPage, HistoryError>>,
 }
 
 /// What a page is asked for.
-type Asked = (Scope, Audience, PageRange, usize);
+type Asked = (Scope, Wanted, PageRange, usize);
 
 /// Part of what a scope holds.
 #[derive(Clone, Debug)]
@@ -109,23 +110,35 @@ impl History {
         range: PageRange,
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
-        let asked = (Scope::Conversations(set.clone()), audience, range, limit);
-        let read = Box::pin(self.read_page(set, audience, range, limit));
+        self.page_of(set, Wanted::Rows(audience), range, limit).await
+    }
+
+    async fn page_of(
+        &self,
+        set: &ConversationSet,
+        wanted: Wanted,
+        range: PageRange,
+        limit: usize,
+    ) -> Result<HistoryPage, HistoryError> {
+        let asked = (Scope::Conversations(set.clone()), wanted, range, limit);
+        let read = Box::pin(self.read_page(set, wanted, range, limit));
         self.shared(self.pages.take(asked, read)).await
     }
 
     async fn read_page(
         &self,
         set: &ConversationSet,
-        audience: Audience,
+        wanted: Wanted,
         range: PageRange,
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
         let mut pages = Vec::new();
         for key in set.keys() {
             pages.push(match range {
-                PageRange::Before(before) => self.before(&key, audience, before, limit).await?,
-                PageRange::After(after) => self.after(&key, audience, after, limit).await?,
+                PageRange::Before(before) => {
+                    self.before(&key, wanted.audience(), before, limit).await?
+                }
+                PageRange::After(after) => self.after(&key, wanted, after, limit).await?,
             });
         }
         let page = merge::pages(pages, range, limit);
@@ -135,7 +148,8 @@ impl History {
         Ok(page)
     }
 
-    /// Replays `scope` forward, in pages, from where a client says it is.
+    /// Replays `scope` forward, in pages, from where a client says it is: everything that its
+    /// sockets are shown, as far back as the log goes, and rows alone before that.
     ///
     /// # Errors
     /// [`HistoryError::Unavailable`]; [`HistoryError::UnknownPosition`] where that everything after
@@ -150,13 +164,14 @@ impl History {
         if self.monitor.epoch(shard) != Some(after.epoch()) {
             return Err(HistoryError::UnknownPosition);
         }
+        let wanted = Wanted::Shown(scope.audience());
         match scope {
             Scope::Conversations(set) => {
-                self.page(set, scope.audience(), PageRange::After(after), limit).await
+                self.page_of(set, wanted, PageRange::After(after), limit).await
             }
             Scope::Tenant(tenant) => {
-                let asked = (scope.clone(), scope.audience(), PageRange::After(after), limit);
-                let read = Box::pin(self.read_tenant(tenant, after, limit));
+                let asked = (scope.clone(), wanted, PageRange::After(after), limit);
+                let read = Box::pin(self.read_tenant((tenant, wanted), after, limit));
                 self.shared(self.pages.take(asked, read)).await
             }
         }
@@ -164,12 +179,12 @@ impl History {
 
     async fn read_tenant(
         &self,
-        tenant: &TenantId,
+        (tenant, wanted): (&TenantId, Wanted),
         after: Position,
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
         let filter = Filter::Tenant(tenant.clone());
-        let first = walk::first(&*self.log, &filter, Audience::Agents, after, limit + 1).await?;
+        let first = walk::first(&*self.log, &filter, wanted, after, limit + 1).await?;
         if first.start != after {
             return Err(HistoryError::UnknownPosition);
         }
@@ -217,6 +232,14 @@ impl History {
         Ok(found.and_then(walk::decode))
     }
 
+    /// Where the last entry of a conversation is in the log; [`Position::ZERO`] where it has none.
+    ///
+    /// # Errors
+    /// [`HistoryError::Unavailable`].
+    pub async fn last(&self, key: &ConversationKey) -> Result<Position, HistoryError> {
+        Ok(self.log.last(key).await?)
+    }
+
     /// Whether `audience` finds anything in a conversation.
     ///
     /// # Errors
@@ -228,7 +251,8 @@ impl History {
     ) -> Result<bool, HistoryError> {
         let filter = Filter::Conversation(key.clone());
         let mut in_log = pin!(async {
-            let first = walk::first(&*self.log, &filter, audience, Position::ZERO, 1).await?;
+            let first =
+                walk::first(&*self.log, &filter, Wanted::Rows(audience), Position::ZERO, 1).await?;
             Ok(!first.enough(1)?.events.is_empty())
         });
         let mut in_store = pin!(async {
@@ -249,52 +273,67 @@ impl History {
         }
     }
 
-    /// The last values of a conversation: what the store has, and what of the log it may not have
-    /// yet. Many who ask for the same at once cost two reads.
+    /// What a conversation has come to: what the store has, and what of the log it may not have yet.
+    /// Many who ask for the same at once cost two reads.
     ///
     /// # Errors
     /// [`HistoryError::Unavailable`] where it cannot be told.
     pub async fn state(&self, key: &ConversationKey) -> Result<ConversationState, HistoryError> {
+        self.state_through(key).await.map(|(state, _)| state)
+    }
+
+    /// The same, and the position up to which every event of the conversation is in it.
+    ///
+    /// # Errors
+    /// [`HistoryError::Unavailable`] where it cannot be told.
+    pub async fn state_through(
+        &self,
+        key: &ConversationKey,
+    ) -> Result<(ConversationState, Position), HistoryError> {
         self.shared(self.states.take(key.clone(), Box::pin(self.read_state(key)))).await
     }
 
-    async fn read_state(&self, key: &ConversationKey) -> Result<ConversationState, HistoryError> {
+    async fn read_state(
+        &self,
+        key: &ConversationKey,
+    ) -> Result<(ConversationState, Position), HistoryError> {
         let ticket = self.kept.states.ticket();
         if let Some(kept) = self.kept.states.get(key) {
-            let (state, start) = self.state_since(key, &kept, ticket).await?;
+            let (state, start, through) = self.state_since(key, &kept, ticket).await?;
             if start == kept.persisted {
                 self.metrics.kept.inc();
-                return Ok(state);
+                return Ok((state, through));
             }
             // The log no longer has all that came after it.
             self.kept.states.forget(key);
         }
         let persisted = self.persisted(key);
         let value = self.ask_store(self.store.state(key)).await?;
-        let (state, start) = self.state_since(key, &Answer { persisted, value }, ticket).await?;
+        let answer = Answer { persisted, value };
+        let (state, start, through) = self.state_since(key, &answer, ticket).await?;
         joined(persisted, start)?;
-        Ok(state)
+        Ok((state, through))
     }
 
     /// What the store has answered, and what the log has after it; tells where the log's part
-    /// begins, and keeps the answer where the two are all of it.
+    /// begins and up to where it is whole, and keeps the answer where the two are all of it.
     async fn state_since(
         &self,
         key: &ConversationKey,
         answer: &Answer<ConversationState>,
         ticket: Ticket,
-    ) -> Result<(ConversationState, Position), HistoryError> {
-        let (mut state, mut since) = (answer.value, 0);
+    ) -> Result<(ConversationState, Position, Position), HistoryError> {
+        let (mut state, mut since) = (answer.value.clone(), 0);
         let between = (answer.persisted, Position::MAX);
-        let (start, _) = walk::each(&*self.log, key, between, |event| {
-            state.apply(event.record.body.changes());
+        let (start, through) = walk::each(&*self.log, key, between, |event| {
+            state.apply(&event);
             since += 1;
         })
         .await?;
         if start == answer.persisted {
             self.kept.states.keep(key, answer, since, ticket);
         }
-        Ok((state, start))
+        Ok((state, start, through))
     }
 
     async fn before(
@@ -370,20 +409,20 @@ impl History {
     async fn after(
         &self,
         key: &ConversationKey,
-        audience: Audience,
+        wanted: Wanted,
         after: Position,
         limit: usize,
     ) -> Result<HistoryPage, HistoryError> {
         let filter = Filter::Conversation(key.clone());
-        let first = walk::first(&*self.log, &filter, audience, after, limit + 1).await?;
+        let first = walk::first(&*self.log, &filter, wanted, after, limit + 1).await?;
         if first.start == after {
             return Ok(merge::log_page(first.enough(limit + 1)?));
         }
         let persisted = self.persisted(key);
-        let rows = self.store.page(key, audience, PageRange::After(after), limit + 1);
+        let rows = self.store.page(key, wanted.audience(), PageRange::After(after), limit + 1);
         let rows = self.ask_store(rows).await?;
         let from = persisted.max(after);
-        let end = walk::first(&*self.log, &filter, audience, from, limit + 1).await?;
+        let end = walk::first(&*self.log, &filter, wanted, from, limit + 1).await?;
         joined(from, end.start)?;
         Ok(merge::stored_and_log(rows, end.enough(limit + 1)?))
     }

@@ -31,12 +31,21 @@ pub(crate) struct LogPart {
     pub(crate) whole: bool,
 }
 
-/// The first events after a position that `audience` reads, until there are `count` or the log has
+/// Which events are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Wanted {
+    /// The rows of the timeline that this audience reads.
+    Rows(Audience),
+    /// Everything that sockets of this audience are shown.
+    Shown(Audience),
+}
+
+/// The first events after a position that are wanted, until there are `count` or the log has
 /// no more; where it holds too much else, as far as the walk came.
 pub(crate) async fn first(
     log: &dyn EventLog,
     filter: &Filter,
-    audience: Audience,
+    wanted: Wanted,
     after: Position,
     count: usize,
 ) -> Result<LogPart, HistoryError> {
@@ -53,7 +62,7 @@ pub(crate) async fn first(
         part.through = page.through;
         part.whole = page.entries.len() < asked;
         let events = page.entries.into_iter().filter_map(decode);
-        part.events.extend(events.filter(|event| event.record.body.in_timeline(audience)));
+        part.events.extend(events.filter(|event| wanted.takes(event)));
         if part.whole || part.events.len() >= count {
             break;
         }
@@ -121,6 +130,24 @@ pub(crate) fn decode(entry: Entry) -> Option<Event> {
             warn!(sequence = position.sequence(), %error, "an entry of the log is skipped");
         })
         .ok()
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    /// For whom they are.
+    pub(crate) const fn audience(self) -> Audience {
+        match self {
+            Self::Rows(audience) | Self::Shown(audience) => audience,
+        }
+    }
+
+    const fn takes(self, event: &Event) -> bool {
+        match self {
+            Self::Rows(audience) => event.record.body.in_timeline(audience),
+            Self::Shown(audience) => event.record.body.on_sockets(audience),
+        }
+    }
 }
 
 // === impl LogPart ===

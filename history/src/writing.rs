@@ -18,7 +18,7 @@ use parlor_store::PageRange;
 use crate::{
     History, HistoryError,
     kept::{Answer, Ticket},
-    walk,
+    walk::{self, Wanted},
     written::{Form, WrittenKey, WrittenPage},
 };
 
@@ -100,7 +100,9 @@ impl History {
         let mut through = Position::MAX;
         for key in asked.set.keys() {
             let filter = Filter::Conversation(key);
-            let since = walk::first(&*self.log, &filter, asked.audience, kept.persisted, 1).await;
+            let since =
+                walk::first(&*self.log, &filter, Wanted::Rows(asked.audience), kept.persisted, 1)
+                    .await;
             match since {
                 Ok(since) => {
                     // The log may have let go of something that came since.

@@ -11,7 +11,7 @@ use parlor_common::{
     conversation::{ConversationKey, ConversationSet},
     deadline::in_time,
     door::{Door, Receipt, Submission},
-    event::{Body, Event, MessageBody, Record},
+    event::{Body, Event, Kind, MessageBody, NoteBody, Record},
     id::{ClientMessageId, EventId, VisitorId},
     message::Draft,
     position::Position,
@@ -76,12 +76,21 @@ enum Prepared {
     Later,
 }
 
-/// What a draft comes to.
-enum Message {
+/// What an action comes to.
+enum Made {
     /// An earlier request had it accepted.
     Before(Box<Event>),
     /// It is to be appended under this id.
     New(EventId, Body),
+}
+
+/// By what an action of a client is known from its repeats.
+struct Once<'a> {
+    kind: Kind,
+    /// The client's id of it.
+    id: Option<ClientMessageId>,
+    /// The id of what came without one, where it was made before.
+    made: Option<&'a ClientMessageId>,
 }
 
 /// What is to be appended. The first of a run keeps it in flight until it is dropped.
@@ -205,10 +214,17 @@ impl LogDoor {
             return Ok(Prepared::Later);
         }
         match &action {
-            Action::Send(draft) => self.check_limits(&key, &author, draft.text.as_str().len())?,
+            Action::Send(draft) | Action::Note(draft) => {
+                self.check_limits(&key, &author, draft.text.as_str().len())?;
+            }
             // A mark follows from what was sent to the client, whose messages had a rate.
             Action::Mark(_) => {}
-            Action::Link(_) => self.check_limits(&key, &author, 0)?,
+            Action::Link(_)
+            | Action::Change(_)
+            | Action::Read(_)
+            | Action::Know(..)
+            | Action::Furnish(..)
+            | Action::Rate(..) => self.check_limits(&key, &author, 0)?,
         }
         if self.monitor.overdue(self.log.shards().of(&key.tenant)) {
             return Err(self.busy(Busy::Store));
@@ -218,16 +234,55 @@ impl LogDoor {
             true => Some(self.in_flight.enter(&key.tenant).map_err(|why| self.busy(why))?),
             false => None,
         };
-        let (id, body) = match action {
-            Action::Send(draft) => {
-                match self.message(draft, made, &author, &conversations).await? {
-                    Message::Before(event) => return Ok(Prepared::Before(event)),
-                    Message::New(id, body) => (id, body),
-                }
+        let mut expected = None;
+        let made = match action {
+            Action::Mark(delivered) => known_by_content(Body::Delivered(delivered), &key)?,
+            Action::Link(linked) => known_by_content(Body::Linked(linked), &key)?,
+            Action::Read(read) => known_by_content(Body::Read(read), &key)?,
+            Action::Send(Draft { text, client_message_id }) => {
+                let once = Once { kind: Kind::Message, id: client_message_id, made };
+                let body = |client_message_id| {
+                    Body::Message(MessageBody { text: text.into_string(), client_message_id })
+                };
+                self.once(once, &author, &conversations, body).await?
             }
-            Action::Mark(delivered) => known_by_content(Body::Delivered(delivered), &author, &key)?,
-            Action::Link(linked) => known_by_content(Body::Linked(linked), &author, &key)?,
+            Action::Note(Draft { text, client_message_id }) => {
+                let once = Once { kind: Kind::Note, id: client_message_id, made };
+                let body = |client_message_id| {
+                    Body::Note(NoteBody { text: text.into_string(), client_message_id })
+                };
+                self.once(once, &author, &conversations, body).await?
+            }
+            Action::Change(change) => {
+                expected = change.expected;
+                let once = Once { kind: Kind::Change, id: change.client_message_id, made };
+                self.once(once, &author, &conversations, |_| Body::Change(change.body)).await?
+            }
+            Action::Know(profile, id) => {
+                let once = Once { kind: Kind::Profile, id, made };
+                self.once(once, &author, &conversations, |_| Body::Profile(profile)).await?
+            }
+            Action::Furnish(desk, id) => {
+                let once = Once { kind: Kind::Desk, id, made };
+                self.once(once, &author, &conversations, |_| Body::Desk(desk)).await?
+            }
+            Action::Rate(rating, closed_at) => {
+                // One for each closing, whoever asks how often.
+                let id = ClientMessageId::parse(&format!("closed-{closed_at}").replace(':', "-"));
+                let once = Once { kind: Kind::Rating, id: id.ok(), made };
+                self.once(once, &author, &conversations, |_| Body::Rating(rating)).await?
+            }
         };
+        let (id, body) = match made {
+            Made::Before(event) => return Ok(Prepared::Before(event)),
+            Made::New(id, body) => (id, body),
+        };
+        if !body.may_come_from(author.kind) {
+            let kind = body.kind().as_str();
+            error!(tenant.id = %key.tenant, kind, by = author.kind.as_str(), "an event is not its \
+                author's to make");
+            return Err(Problem::new(Code::Forbidden, "this is not yours to do"));
+        }
         let record = Record {
             id,
             author,
@@ -239,13 +294,13 @@ impl LogDoor {
             body,
         };
         let raw = record.encode().map_err(cannot_be_written)?;
-        let entry = NewEntry { conversation: key, id, record: raw };
+        let entry = NewEntry { conversation: key, id, record: raw, expected };
         Ok(Prepared::New(Box::new(New { entry, record, _permit: permit })))
     }
 
     /// The answer to what the log has taken.
     async fn receipt(&self, new: New, appended: Appended) -> Result<Receipt, Problem> {
-        let New { entry: NewEntry { conversation, id, record: raw }, record, .. } = new;
+        let New { entry: NewEntry { conversation, id, record: raw, .. }, record, .. } = new;
         let Appended { position, duplicate } = appended;
         if duplicate && record.body.is_row() {
             let first = self.first(&conversation, id, position).await?;
@@ -281,24 +336,23 @@ impl LogDoor {
         self.take(into(&keys[0]), None).await
     }
 
-    /// The message that a draft becomes, unless an earlier request had it accepted.
-    async fn message(
+    /// The event that an action becomes once, unless an earlier request had it accepted.
+    async fn once(
         &self,
-        mut draft: Draft,
-        made: Option<&ClientMessageId>,
+        Once { kind, id, made }: Once<'_>,
         author: &Author,
         conversations: &ConversationSet,
-    ) -> Result<Message, Problem> {
-        let given = draft.client_message_id.is_some();
-        draft.client_message_id = draft.client_message_id.or_else(|| made.cloned());
-        let client_message_id = draft.keep_id(self.monitor.time(), &self.random);
-        let ids = conversations.event_ids(author, &client_message_id);
-        if given && let Some(event) = self.earlier(&client_message_id, &ids).await? {
-            return Ok(Message::Before(Box::new(event)));
+        body: impl FnOnce(ClientMessageId) -> Body + Send,
+    ) -> Result<Made, Problem> {
+        let is_given = id.is_some();
+        let id = id.or_else(|| made.cloned());
+        let id = id.unwrap_or_else(|| ClientMessageId::made(self.monitor.time(), &self.random));
+        let ids = conversations.event_ids(kind, author, &id);
+        if is_given && let Some(event) = self.earlier(&id, &ids).await? {
+            return Ok(Made::Before(Box::new(event)));
         }
-        let (_, id) = ids[0];
-        let text = draft.text.into_string();
-        Ok(Message::New(id, Body::Message(MessageBody { text, client_message_id })))
+        let (_, event_id) = ids[0];
+        Ok(Made::New(event_id, body(id)))
     }
 
     fn check_limits(
@@ -367,6 +421,9 @@ impl LogDoor {
                 Problem::unavailable("the message could not be accepted just now")
             }
             LogError::Full(_) => self.busy(Busy::Log),
+            LogError::Conflict(_) => {
+                Problem::new(Code::Conflict, "the state is not what the request expected")
+            }
             LogError::Rejected(_) => Problem::new(Code::Internal, "the message was not taken"),
         }
     }
@@ -409,16 +466,9 @@ impl LogDoor {
 }
 
 /// What is known by what it says: the same again has the same id.
-fn known_by_content(
-    body: Body,
-    author: &Author,
-    key: &ConversationKey,
-) -> Result<(EventId, Body), Problem> {
-    if !body.may_come_from(author.kind) {
-        return Err(Problem::new(Code::Forbidden, "this author cannot make such an event"));
-    }
+fn known_by_content(body: Body, key: &ConversationKey) -> Result<Made, Problem> {
     let id = body.value_id(&key.tenant, key.id).map_err(cannot_be_written)?;
-    Ok((id, body))
+    Ok(Made::New(id, body))
 }
 
 fn cannot_be_written(error: impl std::fmt::Display) -> Problem {
@@ -433,8 +483,8 @@ impl Door for LogDoor {
         let attempt = self.unanswered.attempt(&submission);
         let made = attempt.as_ref().and_then(Attempt::id);
         let answer = match submission.action {
-            Action::Send(_) | Action::Mark(_) => self.take(submission, made).await,
             Action::Link(_) => self.link(submission).await,
+            _ => self.take(submission, made).await,
         };
         let settled = answer.as_ref().map_or_else(|problem| !problem.code.retryable(), |_| true);
         if settled && let Some(attempt) = attempt {

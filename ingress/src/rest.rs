@@ -9,6 +9,7 @@ mod call;
 mod conversation;
 mod cors;
 mod deps;
+mod fields;
 mod query;
 mod route;
 
@@ -17,14 +18,19 @@ mod chat {
     pub(super) mod access;
     pub(super) mod delivered;
     pub(super) mod messages;
+    pub(super) mod own;
     pub(super) mod session;
 }
 
 /// What an agent's dashboard asks, under `/api/agent`.
 mod agent {
     pub(super) mod access;
+    pub(super) mod change;
     pub(super) mod conversations;
+    pub(super) mod desk;
     pub(super) mod messages;
+    pub(super) mod state;
+    pub(super) mod timeline;
 }
 
 use std::sync::Arc;
@@ -47,7 +53,7 @@ use crate::metrics::Answered;
 type Params = Result<RawPathParams, RawPathParamsRejection>;
 
 /// Every path there is. `docs/PROTOCOL.md` lists the same, which a test checks.
-static ROUTES: [Route; 4] = [
+static ROUTES: [Route; 18] = [
     Route {
         name: "messages",
         path: "/api/chat/messages",
@@ -64,10 +70,96 @@ static ROUTES: [Route; 4] = [
         })],
     },
     Route {
+        name: "own_profile",
+        path: "/api/chat/profile",
+        methods: &[(Method::PUT, |rest, call, body| {
+            Box::pin(chat::own::profile(rest, call, body))
+        })],
+    },
+    Route {
+        name: "own_mark",
+        path: "/api/chat/mark",
+        methods: &[(Method::PUT, |rest, call, body| Box::pin(chat::own::mark(rest, call, body)))],
+    },
+    Route {
+        name: "own_close",
+        path: "/api/chat/close",
+        methods: &[(Method::POST, |rest, call, body| Box::pin(chat::own::close(rest, call, body)))],
+    },
+    Route {
+        name: "own_rating",
+        path: "/api/chat/rating",
+        methods: &[(Method::POST, |rest, call, body| Box::pin(chat::own::rate(rest, call, body)))],
+    },
+    Route {
         name: "conversations",
         path: "/api/agent/conversations",
         methods: &[(Method::GET, |rest, call, _| {
             Box::pin(agent::conversations::inbox(rest, call))
+        })],
+    },
+    Route {
+        name: "state",
+        path: "/api/agent/conversations/{id}",
+        methods: &[
+            (Method::GET, |rest, call, _| Box::pin(agent::conversations::one(rest, call))),
+            (Method::PATCH, |rest, call, body| Box::pin(agent::change::patch(rest, call, body))),
+        ],
+    },
+    Route {
+        name: "timeline",
+        path: "/api/agent/conversations/{id}/timeline",
+        methods: &[(Method::GET, |rest, call, _| Box::pin(agent::timeline::page(rest, call)))],
+    },
+    Route {
+        name: "notes",
+        path: "/api/agent/conversations/{id}/notes",
+        methods: &[(Method::POST, |rest, call, body| {
+            Box::pin(agent::messages::note(rest, call, body))
+        })],
+    },
+    Route {
+        name: "mark",
+        path: "/api/agent/conversations/{id}/mark",
+        methods: &[(Method::PUT, |rest, call, body| {
+            Box::pin(agent::messages::mark(rest, call, body))
+        })],
+    },
+    Route {
+        name: "profile",
+        path: "/api/agent/conversations/{id}/profile",
+        methods: &[(Method::PUT, |rest, call, body| {
+            Box::pin(agent::change::profile(rest, call, body))
+        })],
+    },
+    Route {
+        name: "changes",
+        path: "/api/agent/changes",
+        methods: &[(Method::GET, |rest, call, _| Box::pin(agent::timeline::changes(rest, call)))],
+    },
+    Route {
+        name: "desk",
+        path: "/api/agent/desk",
+        methods: &[(Method::GET, |rest, call, _| Box::pin(agent::desk::all(rest, call)))],
+    },
+    Route {
+        name: "desk_thing",
+        path: "/api/agent/desk/{item}/{key}",
+        methods: &[
+            (Method::PUT, |rest, call, body| Box::pin(agent::desk::put(rest, call, body))),
+            (Method::DELETE, |rest, call, body| Box::pin(agent::desk::delete(rest, call, body))),
+        ],
+    },
+    Route {
+        name: "me",
+        path: "/api/agent/me",
+        methods: &[(Method::PUT, |rest, call, body| Box::pin(agent::desk::me(rest, call, body)))],
+    },
+    Route {
+        name: "counts",
+        path: "/api/agent/counts",
+        methods: &[(Method::GET, |rest, call, _| {
+            Box::pin(agent::conversations::counts(rest, call))
         })],
     },
     Route {

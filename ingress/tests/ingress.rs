@@ -8,6 +8,8 @@ mod agents;
 mod clocks;
 #[path = "ingress/cors.rs"]
 mod cors;
+#[path = "ingress/desk.rs"]
+mod desk;
 #[path = "ingress/idempotency.rs"]
 mod idempotency;
 #[path = "ingress/identity.rs"]
@@ -18,6 +20,8 @@ mod marks;
 mod node;
 #[path = "ingress/outages.rs"]
 mod outages;
+#[path = "ingress/own.rs"]
+mod own;
 #[path = "ingress/pages.rs"]
 mod pages;
 #[path = "ingress/pressure.rs"]
@@ -26,5 +30,7 @@ mod pressure;
 mod runs;
 #[path = "ingress/statuses.rs"]
 mod statuses;
+#[path = "ingress/work.rs"]
+mod work;
 
 use parlor_testbed::client::http as client;

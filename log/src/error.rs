@@ -9,6 +9,10 @@ pub enum LogError {
     /// Worth trying again once somebody has made room: its bound is reached, or its disk is full.
     #[error("the log is full: {0}")]
     Full(String),
+    /// Nothing was appended: the conversation's last entry is not where it was expected. The same
+    /// again makes no sense; the caller reads anew and decides again.
+    #[error("the conversation's last entry is not where it was expected: {0}")]
+    Conflict(String),
     /// Not worth trying again.
     #[error("the log refuses: {0}")]
     Rejected(String),

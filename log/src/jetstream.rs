@@ -10,6 +10,7 @@ mod append;
 mod check;
 mod deliveries;
 mod entry;
+mod expected;
 mod identity;
 mod link;
 mod metrics;
@@ -29,12 +30,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use parlor_common::{
     clock::Timestamp,
     conversation::ConversationKey,
     drain::Drain,
-    id::EventId,
     position::Position,
     random::Random,
     shard::{Shard, Shards},
@@ -57,8 +56,8 @@ pub use self::{
     settings::JetStreamSettings,
 };
 use crate::{
-    Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, PERSISTER, ShardState,
-    Start, Tail, Trim,
+    Appended, Deliveries, EventLog, Filter, LogError, LogPage, Metrics, NewEntry, PERSISTER,
+    ShardState, Start, Tail, Trim,
 };
 
 /// How much later than a follower a leader may come to have an event that most replicas have taken;
@@ -210,7 +209,7 @@ impl JetStreamLog {
                 "consumer {} of {} has come to sequence {progress}: {why}",
                 group.config.name, stream.name
             )),
-            error @ (LogError::Unavailable(_) | LogError::Full(_)) => error,
+            error @ (LogError::Unavailable(_) | LogError::Full(_) | LogError::Conflict(_)) => error,
         })
     }
 
@@ -317,7 +316,9 @@ async fn group_sentences(
         Ok(consumer) => Ok(check::group_sentences(&stream.name, &consumer.config)),
         Err(failure) => match LogError::from(failure) {
             LogError::Rejected(_) => Ok(missing()),
-            error @ (LogError::Unavailable(_) | LogError::Full(_)) => Err(error),
+            error @ (LogError::Unavailable(_) | LogError::Full(_) | LogError::Conflict(_)) => {
+                Err(error)
+            }
         },
     }
 }
@@ -328,25 +329,27 @@ impl EventLog for JetStreamLog {
         Shards::new(self.shared.settings.shards)
     }
 
-    async fn append(
-        &self,
-        conversation: &ConversationKey,
-        id: &EventId,
-        record: Bytes,
-    ) -> Result<Appended, LogError> {
+    async fn append(&self, new: &NewEntry) -> Result<Appended, LogError> {
         let started = Instant::now();
+        let NewEntry { conversation, id, record, expected } = new;
         let stream = self.stream_of(self.shards().of(&conversation.tenant))?;
         let publish = Publish {
             stream: &stream.name,
             subject: self.shared.names.subject(conversation, stream.shard),
             id: id.to_string(),
             headers: Vec::new(),
-            payload: record,
+            payload: record.clone(),
         };
         let appending = async {
             let identity = self.identity(stream)?;
             let seen = identity.seen()?;
-            let published = self.shared.appender.publish(&publish).await?;
+            let published = match expected {
+                Some(expected) => {
+                    let until = started + self.shared.settings.append_deadline;
+                    expected::publish(self, stream, publish, *expected, until).await?
+                }
+                None => self.shared.appender.publish(&publish).await?,
+            };
             identity.compare_published(stream, &published, seen)?;
             let position = self.position(stream, published.sequence)?;
             Ok(Appended { position, duplicate: published.duplicate })
@@ -374,6 +377,17 @@ impl EventLog for JetStreamLog {
     async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {
         let stream = self.stream_of(shard)?.clone();
         Ok(Box::new(JetStreamDeliveries::open(self.clone(), stream, group).await?))
+    }
+
+    async fn last(&self, conversation: &ConversationKey) -> Result<Position, LogError> {
+        let stream = self.stream_of(self.shards().of(&conversation.tenant))?;
+        let subject = self.shared.names.subject(conversation, stream.shard);
+        let last = MessageRequest { last_by_subj: Some(&subject), ..MessageRequest::default() };
+        // The leader is asked, which compares an append with the same.
+        match self.shared.api.message(&stream.name, &last).await? {
+            Some(message) => self.position(stream, message.seq),
+            None => Ok(Position::ZERO),
+        }
     }
 
     async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {

@@ -47,7 +47,7 @@ pub trait EventLog: Debug + Send + Sync + 'static {
     /// How many shards it has; the same for as long as the process lives.
     fn shards(&self) -> Shards;
 
-    /// Commits `record` at the end of its tenant's shard and returns its position.
+    /// Commits an entry at the end of its tenant's shard and returns its position.
     ///
     /// An append that returns `Ok` **must** survive whatever the implementation promises to
     /// survive. The same `id` again in the same shard within the window (120 s at least) **must**
@@ -55,20 +55,23 @@ pub trait EventLog: Debug + Send + Sync + 'static {
     /// set where only a retry of this very call met its own first attempt. Appends of one caller
     /// that wait for each other get rising positions.
     ///
+    /// An entry that says where the last one of its conversation is
+    /// [`expected`](NewEntry::expected) **must** be committed only where that holds in the moment
+    /// of the commit: of several that expect the same place, one at most is. The id comes before
+    /// the expectation: an entry of the conversation that has the same id is answered as its
+    /// duplicate, whatever is expected, so that who repeats an append that had no answer finds the
+    /// own entry, and no conflict with it.
+    ///
     /// # Errors
     /// [`LogError::Unavailable`] after 12 s at most, when nobody can tell whether it was committed:
     /// append again with the same id. [`LogError::Full`] at once when the log's bound is reached
-    /// and nothing was committed. [`LogError::Rejected`] when it will never be taken.
+    /// and nothing was committed. [`LogError::Conflict`] when what was expected does not hold and
+    /// nothing was committed. [`LogError::Rejected`] when it will never be taken.
     ///
     /// # Cancel safety
     /// Not cancel safe: after a drop the record may be committed or not; append again with the same
     /// id.
-    async fn append(
-        &self,
-        conversation: &ConversationKey,
-        id: &EventId,
-        record: Bytes,
-    ) -> Result<Appended, LogError>;
+    async fn append(&self, new: &NewEntry) -> Result<Appended, LogError>;
 
     /// How many records of one caller it commits together; more would be appended one after the
     /// other.
@@ -80,15 +83,16 @@ pub trait EventLog: Debug + Send + Sync + 'static {
     ///
     /// Nothing that follows one that is not committed **may** be committed: it has no answer, so
     /// that the answers may be fewer than the records. Nobody can tell what became of those after
-    /// a [`LogError::Unavailable`], except that they kept their order.
+    /// a [`LogError::Unavailable`], except that they kept their order. What an entry of the run
+    /// expects is compared with what lies before it in the log, the run's earlier ones included.
     ///
     /// # Cancel safety
     /// Not cancel safe, as `append` is not.
     async fn append_run(&self, run: &[NewEntry]) -> Vec<Result<Appended, LogError>> {
         let mut answers = Vec::new();
-        for NewEntry { conversation, id, record } in run {
+        for new in run {
             #[expect(clippy::disallowed_methods, reason = "it is what the door appends")]
-            let answer = self.append(conversation, id, record.clone()).await;
+            let answer = self.append(new).await;
             let ends = answer.is_err();
             answers.push(answer);
             if ends {
@@ -129,6 +133,13 @@ pub trait EventLog: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`LogError::Unavailable`]; [`LogError::Rejected`] for a group that was not provisioned.
     async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError>;
+
+    /// Where the last entry of a conversation is: what an append may expect
+    /// ([`NewEntry::expected`]). [`Position::ZERO`] where the log holds none of it.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`].
+    async fn last(&self, conversation: &ConversationKey) -> Result<Position, LogError>;
 
     /// How things stand in a shard.
     ///
@@ -228,6 +239,11 @@ pub struct NewEntry {
     pub id: EventId,
     /// Its bytes.
     pub record: Bytes,
+    /// Where the last entry of the conversation must lie for this one to be appended; `None` where
+    /// that does not matter. [`Position::ZERO`], in any epoch, where the log must hold no entry of
+    /// it, be it that there never was one or that the last has gone for its age; every other
+    /// position must be that of an entry, in the epoch of the log.
+    pub expected: Option<Position>,
 }
 
 /// What an append came to.
@@ -332,6 +348,15 @@ pub struct ShardState {
     pub max_bytes: Option<u64>,
     /// The time by the log's clock.
     pub time: Timestamp,
+}
+
+// === impl NewEntry ===
+
+impl NewEntry {
+    /// One that is appended wherever its conversation ends.
+    pub const fn new(conversation: ConversationKey, id: EventId, record: Bytes) -> Self {
+        Self { conversation, id, record, expected: None }
+    }
 }
 
 // === impl Trim ===

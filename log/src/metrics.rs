@@ -13,6 +13,7 @@ pub struct Metrics {
     duplicate: IntCounter,
     full: IntCounter,
     unavailable: IntCounter,
+    conflict: IntCounter,
     rejected: IntCounter,
     append_seconds: Histogram,
     pub(crate) commit_appends: Histogram,
@@ -73,6 +74,7 @@ impl Metrics {
             duplicate: appends.with_label_values(&["duplicate"]),
             full: appends.with_label_values(&["full"]),
             unavailable: appends.with_label_values(&["unavailable"]),
+            conflict: appends.with_label_values(&["conflict"]),
             rejected: appends.with_label_values(&["rejected"]),
             append_seconds,
             commit_appends,
@@ -94,6 +96,7 @@ impl Metrics {
             Ok(Appended { duplicate: true, .. }) => &self.duplicate,
             Err(LogError::Full(_)) => &self.full,
             Err(LogError::Unavailable(_)) => &self.unavailable,
+            Err(LogError::Conflict(_)) => &self.conflict,
             Err(LogError::Rejected(_)) => &self.rejected,
         };
         outcome.inc();

@@ -215,7 +215,9 @@ impl Monitor {
         let Some(sample) = samples.get_mut(&shard) else { return };
         let standing = match error {
             crate::LogError::Rejected(_) => Standing::Gone,
-            crate::LogError::Unavailable(_) | crate::LogError::Full(_) => Standing::Silent,
+            crate::LogError::Unavailable(_)
+            | crate::LogError::Full(_)
+            | crate::LogError::Conflict(_) => Standing::Silent,
         };
         if sample.standing != standing {
             warn!(%shard, %error, "a shard of the log does not tell how it stands");

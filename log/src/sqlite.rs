@@ -33,11 +33,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use parlor_common::{
     clock::Clock,
     conversation::ConversationKey,
-    id::EventId,
     position::{Epoch, Position},
     shard::{Shard, Shards},
 };
@@ -224,14 +222,8 @@ impl EventLog for SqliteLog {
         Shards::ONE
     }
 
-    async fn append(
-        &self,
-        conversation: &ConversationKey,
-        id: &EventId,
-        record: Bytes,
-    ) -> Result<Appended, LogError> {
-        let new = NewEntry { conversation: conversation.clone(), id: *id, record };
-        self.run(vec![new]).await.pop().unwrap_or_else(|| Err(closed()))
+    async fn append(&self, new: &NewEntry) -> Result<Appended, LogError> {
+        self.run(vec![new.clone()]).await.pop().unwrap_or_else(|| Err(closed()))
     }
 
     fn run_length(&self) -> usize {
@@ -318,6 +310,11 @@ impl EventLog for SqliteLog {
             self.writer.clone(),
             self.end.clone(),
         )))
+    }
+
+    async fn last(&self, conversation: &ConversationKey) -> Result<Position, LogError> {
+        let window = self.window.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(window.last(conversation).unwrap_or(Position::ZERO))
     }
 
     async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod dead_letters;
+mod expected;
 mod killed;
 mod nodes;
 mod pages;

@@ -8,6 +8,7 @@ pub(crate) mod appends;
 pub(crate) mod bounds;
 pub(crate) mod consumers;
 pub(crate) mod deliveries;
+pub(crate) mod expectations;
 pub(crate) mod outage;
 pub(crate) mod reads;
 pub(crate) mod reopening;
@@ -84,6 +85,15 @@ macro_rules! whole_suite {
                 the_same_id_from_many_at_once_is_committed_once
                 what_will_never_be_taken_is_rejected
                 a_run_keeps_its_order_and_ends_with_what_is_not_taken
+            }
+            expectations {
+                what_is_expected_rightly_is_appended
+                what_is_expected_wrongly_is_a_conflict_and_appends_nothing
+                of_many_who_expect_the_same_exactly_one_wins
+                who_repeats_an_append_finds_the_own_entry_and_no_conflict
+                the_same_from_many_at_once_is_committed_once_and_no_conflict
+                a_run_sees_its_earlier_entries_and_ends_with_a_conflict
+                once_the_last_entry_has_gone_nothing_is_expected
             }
             tails {
                 from_the_start_everything_comes_in_order

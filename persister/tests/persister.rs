@@ -26,7 +26,7 @@ use parlor_common::{
     tenant::TenantId,
 };
 use parlor_log::{
-    EventLog, PERSISTER,
+    EventLog, NewEntry, PERSISTER,
     consumer::{Consumer, ConsumerMetrics, ConsumerSettings, Health},
 };
 use parlor_persister::{Metrics, StoreSink};
@@ -88,7 +88,7 @@ impl Bench {
 
     async fn append(&self, number: u64, record: Bytes) -> Position {
         let id = EventId::from_bytes(u128::from(number).to_be_bytes());
-        self.log.append(&key(), &id, record).await.unwrap().position
+        self.log.append(&NewEntry::new(key(), id, record)).await.unwrap().position
     }
 
     async fn append_messages(&self, numbers: std::ops::Range<u64>) {
@@ -231,7 +231,7 @@ async fn a_mark_is_stored_as_a_last_value_and_is_no_row() {
     bench.persist(&bench.drain);
     until("both are persisted", async || bench.persisted().await == 2).await;
     assert_eq!(bench.stored().await, numbers(0..1));
-    assert_eq!(bench.store.state(&key()).await.unwrap().delivered_to_agent, up_to);
+    assert_eq!(bench.store.state(&key()).await.unwrap().delivered(Reader::Agent), up_to);
     assert_eq!(bench.events("kept"), 2.0);
     assert_eq!(bench.counted("parlor_persister_skipped_total", None), 0.0);
 }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parlor_common::{
+    clock::Timestamp,
     conversation::ConversationKey,
     event::{Audience, Event},
     id::EventId,
@@ -34,7 +35,8 @@ use parlor_common::{
 use self::connection::Connection;
 pub use self::settings::CqlSettings;
 use crate::{
-    HistoryStore, InboxPage, Metrics, Page, PageRange, StoreError, flight::Flights, row::Kept,
+    HistoryStore, InboxFilter, InboxPage, Metrics, Page, PageRange, StoreError, flight::Flights,
+    row::Kept,
 };
 
 /// A bucket of a conversation is a million positions of its shard.
@@ -49,8 +51,12 @@ const BUCKET_BITS: u32 = 20;
 pub struct CqlStore {
     connection: Arc<Connection>,
     pages: Flights<(ConversationKey, Audience, PageRange, usize), Result<Page, StoreError>>,
-    inboxes: Flights<(TenantId, Position, usize), Result<InboxPage, StoreError>>,
+    inboxes: Flights<AskedInbox, Result<InboxPage, StoreError>>,
 }
+
+/// What an inbox is asked for.
+/// The moment is not part of it: those who ask at once may share one.
+type AskedInbox = (TenantId, InboxFilter, Position, usize);
 
 // === impl CqlStore ===
 
@@ -125,15 +131,18 @@ impl HistoryStore for CqlStore {
     async fn inbox(
         &self,
         tenant: &TenantId,
+        filter: &InboxFilter,
+        now: Timestamp,
         before: Position,
         limit: usize,
     ) -> Result<InboxPage, StoreError> {
-        let (connection, key) = (Arc::clone(&self.connection), tenant.clone());
+        let asked = (tenant.clone(), filter.clone(), before, limit);
+        let (connection, (tenant, filter, ..)) = (Arc::clone(&self.connection), asked.clone());
         let query = move || async move {
-            connection.in_time(inbox::inbox(&connection, &key, before, limit)).await
+            let page = inbox::inbox(&connection, &tenant, &filter, now, (before, limit));
+            connection.in_time(page).await
         };
-        let page =
-            self.connection.in_time(self.inboxes.read((tenant.clone(), before, limit), query));
+        let page = self.connection.in_time(self.inboxes.read(asked, query));
         self.connection.metrics.inbox.observe(page).await
     }
 

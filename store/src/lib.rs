@@ -6,6 +6,7 @@
 //! obligation against both implementations.
 
 mod cql;
+mod filter;
 mod flight;
 mod metrics;
 mod row;
@@ -18,8 +19,7 @@ use parlor_common::{
     clock::Timestamp,
     conversation::ConversationKey,
     event::{Audience, Event},
-    id::{ConversationId, EventId, VisitorId},
-    message::Sender,
+    id::{ConversationId, EventId},
     position::Position,
     shard::Shard,
     state::ConversationState,
@@ -28,6 +28,7 @@ use parlor_common::{
 
 pub use self::{
     cql::{CqlSettings, CqlStore},
+    filter::{InboxFilter, List},
     metrics::Metrics,
     sqlite::SqliteStore,
 };
@@ -40,8 +41,8 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
     ///
     /// Keeping the same event again **must** change nothing, whatever came after it. When it
     /// returns `Ok`, all of them are kept: rows are found by [`page`](Self::page) and
-    /// [`find`](Self::find) and counted in the inbox, last values are in
-    /// [`state`](Self::state) and nowhere else. After an error any part of them may be kept.
+    /// [`find`](Self::find), and what each event changes is in [`state`](Self::state) and in the
+    /// inbox. After an error any part of them may be kept.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: keep them again later. [`StoreError::Rejected`] for an event at
@@ -71,20 +72,25 @@ pub trait HistoryStore: Debug + Send + Sync + 'static {
         id: &EventId,
     ) -> Result<Option<Event>, StoreError>;
 
-    /// The last values of a conversation; the default where it has none.
+    /// What a conversation has come to; the default where it has no event.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn state(&self, conversation: &ConversationKey) -> Result<ConversationState, StoreError>;
 
-    /// A tenant's conversations whose last message lies before `before`, last active first, `limit`
-    /// (1 or more) at most.
+    /// A tenant's conversations in a list whose last message lies before `before`, last active
+    /// first, `limit` (1 or more) at most. A conversation without a message is in no list.
+    ///
+    /// What the filter asks is judged by the state of each at `now`. Where few of many belong to
+    /// the list, a page may hold fewer than there are, even none, and says where to go on.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn inbox(
         &self,
         tenant: &TenantId,
+        filter: &InboxFilter,
+        now: Timestamp,
         before: Position,
         limit: usize,
     ) -> Result<InboxPage, StoreError>;
@@ -132,8 +138,8 @@ pub struct Page {
 pub struct InboxPage {
     /// Last active first.
     pub rows: Vec<InboxRow>,
-    /// Whether there are more, before the last row's position.
-    pub more: bool,
+    /// Where there may be more: before this position. `None` at the end.
+    pub next: Option<Position>,
 }
 
 /// A conversation as the inbox shows it.
@@ -141,36 +147,27 @@ pub struct InboxPage {
 pub struct InboxRow {
     /// Which it is.
     pub conversation: ConversationId,
-    /// The position of its last message.
-    pub position: Position,
-    /// When that was accepted.
-    pub at: Timestamp,
-    /// Its first characters, [`PREVIEW_CHARS`] at most.
-    pub preview: String,
-    /// What its author is.
-    pub sender: Sender,
-    /// Whose conversation it is; `None` where the visitor has written nothing that was stored.
-    pub visitor: Option<VisitorId>,
+    /// What it has come to.
+    pub state: ConversationState,
 }
 
-impl InboxRow {
-    /// The row of a conversation whose last event this is; `None` where it is no activity.
-    pub fn of(event: &Event) -> Option<Self> {
-        let row::Row { conversation, position, at, preview, sender, visitor, .. } =
-            row::Row::of(event).ok()?;
-        Some(Self {
-            conversation: conversation.id,
-            position,
-            at,
-            preview: preview?,
-            sender,
-            visitor,
-        })
+impl InboxPage {
+    /// The first `limit` of the rows, which are all that there are before `next`.
+    pub fn first(mut rows: Vec<InboxRow>, limit: usize, next: Option<Position>) -> Self {
+        if rows.len() <= limit {
+            return Self { rows, next };
+        }
+        rows.truncate(limit);
+        Self { next: rows.last().map(InboxRow::position), rows }
     }
 }
 
-/// How many characters of the last message the inbox keeps.
-pub const PREVIEW_CHARS: usize = 120;
+impl InboxRow {
+    /// The position of its last message.
+    pub fn position(&self) -> Position {
+        self.state.last.as_ref().map(|last| last.position).unwrap_or_default()
+    }
+}
 
 /// Why the store could not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

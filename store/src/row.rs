@@ -1,28 +1,29 @@
 //! What a store keeps of events: rows and last values.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use parlor_common::{
-    author::AuthorKind,
     clock::Timestamp,
     conversation::ConversationKey,
-    event::Event,
-    id::{EventId, VisitorId},
+    event::{Body, DeliveredBody, Event, ReadBody},
+    id::EventId,
     message::Sender,
     position::Position,
-    state::{Reader, StateChange},
+    state::ConversationState,
 };
 
-use crate::{PREVIEW_CHARS, StoreError};
+use crate::StoreError;
 
 /// What is kept of some events.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     pub(crate) rows: Vec<Row>,
-    pub(crate) marks: Vec<Mark>,
+    /// What these events alone make of each of their conversations.
+    pub(crate) states: BTreeMap<ConversationKey, ConversationState>,
 }
 
-/// An event of a timeline as it is kept: its record as it is in the log, and what the inbox shows
-/// of it.
+/// An event of a timeline as it is kept: its record as it is in the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) conversation: ConversationKey,
@@ -30,19 +31,8 @@ pub(crate) struct Row {
     pub(crate) id: EventId,
     pub(crate) record: Bytes,
     pub(crate) at: Timestamp,
-    /// What the inbox shows; `None` where the row is no activity, and then not in the inbox.
-    pub(crate) preview: Option<String>,
-    pub(crate) sender: Sender,
-    /// Who wrote it, where that was a visitor.
-    pub(crate) visitor: Option<VisitorId>,
-}
-
-/// A delivered mark, the last value of one reader of a conversation.
-#[derive(Clone, Debug)]
-pub(crate) struct Mark {
-    pub(crate) conversation: ConversationKey,
-    pub(crate) reader: Reader,
-    pub(crate) up_to: Position,
+    /// Whether the conversation is listed as active then.
+    pub(crate) is_activity: bool,
 }
 
 // === impl Kept ===
@@ -54,71 +44,40 @@ impl Kept {
     /// timestamp it could lie further ahead than a database takes.
     pub(crate) fn of(events: &[Event]) -> Result<Self, StoreError> {
         let mut kept = Self::default();
-        for event in events {
+        for event in events.iter().filter(|event| event.record.body.is_kept()) {
+            if event.position == Position::ZERO {
+                return Err(StoreError::Rejected("an event cannot have position 0".to_owned()));
+            }
             let body = &event.record.body;
+            if let Body::Delivered(DeliveredBody { up_to, .. }) | Body::Read(ReadBody { up_to, .. }) =
+                body
+                && *up_to > event.position
+            {
+                return Err(StoreError::Rejected("a mark cannot be ahead of itself".to_owned()));
+            }
             if body.is_row() {
-                kept.rows.push(Row::of(event)?);
+                kept.rows.push(Row {
+                    conversation: event.conversation.clone(),
+                    position: event.position,
+                    id: event.record.id,
+                    record: event.raw.clone(),
+                    at: event.record.at,
+                    is_activity: body.message().is_some(),
+                });
             }
-            match body.changes() {
-                StateChange::Nothing => {}
-                StateChange::Delivered { up_to, .. } if up_to > event.position => {
-                    return Err(StoreError::Rejected(
-                        "a mark cannot be ahead of itself".to_owned(),
-                    ));
-                }
-                StateChange::Delivered { up_to: Position::ZERO, .. } => {}
-                StateChange::Delivered { reader, up_to } => {
-                    let conversation = event.conversation.clone();
-                    kept.marks.push(Mark { conversation, reader, up_to });
-                }
-            }
+            kept.states.entry(event.conversation.clone()).or_default().apply(event);
         }
         Ok(kept)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.marks.is_empty()
+        self.states.is_empty()
     }
 }
 
-// === impl Row ===
-
-impl Row {
-    pub(crate) fn of(event: &Event) -> Result<Self, StoreError> {
-        if event.position == Position::ZERO {
-            return Err(StoreError::Rejected("an event cannot have position 0".to_owned()));
-        }
-        let author = &event.record.author;
-        let visitor =
-            (author.kind == AuthorKind::Visitor).then(|| VisitorId::parse(&author.id).ok());
-        let activity = event.record.body.activity();
-        Ok(Self {
-            conversation: event.conversation.clone(),
-            position: event.position,
-            id: event.record.id,
-            record: event.raw.clone(),
-            at: event.record.at,
-            preview: activity.map(|text| text.chars().take(PREVIEW_CHARS).collect()),
-            sender: Sender::of(author),
-            visitor: visitor.flatten(),
-        })
-    }
-}
-
-/// As both stores spell it.
-pub(crate) const fn sender_text(sender: Sender) -> &'static str {
-    match sender {
-        Sender::User => "user",
-        Sender::Agent => "agent",
-        Sender::Bot => "bot",
-    }
-}
-
-/// Reads back what [`sender_text`] wrote.
+/// Reads back what [`Sender::as_str`] wrote.
 pub(crate) fn parse_sender(text: &str) -> Option<Sender> {
-    [Sender::User, Sender::Agent, Sender::Bot]
-        .into_iter()
-        .find(|&sender| sender_text(sender) == text)
+    [Sender::User, Sender::Agent, Sender::Bot].into_iter().find(|sender| sender.as_str() == text)
 }
 
 /// The event that a row's record is; `None` where this version knows it as no row, and, with a

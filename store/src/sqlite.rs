@@ -3,6 +3,7 @@
 //! WAL with `synchronous=FULL`: an insert that returned survives `kill -9` and a power cut. The log
 //! could give it again only for as long as it keeps.
 
+mod conversation;
 mod migrate;
 mod pool;
 mod read;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use parlor_common::{
+    clock::Timestamp,
     conversation::ConversationKey,
     event::{Audience, Event},
     id::EventId,
@@ -25,11 +27,13 @@ use parlor_common::{
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use self::pool::{Pool, unavailable};
-use crate::{HistoryStore, InboxPage, Metrics, Page, PageRange, StoreError, row::Kept};
+use crate::{
+    HistoryStore, InboxFilter, InboxPage, Metrics, Page, PageRange, StoreError, row::Kept,
+};
 
 const FILE: &str = "store.db";
 /// The schema this code writes, kept in the file's `user_version`.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 const SCHEMA: &str = include_str!("sqlite/schema.sql");
 const READERS: usize = 4;
 
@@ -63,7 +67,7 @@ impl HistoryStore for SqliteStore {
     async fn insert(&self, events: &[Event]) -> Result<(), StoreError> {
         let insert = async {
             let kept = Kept::of(events)?;
-            self.writer.run(move |connection| write::insert(connection, &kept)).await
+            self.writer.run(move |connection| write::insert(connection, kept)).await
         };
         self.metrics.insert.observe(insert).await
     }
@@ -95,20 +99,24 @@ impl HistoryStore for SqliteStore {
 
     async fn state(&self, conversation: &ConversationKey) -> Result<ConversationState, StoreError> {
         let conversation = conversation.clone();
-        let state = self.readers.run(move |connection| read::state(connection, &conversation));
+        let metrics = self.metrics.clone();
+        let state =
+            self.readers.run(move |connection| read::state(connection, &conversation, &metrics));
         self.metrics.state.observe(state).await
     }
 
     async fn inbox(
         &self,
         tenant: &TenantId,
+        filter: &InboxFilter,
+        now: Timestamp,
         before: Position,
         limit: usize,
     ) -> Result<InboxPage, StoreError> {
-        let (tenant, metrics) = (tenant.clone(), self.metrics.clone());
-        let page = self
-            .readers
-            .run(move |connection| read::inbox(connection, &tenant, before, limit, &metrics));
+        let (tenant, filter, metrics) = (tenant.clone(), filter.clone(), self.metrics.clone());
+        let page = self.readers.run(move |connection| {
+            read::inbox(connection, &tenant, (&filter, now), (before, limit), &metrics)
+        });
         self.metrics.inbox.observe(page).await
     }
 
@@ -180,6 +188,7 @@ fn provision(path: &Path, writer: &mut Connection) -> Result<(), StoreError> {
         0 => transaction.execute_batch(SCHEMA),
         1 => migrate::from_1(&transaction).and_then(|()| migrate::from_2(&transaction)),
         2 => migrate::from_2(&transaction),
+        3 => migrate::from_3(&transaction),
         found => {
             return Err(StoreError::Rejected(format!(
                 "{} was written by another version of Parlor: its schema is {found}, this version \

@@ -17,6 +17,7 @@ mod suite {
     pub(crate) mod inbox;
     pub(crate) mod isolation;
     pub(crate) mod keeping;
+    pub(crate) mod lists;
     pub(crate) mod marks;
     pub(crate) mod pages;
 
@@ -59,6 +60,14 @@ mod suite {
                 inbox::a_preview_ends_on_a_character
                 inbox::the_visitor_is_who_wrote_as_one
                 inbox::a_conversation_stays_listed_while_it_goes_on
+                lists::changes_in_any_order_and_twice_end_the_same
+                lists::a_list_holds_what_belongs_to_it_and_nothing_else
+                lists::a_closed_conversation_leaves_the_open_ones_until_its_visitor_writes
+                lists::a_snoozed_conversation_comes_back_by_itself
+                lists::a_visitor_is_found_by_the_last_e_mail_address
+                lists::pages_of_a_list_hold_each_conversation_once
+                lists::what_is_known_of_a_visitor_comes_back_as_it_was
+                lists::notes_and_changes_are_rows_of_the_agents_alone
                 isolation::a_conversation_is_not_reached_from_another_tenant
                 isolation::conversations_of_a_tenant_are_apart
             }

@@ -4,14 +4,17 @@
 //! changes a register of the conversation, and replaying it in any order ends the same
 //! (`docs/adr/0005-rows-and-last-values.md`).
 
-use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::content::{
+    ChangeBody, DeliveredBody, DeskBody, LinkedBody, MessageBody, NoteBody, ProfileBody,
+    RatingBody, ReadBody,
+};
 use crate::{
     author::AuthorKind,
-    id::{ClientMessageId, ConversationId, EventId, SessionId, VisitorId},
-    position::Position,
-    state::{Reader, StateChange},
+    id::{ClientMessageId, ConversationId, EventId},
+    kind::Kind,
+    register::{Reader, Status},
     tenant::TenantId,
 };
 
@@ -27,20 +30,19 @@ pub enum Body {
     Delivered(DeliveredBody),
     /// Several cookies became one visitor.
     Linked(LinkedBody),
+    /// An agent told the others something.
+    Note(NoteBody),
+    /// Status, assignee, team or labels are others now.
+    Change(ChangeBody),
+    /// A reader has read up to a position.
+    Read(ReadBody),
+    /// Something is known of the visitor.
+    Profile(ProfileBody),
+    /// The visitor has said how the conversation was.
+    Rating(RatingBody),
+    /// A thing that the tenant's agents share is another now.
+    Desk(DeskBody),
     /// A kind that a later version writes; readers skip it.
-    Unknown,
-}
-
-/// The name of a kind, in records and for the derivation of ids.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// [`Body::Message`].
-    Message,
-    /// [`Body::Delivered`].
-    Delivered,
-    /// [`Body::Linked`].
-    Linked,
-    /// [`Body::Unknown`].
     Unknown,
 }
 
@@ -53,59 +55,6 @@ pub enum Audience {
     Agents,
 }
 
-/// An accepted draft.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MessageBody {
-    /// The text as it came.
-    pub text: String,
-    /// The client's id of the draft, or the one the door made.
-    pub client_message_id: ClientMessageId,
-}
-
-/// How far a reader's clients have received the conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeliveredBody {
-    /// Whose clients.
-    pub reader: Reader,
-    /// They have everything up to and including this position.
-    pub up_to: Position,
-    /// Whose mark it is, where one socket answered for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub socket: Option<MarkedSocket>,
-}
-
-/// The socket that a mark tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MarkedSocket {
-    /// Its session.
-    pub session: SessionId,
-    /// What has become of it.
-    pub is: SocketIs,
-}
-
-/// What has become of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SocketIs {
-    /// It is open.
-    Open,
-    /// It is open, and its page has come back: it had another socket before.
-    Back,
-    /// It has ended, and its page did not end it: the page may come back.
-    Lost,
-    /// Its page has closed it, and does not come back.
-    Closed,
-}
-
-/// Several cookies of one browser turned out to be one visitor's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LinkedBody {
-    /// The visitor that they are now; new messages go to its conversation.
-    pub visitor: VisitorId,
-    /// The visitors that it stands for besides, at least one.
-    pub absorbed: Vec<VisitorId>,
-}
-
 // === impl Body ===
 
 impl Body {
@@ -115,17 +64,28 @@ impl Body {
             Self::Message(_) => Kind::Message,
             Self::Delivered(_) => Kind::Delivered,
             Self::Linked(_) => Kind::Linked,
+            Self::Note(_) => Kind::Note,
+            Self::Change(_) => Kind::Change,
+            Self::Read(_) => Kind::Read,
+            Self::Profile(_) => Kind::Profile,
+            Self::Rating(_) => Kind::Rating,
+            Self::Desk(_) => Kind::Desk,
             Self::Unknown => Kind::Unknown,
         }
     }
 
     /// Whether it is a row of the conversation as `audience` reads it, and part of a page.
     pub const fn in_timeline(&self, audience: Audience) -> bool {
-        match (self, audience) {
-            (Self::Message(_), Audience::Visitor | Audience::Agents)
-            | (Self::Linked(_), Audience::Agents) => true,
-            (Self::Linked(_), Audience::Visitor)
-            | (Self::Delivered(_) | Self::Unknown, Audience::Visitor | Audience::Agents) => false,
+        match self {
+            Self::Message(_) => true,
+            Self::Linked(_) | Self::Note(_) | Self::Change(_) | Self::Rating(_) => {
+                matches!(audience, Audience::Agents)
+            }
+            Self::Delivered(_)
+            | Self::Read(_)
+            | Self::Profile(_)
+            | Self::Desk(_)
+            | Self::Unknown => false,
         }
     }
 
@@ -138,49 +98,64 @@ impl Body {
     pub const fn on_sockets(&self, audience: Audience) -> bool {
         match (self, audience) {
             (Self::Message(_), Audience::Visitor | Audience::Agents)
-            | (Self::Linked(_), Audience::Agents) => true,
-            (Self::Linked(_), Audience::Visitor)
+            | (
+                Self::Linked(_)
+                | Self::Note(_)
+                | Self::Change(_)
+                | Self::Read(_)
+                | Self::Profile(_)
+                | Self::Rating(_)
+                | Self::Desk(_),
+                Audience::Agents,
+            ) => true,
+            // Visitors are told whether it is closed, and how far the team has read.
+            (Self::Change(change), Audience::Visitor) => change.status.is_some(),
+            (Self::Read(read), Audience::Visitor) => read.agent.is_some(),
+            (
+                Self::Linked(_)
+                | Self::Note(_)
+                | Self::Profile(_)
+                | Self::Rating(_)
+                | Self::Desk(_),
+                Audience::Visitor,
+            )
             | (Self::Delivered(_) | Self::Unknown, Audience::Visitor | Audience::Agents) => false,
         }
     }
 
-    /// The text that the inbox shows as the conversation's last activity; `None` where the kind is
-    /// no activity.
-    pub const fn activity(&self) -> Option<&str> {
-        match self {
-            Self::Message(message) => Some(message.text.as_str()),
-            Self::Delivered(_) | Self::Linked(_) | Self::Unknown => None,
-        }
-    }
-
-    /// What it changes in the conversation's state.
-    pub const fn changes(&self) -> StateChange {
-        match self {
-            Self::Delivered(DeliveredBody { reader, up_to, .. }) => {
-                StateChange::Delivered { reader: *reader, up_to: *up_to }
-            }
-            Self::Message(_) | Self::Linked(_) | Self::Unknown => StateChange::Nothing,
-        }
+    /// Whether it is said to visitors in another way than to agents.
+    pub const fn differs_by_audience(&self) -> bool {
+        matches!(self, Self::Change(_) | Self::Read(_))
     }
 
     /// Whether a store keeps anything of it: a row, or a last value.
-    pub fn is_kept(&self) -> bool {
-        self.is_row() || self.changes() != StateChange::Nothing
+    pub const fn is_kept(&self) -> bool {
+        !matches!(self, Self::Unknown)
     }
 
     /// Whether an author of this kind may make it.
-    pub const fn may_come_from(&self, author: AuthorKind) -> bool {
+    pub fn may_come_from(&self, author: AuthorKind) -> bool {
         match (self, author) {
             (Self::Message(_), AuthorKind::Visitor | AuthorKind::Agent | AuthorKind::Bot)
-            | (Self::Linked(_), AuthorKind::Visitor) => true,
+            | (Self::Profile(_), AuthorKind::Visitor | AuthorKind::Agent | AuthorKind::Bot)
+            | (Self::Note(_) | Self::Change(_), AuthorKind::Agent | AuthorKind::Bot)
+            | (Self::Desk(_), AuthorKind::Agent)
+            | (Self::Linked(_) | Self::Rating(_), AuthorKind::Visitor) => true,
             (Self::Delivered(delivered), AuthorKind::Visitor) => {
                 matches!(delivered.reader, Reader::Visitor)
             }
             (Self::Delivered(delivered), AuthorKind::Agent) => {
                 matches!(delivered.reader, Reader::Agent)
             }
-            (Self::Delivered(_), AuthorKind::Bot)
-            | (Self::Linked(_), AuthorKind::Agent | AuthorKind::Bot)
+            (Self::Read(read), AuthorKind::Visitor) => read.agent.is_none(),
+            (Self::Read(read), AuthorKind::Agent) => read.agent.is_some(),
+            (Self::Change(change), AuthorKind::Visitor) => {
+                *change == ChangeBody::status(Status::Closed)
+            }
+            (Self::Delivered(_) | Self::Read(_), AuthorKind::Bot)
+            | (Self::Note(_), AuthorKind::Visitor)
+            | (Self::Desk(_), AuthorKind::Visitor | AuthorKind::Bot)
+            | (Self::Linked(_) | Self::Rating(_), AuthorKind::Agent | AuthorKind::Bot)
             | (Self::Unknown, AuthorKind::Visitor | AuthorKind::Agent | AuthorKind::Bot) => false,
         }
     }
@@ -204,7 +179,7 @@ impl Body {
     pub const fn message(&self) -> Option<&MessageBody> {
         match self {
             Self::Message(message) => Some(message),
-            Self::Delivered(_) | Self::Linked(_) | Self::Unknown => None,
+            _ => None,
         }
     }
 
@@ -212,7 +187,16 @@ impl Body {
     pub const fn linked(&self) -> Option<&LinkedBody> {
         match self {
             Self::Linked(linked) => Some(linked),
-            Self::Message(_) | Self::Delivered(_) | Self::Unknown => None,
+            _ => None,
+        }
+    }
+
+    /// The client's id of it, where its content has one.
+    pub const fn client_message_id(&self) -> Option<&ClientMessageId> {
+        match self {
+            Self::Message(message) => Some(&message.client_message_id),
+            Self::Note(note) => Some(&note.client_message_id),
+            _ => None,
         }
     }
 
@@ -225,6 +209,12 @@ impl Body {
             Self::Message(message) => to_raw_value(message),
             Self::Delivered(delivered) => to_raw_value(delivered),
             Self::Linked(linked) => to_raw_value(linked),
+            Self::Note(note) => to_raw_value(note),
+            Self::Change(change) => to_raw_value(change),
+            Self::Read(read) => to_raw_value(read),
+            Self::Profile(profile) => to_raw_value(profile),
+            Self::Rating(rating) => to_raw_value(rating),
+            Self::Desk(desk) => to_raw_value(desk),
             Self::Unknown => {
                 Err(serde::ser::Error::custom("an event of an unknown kind cannot be written"))
             }
@@ -240,47 +230,21 @@ impl Body {
             Kind::Message => Self::Message(serde_json::from_str(json.get())?),
             Kind::Delivered => Self::Delivered(serde_json::from_str(json.get())?),
             Kind::Linked => Self::Linked(serde_json::from_str(json.get())?),
+            Kind::Note => Self::Note(serde_json::from_str(json.get())?),
+            Kind::Change => Self::Change(serde_json::from_str(json.get())?),
+            Kind::Read => Self::Read(serde_json::from_str(json.get())?),
+            Kind::Profile => Self::Profile(serde_json::from_str(json.get())?),
+            Kind::Rating => Self::Rating(serde_json::from_str(json.get())?),
+            Kind::Desk => Self::Desk(serde_json::from_str(json.get())?),
             Kind::Unknown => Self::Unknown,
         })
-    }
-}
-
-// === impl DeliveredBody ===
-
-impl DeliveredBody {
-    /// A mark that no socket has answered for.
-    pub const fn of(reader: Reader, up_to: Position) -> Self {
-        Self { reader, up_to, socket: None }
-    }
-}
-
-// === impl Kind ===
-
-impl Kind {
-    /// As records and ids spell it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Message => "message",
-            Self::Delivered => "delivered",
-            Self::Linked => "linked",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// Reads what [`as_str`](Self::as_str) wrote; any other name is unknown.
-    pub(super) fn parse(name: &str) -> Self {
-        match name {
-            "message" => Self::Message,
-            "delivered" => Self::Delivered,
-            "linked" => Self::Linked,
-            _ => Self::Unknown,
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::position::Position;
 
     #[test]
     fn a_mark_is_made_by_its_own_reader_alone() {
@@ -293,10 +257,11 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_reads_back_by_its_name() {
-        for kind in [Kind::Message, Kind::Delivered, Kind::Linked] {
-            assert_eq!(Kind::parse(kind.as_str()), kind);
-        }
-        assert_eq!(Kind::parse("poll"), Kind::Unknown);
+    fn a_visitor_closes_and_changes_nothing_else() {
+        let by_visitor = |change| Body::Change(change).may_come_from(AuthorKind::Visitor);
+        assert!(by_visitor(ChangeBody::status(Status::Closed)));
+        assert!(!by_visitor(ChangeBody::status(Status::Open)));
+        let assignee = Some(Some("ann".to_owned()));
+        assert!(!by_visitor(ChangeBody { assignee, ..ChangeBody::status(Status::Closed) }));
     }
 }

@@ -1,17 +1,16 @@
 //! Protocol 1: hello, subscribe, message; an answer for each draft, in order.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parlor_common::{
     action::Action,
     close::CloseCode,
-    conversation::ConversationSet,
     cursor::Cursors,
-    event::{Audience, Event, LinkedBody},
+    event::{Audience, Event},
     frame::{ClientFrame, MAX_MESSAGE_BYTES, PROTOCOL, SUBPROTOCOL, ServerFrame},
     id::{ClientMessageId, SessionId},
-    message::{Draft, Message, Text},
+    message::{Draft, Text},
     problem::{Code, Problem},
 };
 use tokio::time::Instant;
@@ -83,14 +82,8 @@ impl Dialect for Parlor1 {
         })
     }
 
-    fn event(&self, event: &Event, cursors: &Cursors) -> Option<Bytes> {
-        if let Some(linked) = event.record.body.linked() {
-            return linked_frame(event, linked);
-        }
-        let message = Message::of(event, cursors)?;
-        let conversation_id = message.conversation_id;
-        let frame = ServerFrame::Message { conversation_id, message: Cow::Owned(message) };
-        Some(encoded(&frame))
+    fn event(&self, event: &Event, audience: Audience, cursors: &Cursors) -> Option<Bytes> {
+        ServerFrame::of(event, audience, cursors).map(|frame| encoded(&frame))
     }
 
     /// Everything, the client's own messages as well: they tell it where the stream is.
@@ -196,6 +189,8 @@ impl Speaker for Client {
             Ok(ClientFrame::Message { client_message_id, text }) => {
                 return vec![Self::message(client_message_id.as_deref(), text, writes)];
             }
+            Ok(ClientFrame::Mark { read }) if writes => return vec![Means::Read(read)],
+            Ok(ClientFrame::Mark { .. }) => (Code::Forbidden, "agents mark by REST"),
             Ok(ClientFrame::Hello { .. }) => (Code::BadRequest, "hello was said before"),
             Err(error) if error.is_data() => (Code::BadRequest, "not a frame of protocol 1"),
             Err(_) => (Code::BadJson, "not JSON"),
@@ -206,14 +201,8 @@ impl Speaker for Client {
     fn answer(&mut self, settled: Settled, session: SessionId) -> Option<Bytes> {
         let frame = match &settled.outcome {
             Ok(receipt) => ServerFrame::Accepted {
-                client_message_id: receipt
-                    .event
-                    .record
-                    .body
-                    .message()
-                    .map(|message| message.client_message_id.to_string())
-                    .or(settled.client_message_id)
-                    .unwrap_or_default(),
+                // What is no draft is answered by nothing.
+                client_message_id: receipt.event.record.body.client_message_id()?.to_string(),
                 id: receipt.event.record.id,
                 timestamp: receipt.event.record.at.to_string(),
                 duplicate: receipt.duplicate,
@@ -236,16 +225,6 @@ impl Speaker for Client {
 fn reconnect(code: CloseCode, back_after: Duration) -> Bytes {
     let after_ms = u64::try_from(back_after.as_millis()).unwrap_or(u64::MAX);
     encoded(&ServerFrame::Reconnect { after_ms, code: code.number() })
-}
-
-/// Each of the conversations has the link; it is shown once, as the primary's.
-fn linked_frame(event: &Event, linked: &LinkedBody) -> Option<Bytes> {
-    let tenant = &event.conversation.tenant;
-    let set = ConversationSet::of_visitor(tenant, linked.visitor, &linked.absorbed);
-    (set.primary() == event.conversation).then(|| {
-        let conversation_ids = set.keys().map(|key| key.id).collect();
-        encoded(&ServerFrame::Linked { visitor_id: linked.visitor, conversation_ids })
-    })
 }
 
 fn encoded(frame: &ServerFrame<'_>) -> Bytes {

@@ -67,7 +67,7 @@ impl Dialect for Planned {
         })
     }
 
-    fn event(&self, event: &Event, _: &Cursors) -> Option<Bytes> {
+    fn event(&self, event: &Event, _: Audience, _: &Cursors) -> Option<Bytes> {
         let message = event.record.body.message()?;
         Some(wire::text(&json!({"theirs": message.text}).to_string()))
     }

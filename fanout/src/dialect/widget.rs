@@ -81,7 +81,7 @@ impl Dialect for Widget {
         Identity::Upgrade(|| Box::new(Self))
     }
 
-    fn event(&self, event: &Event, cursors: &Cursors) -> Option<Bytes> {
+    fn event(&self, event: &Event, _: Audience, cursors: &Cursors) -> Option<Bytes> {
         let message = Message::of(event, cursors)?;
         let Message { id, text, sender, timestamp, .. } = &message;
         let shown = Shown { id: *id, text, sender: *sender, timestamp };

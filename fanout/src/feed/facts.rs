@@ -22,6 +22,8 @@ pub(crate) struct Facts {
     pub(crate) arrived: Timestamp,
     /// Whether it makes several visitors one.
     pub(crate) links: bool,
+    /// Whether it is said to visitors in another way than to agents.
+    pub(crate) differs_by_audience: bool,
     for_visitor: bool,
     for_agents: bool,
 }
@@ -38,6 +40,7 @@ impl Facts {
             transport: record.transport,
             arrived: record.arrived,
             links: record.body.linked().is_some(),
+            differs_by_audience: record.body.differs_by_audience(),
             for_visitor: record.body.on_sockets(Audience::Visitor),
             for_agents: record.body.on_sockets(Audience::Agents),
         }

@@ -335,7 +335,7 @@ impl Hub {
     /// The frame by which `viewer` is shown `item`; `None` where it is not.
     fn frame(&self, item: &Item, viewer: &Viewer) -> Option<Bytes> {
         item.facts().filter(|facts| viewer.is_shown(facts))?;
-        item.frame(viewer.dialect(), &self.cursors)
+        item.frame(viewer.dialect(), viewer.audience(), &self.cursors)
     }
 
     fn send_back(&self, state: &mut State) {

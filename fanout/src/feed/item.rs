@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parlor_common::{
     conversation::ConversationKey,
     cursor::Cursors,
-    event::{Event, LinkedBody},
+    event::{Audience, Event, LinkedBody},
     position::Position,
 };
 use parlor_log::Entry;
@@ -23,8 +23,8 @@ use crate::{
 pub(crate) struct Item {
     entry: Entry,
     facts: OnceLock<Option<Facts>>,
-    /// By the dialect's slot.
-    frames: [OnceLock<Option<Bytes>>; DIALECTS.len()],
+    /// For visitors, and for agents where that is another one; by the dialect's slot.
+    frames: [[OnceLock<Option<Bytes>>; DIALECTS.len()]; 2],
 }
 
 /// Fields around a text in the frames, the record's own ones, and what the types themselves take.
@@ -34,7 +34,7 @@ const OVERHEAD_BYTES: usize = 2_048;
 
 impl Item {
     pub(crate) const fn new(entry: Entry) -> Self {
-        let frames = [const { OnceLock::new() }; DIALECTS.len()];
+        let frames = [const { [const { OnceLock::new() }; DIALECTS.len()] }; 2];
         Self { entry, facts: OnceLock::new(), frames }
     }
 
@@ -46,9 +46,10 @@ impl Item {
         &self.entry.conversation
     }
 
-    /// The bytes it may come to hold: the record, and a frame of each dialect.
+    /// The bytes it may come to hold: the record, and a frame of each dialect. What has a second
+    /// one of each is small.
     pub(crate) fn cost(&self) -> usize {
-        self.entry.record.len() * (1 + self.frames.len()) + OVERHEAD_BYTES
+        self.entry.record.len() * (1 + DIALECTS.len()) + OVERHEAD_BYTES
     }
 
     /// What decides who is shown it; `None` where it is no record, which is shown to nobody.
@@ -56,10 +57,16 @@ impl Item {
         self.facts.get_or_init(|| self.decode().as_ref().map(Facts::of)).as_ref()
     }
 
-    /// The frame that shows it; `None` where the dialect has none for it.
-    pub(crate) fn frame(&self, dialect: &dyn Dialect, cursors: &Cursors) -> Option<Bytes> {
-        let encode = || self.decode().and_then(|event| dialect.event(&event, cursors));
-        self.frames.get(dialect.slot())?.get_or_init(encode).clone()
+    /// The frame that shows it to `audience`; `None` where the dialect has none for it.
+    pub(crate) fn frame(
+        &self,
+        dialect: &dyn Dialect,
+        audience: Audience,
+        cursors: &Cursors,
+    ) -> Option<Bytes> {
+        let is_other = audience == Audience::Agents && self.facts()?.differs_by_audience;
+        let encode = || self.decode().and_then(|event| dialect.event(&event, audience, cursors));
+        self.frames[usize::from(is_other)].get(dialect.slot())?.get_or_init(encode).clone()
     }
 
     /// What it makes one, where it does.

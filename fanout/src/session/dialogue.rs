@@ -11,7 +11,7 @@ use parlor_common::{
     close::CloseCode,
     conversation::ConversationSet,
     door::Submission,
-    event::{Audience, DeliveredBody, MarkedSocket, SocketIs, Transport},
+    event::{Audience, DeliveredBody, MarkedSocket, ReadBody, SocketIs, Transport},
     id::SessionId,
     position::Position,
     problem::{Code, Problem},
@@ -191,6 +191,10 @@ impl Dialogue {
                     let waiting = self.submission(action, arrived);
                     self.drafts.push(waiting, text.len(), Instant::now());
                 }
+                Means::Read(cursor) => {
+                    let waiting = self.read_mark(&cursor, arrived);
+                    self.drafts.push(waiting, text.len(), Instant::now());
+                }
                 Means::Refuse(id, problem) => {
                     self.drafts.push(Waiting::Refused(id, problem), text.len(), Instant::now());
                 }
@@ -363,6 +367,25 @@ impl Dialogue {
         match self.submission(Action::Mark(mark), arrived) {
             Waiting::Draft(submission) => Some(ask(door, *submission)),
             Waiting::Refused(..) => None,
+        }
+    }
+
+    /// How far the visitor says it has read, on its way to the door. It marks nothing twice by
+    /// itself, and a lower mark than before changes nothing.
+    fn read_mark(&self, cursor: &str, arrived: Timestamp) -> Waiting {
+        let tenant = self.writer.as_deref().map(|(set, _)| set.tenant());
+        match tenant.map(|tenant| self.node.cursors.read(tenant, cursor)) {
+            Some(Ok(up_to)) => {
+                self.submission(Action::Read(ReadBody { agent: None, up_to }), arrived)
+            }
+            Some(Err(bad)) => {
+                let problem = Problem::new(Code::BadCursor, bad.to_string());
+                Waiting::Refused(None, problem.detail("read", "bad_cursor"))
+            }
+            None => {
+                let problem = Problem::new(Code::Forbidden, "the client may not write here");
+                Waiting::Refused(None, problem)
+            }
         }
     }
 

@@ -328,7 +328,7 @@ fn ask_for_all(door: Arc<dyn Door>, run: Vec<Submission>) -> Answers {
 pub(crate) fn client_message_id(action: &Action) -> Option<String> {
     match action {
         Action::Send(draft) => draft.client_message_id.as_ref().map(ToString::to_string),
-        Action::Mark(_) | Action::Link(_) => None,
+        _ => None,
     }
 }
 

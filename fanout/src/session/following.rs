@@ -178,7 +178,7 @@ impl Following {
                 let shown = events.iter().filter(|event| viewer.is_shown(&Facts::of(event)));
                 let rest = shown
                     .filter_map(|event| {
-                        let frame = viewer.dialect().event(event, &node.cursors)?;
+                        let frame = viewer.frame(event, &node.cursors)?;
                         Some(Shown { position: event.position, frame })
                     })
                     .collect();

@@ -5,9 +5,11 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
+use bytes::Bytes;
 use parlor_common::{
     clock::Timestamp,
-    event::{Audience, LinkedBody},
+    cursor::Cursors,
+    event::{Audience, Event, LinkedBody},
     id::SessionId,
 };
 
@@ -56,6 +58,15 @@ impl Viewer {
 
     pub(crate) const fn dialect(&self) -> &'static dyn Dialect {
         self.dialect
+    }
+
+    pub(crate) const fn audience(&self) -> Audience {
+        self.audience
+    }
+
+    /// The frame that shows an event here; `None` where the dialect has none for it.
+    pub(crate) fn frame(&self, event: &Event, cursors: &Cursors) -> Option<Bytes> {
+        self.dialect.event(event, self.audience, cursors)
     }
 
     pub(crate) const fn outbox(&self) -> &Outbox {

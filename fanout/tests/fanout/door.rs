@@ -20,7 +20,7 @@ use parlor_common::{
     problem::Problem,
     random::Random,
 };
-use parlor_log::EventLog;
+use parlor_log::{EventLog, NewEntry};
 use tokio::sync::Semaphore;
 
 #[derive(Debug)]
@@ -115,6 +115,11 @@ impl TestDoor {
                 let body = Body::Linked(linked);
                 (body.value_id(&conversation.tenant, conversation.id).unwrap(), body)
             }
+            Action::Read(read) => {
+                let body = Body::Read(read);
+                (body.value_id(&conversation.tenant, conversation.id).unwrap(), body)
+            }
+            other => panic!("no socket asks for {}", other.name()),
         };
         let record = Record {
             id,
@@ -127,7 +132,7 @@ impl TestDoor {
             body,
         };
         let raw = record.encode().unwrap();
-        let appended = self.log.append(&conversation, &id, raw.clone()).await;
+        let appended = self.log.append(&NewEntry::new(conversation.clone(), id, raw.clone())).await;
         let appended = appended.map_err(|error| Problem::unavailable(error.to_string()))?;
         let event = Event { conversation, position: appended.position, record, raw };
         Ok(Receipt { event, duplicate: appended.duplicate })
@@ -152,6 +157,12 @@ impl Door for TestDoor {
                 self.marks.lock().unwrap().push(mark);
                 return Ok(receipt);
             }
+            Action::Note(_)
+            | Action::Change(_)
+            | Action::Read(_)
+            | Action::Know(..)
+            | Action::Furnish(..)
+            | Action::Rate(..) => return self.append(submission).await,
             Action::Link(_) => {
                 let failure = self.failures.lock().unwrap().pop_front();
                 let mut receipt = failure.map_or(Ok(None), Err)?;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use parlor_common::{metrics::Registry, position::Position};
+use parlor_common::{clock::Timestamp, metrics::Registry, position::Position};
+use parlor_store::InboxFilter;
 use parlor_testbed::{faulty::log::FaultyLog, installation::history};
 
 use crate::world::{STORE_DEADLINE, World, tenant};
@@ -18,8 +19,10 @@ async fn what_is_stored_is_there_without_the_log() {
     let history =
         history(log.clone(), world.at.store.clone(), monitor, STORE_DEADLINE, &Registry::new());
     let previews = async || {
-        let page = history.inbox(&tenant(), Position::MAX, 9).await.unwrap();
-        page.rows.into_iter().map(|row| row.preview).collect::<Vec<_>>()
+        let (all, now) = (InboxFilter::default(), Timestamp::from_millis(0));
+        let page = history.inbox(&tenant(), &all, now, Position::MAX, 9).await.unwrap();
+        let last = page.rows.into_iter().filter_map(|row| row.state.last);
+        last.map(|last| last.preview).collect::<Vec<_>>()
     };
     assert_eq!(previews().await, ["two", "one"]);
     log.silence_reads();

@@ -1,6 +1,6 @@
 //! What the store has answered is taken again, and nothing that came since is missing.
 
-use parlor_common::{event::Audience, position::Position};
+use parlor_common::{event::Audience, position::Position, state::Reader};
 use parlor_history::{History, HistoryPage};
 use parlor_store::PageRange;
 use parlor_testbed::faulty::store::StoreFault;
@@ -19,19 +19,19 @@ async fn what_was_said_and_stored_since_is_there_and_the_store_is_not_asked_agai
     world.persist(1).await;
     let history = world.history().await;
     assert_eq!(texts_of(&newest(&history).await), ["m0"]);
-    assert_eq!(history.state(&key(1)).await.unwrap().delivered_to_visitor, Position::ZERO);
+    assert_eq!(history.state(&key(1)).await.unwrap().delivered(Reader::Visitor), Position::ZERO);
     let calls = world.at.store.calls();
     world.say(1, "m1").await;
     world.mark(1, first).await;
     assert_eq!(texts_of(&newest(&history).await), ["m0", "m1"]);
-    assert_eq!(history.state(&key(1)).await.unwrap().delivered_to_visitor, first);
+    assert_eq!(history.state(&key(1)).await.unwrap().delivered(Reader::Visitor), first);
     assert_eq!(world.at.store.calls(), calls);
     // Whether it is stored by now makes no difference, nor whether the store is there.
     world.persist(2).await;
     world.at.store.turn(StoreFault::Down);
     let page = newest(&history).await;
     assert_eq!((texts_of(&page), page.incomplete), (vec!["m0".to_owned(), "m1".to_owned()], false));
-    assert_eq!(history.state(&key(1)).await.unwrap().delivered_to_visitor, first);
+    assert_eq!(history.state(&key(1)).await.unwrap().delivered(Reader::Visitor), first);
 }
 
 #[tokio::test]
@@ -41,14 +41,14 @@ async fn an_answer_after_which_the_log_has_forgotten_something_is_asked_for_agai
     world.persist(1).await;
     let history = world.history().await;
     assert_eq!(texts_of(&newest(&history).await), ["m0"]);
-    assert_eq!(history.state(&key(1)).await.unwrap().delivered_to_visitor, Position::ZERO);
+    assert_eq!(history.state(&key(1)).await.unwrap().delivered(Reader::Visitor), Position::ZERO);
     world.say(1, "m1").await;
     world.mark(1, first).await;
     world.persist(2).await;
     world.advance(MAX_AGE * 2);
     world.say(1, "m2").await;
     assert_eq!(texts_of(&newest(&history).await), ["m0", "m1", "m2"]);
-    assert_eq!(history.state(&key(1)).await.unwrap().delivered_to_visitor, first);
+    assert_eq!(history.state(&key(1)).await.unwrap().delivered(Reader::Visitor), first);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The last values of a conversation: the store's, and what the log has after them.
 
-use parlor_common::{position::Position, state::ConversationState};
+use parlor_common::{
+    position::Position,
+    state::{ConversationState, Reader},
+};
 
 use crate::world::{World, key};
 
@@ -22,9 +25,9 @@ async fn the_state_is_the_same_however_much_of_it_is_stored() {
         for monitor in &monitors {
             let history = world.history_of(monitor.clone());
             let state = history.state(&key(1)).await.unwrap();
-            assert_eq!(state.delivered_to_visitor, second, "{stored} stored");
-            assert_eq!(state.delivered_to_agent, Position::ZERO);
-            assert_eq!(history.state(&key(2)).await.unwrap().delivered_to_visitor, first);
+            assert_eq!(state.delivered(Reader::Visitor), second, "{stored} stored");
+            assert_eq!(state.delivered(Reader::Agent), Position::ZERO);
+            assert_eq!(history.state(&key(2)).await.unwrap().delivered(Reader::Visitor), first);
             assert_eq!(history.state(&key(3)).await.unwrap(), ConversationState::default());
         }
     }

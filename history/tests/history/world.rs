@@ -15,7 +15,7 @@ use parlor_common::{
     tenant::TenantId,
 };
 use parlor_history::{History, HistoryPage};
-use parlor_log::{EventLog, LogError, monitor::Monitor};
+use parlor_log::{EventLog, LogError, NewEntry, monitor::Monitor};
 use parlor_testbed::{
     clock::TestClock,
     faulty::store::StoreFault,
@@ -166,7 +166,7 @@ impl World {
             body,
         };
         let record: Bytes = record.encode().unwrap();
-        Ok(self.at.log.append(&key, &id, record).await?.position)
+        Ok(self.at.log.append(&NewEntry::new(key, id, record)).await?.position)
     }
 
     /// Stores and acknowledges the next `count` events.

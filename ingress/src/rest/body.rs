@@ -29,7 +29,17 @@ pub(super) fn draft(headers: &HeaderMap, body: &[u8]) -> Result<Draft, Problem> 
         Some(_) => return Err(Problem::field("text", "wrong_type", "text is not a string")),
         None => return Err(Problem::field("text", "missing", "text is missing")),
     };
-    let named = match fields.remove(CLIENT_MESSAGE_ID) {
+    let named = fields.remove(CLIENT_MESSAGE_ID);
+    let client_message_id = one_id(named, idempotency_key(headers)?)?;
+    Ok(Draft { text, client_message_id })
+}
+
+/// The client's id of what it asks for, by the field `clientMessageId` or by the header.
+pub(super) fn one_id(
+    named: Option<Value>,
+    key: Option<ClientMessageId>,
+) -> Result<Option<ClientMessageId>, Problem> {
+    let named = match named {
         None | Some(Value::Null) => None,
         Some(Value::String(id)) => Some(client_message_id(&id)?),
         Some(_) => {
@@ -40,11 +50,10 @@ pub(super) fn draft(headers: &HeaderMap, body: &[u8]) -> Result<Draft, Problem> 
             ));
         }
     };
-    let client_message_id = match (named, idempotency_key(headers)?) {
-        (Some(named), Some(key)) if named != key => return Err(disagree()),
-        (named, key) => named.or(key),
-    };
-    Ok(Draft { text, client_message_id })
+    match (named, key) {
+        (Some(named), Some(key)) if named != key => Err(disagree()),
+        (named, key) => Ok(named.or(key)),
+    }
 }
 
 /// Reads what a session is asked for: nothing, or an object that may have `"credential": "token"`.
@@ -61,7 +70,7 @@ pub(super) fn handover(body: &[u8]) -> Result<Handover, Problem> {
 }
 
 /// `serde_json` bounds the depth to 128, and refuses lone surrogates and what is not UTF-8.
-fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
+pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     serde_json::from_slice(body).map_err(|error| match error.classify() {
         Category::Data => Problem::new(Code::BadJson, "the body is not a JSON object"),
         // The library has no error kind for a body that is nested too deep.
@@ -79,7 +88,8 @@ fn client_message_id(text: &str) -> Result<ClientMessageId, Problem> {
         .map_err(|bad| Problem::field(CLIENT_MESSAGE_ID, "malformed", bad.to_string()))
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<ClientMessageId>, Problem> {
+/// The id in the header `Idempotency-Key`.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<ClientMessageId>, Problem> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.any(|other| other != value) {

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use parlor_auth::{AllowedOrigin, Credential, Kind, Tenant, Tenants, visit};
 use parlor_common::{
     clock::Timestamp,
-    problem::{Code, Problem},
+    problem::{Code, ErrorBody, Problem},
 };
 use parlor_http::{ClientAddr, RequestId, problem_response};
 use serde::Serialize;
@@ -141,6 +141,11 @@ impl Call {
             "answered"
         );
         response
+    }
+
+    /// What is said of a problem with this request.
+    pub(super) fn problem_body(&self, problem: &Problem) -> ErrorBody {
+        problem.body(&self.id.to_string())
     }
 
     fn refuse(&self, problem: &Problem) -> Response {

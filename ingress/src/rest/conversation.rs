@@ -8,7 +8,7 @@ use http::StatusCode;
 use parlor_common::{
     action::Action,
     author::Author,
-    conversation::ConversationSet,
+    conversation::{ConversationKey, ConversationSet},
     cursor::Cursors,
     deadline::in_time,
     door::{Receipt, Submission},
@@ -28,6 +28,7 @@ use super::{
     body,
     call::{Call, json, of_json},
     deps::Deps,
+    fields::Fields,
     query::{Place, Query},
 };
 
@@ -38,8 +39,14 @@ pub(super) struct Wanted {
     limit: usize,
 }
 
-/// The name of the form in which messages stand in a page.
-const MESSAGES: &str = "messages";
+/// The name of the form in which messages stand in a page, and of the page's list of them.
+pub(super) const MESSAGES: &str = "messages";
+
+/// How far somebody has read now.
+#[derive(Serialize)]
+pub(super) struct MarkBody {
+    pub(super) read: String,
+}
 
 #[derive(Serialize)]
 struct ReceiptBody {
@@ -64,15 +71,27 @@ pub(super) fn wanted(rest: &Deps, call: &Call, tenant: &TenantId) -> Result<Want
     Ok(Wanted { place: query.place(tenant, &rest.cursors)?, limit: query.limit()? })
 }
 
-/// That part of the conversations.
+/// The messages of that part of the conversations.
 pub(super) async fn page(
+    rest: &Deps,
+    set: &ConversationSet,
+    wanted: Wanted,
+) -> Result<WrittenPage, Problem> {
+    let form = Form { name: MESSAGES, write: |events: &[Event]| messages(&rest.cursors, events) };
+    // Messages are all that a visitor reads, and whoever pages through them alone must meet no page
+    // that is full of what is none.
+    page_of(rest, set, Audience::Visitor, wanted, form).await
+}
+
+/// What `audience` reads of that part of the conversations.
+pub(super) async fn page_of(
     rest: &Deps,
     set: &ConversationSet,
     audience: Audience,
     wanted: Wanted,
+    form: Form<impl Fn(&[Event]) -> Bytes + Copy + Send>,
 ) -> Result<WrittenPage, Problem> {
     let Wanted { place, limit } = wanted;
-    let form = Form { name: MESSAGES, write: |events: &[Event]| messages(&rest.cursors, events) };
     let read = |range| rest.history.written_page(set, audience, range, limit, form);
     let page = async {
         match place {
@@ -134,13 +153,20 @@ fn messages(cursors: &Cursors, events: &[Event]) -> Bytes {
     out.into()
 }
 
-/// The page as JSON.
-pub(super) fn page_answer(rest: &Deps, tenant: &TenantId, page: &WrittenPage) -> Response {
-    /// The names, and what stands after the messages.
+/// The page as JSON, whose list is called `list`.
+pub(super) fn page_answer(
+    rest: &Deps,
+    tenant: &TenantId,
+    list: &str,
+    page: &WrittenPage,
+) -> Response {
+    /// The names, and what stands after the list.
     const BESIDE_MESSAGES: usize = 100;
     let flag = |is_set| if is_set { "true" } else { "false" };
     let mut body = Vec::with_capacity(page.bytes.len() + BESIDE_MESSAGES);
-    body.extend_from_slice(br#"{"messages":["#);
+    body.extend_from_slice(br#"{""#);
+    body.extend_from_slice(list.as_bytes());
+    body.extend_from_slice(br#"":["#);
     body.extend_from_slice(&page.bytes);
     body.extend_from_slice(br#"],"hasMore":"#);
     body.extend_from_slice(flag(page.more).as_bytes());
@@ -187,19 +213,60 @@ pub(super) async fn accept(
     author: Author,
     draft: Draft,
 ) -> Result<Response, Problem> {
+    let Receipt { event, duplicate } =
+        submit_to(rest, call, conversations, author, Action::Send(draft)).await?;
+    let message = Message::of(&event, &rest.cursors).ok_or_else(not_of_this_kind)?;
+    json(status_of(duplicate), &ReceiptBody { message, duplicate })
+}
+
+/// Reads `{"read":"<cursor>"}`: up to where somebody has read.
+pub(super) async fn read_up_to(
+    rest: &Deps,
+    tenant: &TenantId,
+    body: Body,
+) -> Result<Position, Problem> {
+    let body = read_body(body, rest.settings.max_body, rest.settings.body_stall).await?;
+    let cursor = Fields::parse(&body)?.cursor("read")?;
+    let read = rest.cursors.read(tenant, &cursor);
+    read.map_err(|bad| Problem::new(Code::BadCursor, bad.to_string()).detail("read", "bad_cursor"))
+}
+
+/// Asks the door for something in one conversation.
+pub(super) async fn submit(
+    rest: &Deps,
+    call: &Call,
+    key: &ConversationKey,
+    author: Author,
+    action: Action,
+) -> Result<Receipt, Problem> {
+    submit_to(rest, call, ConversationSet::only(key), author, action).await
+}
+
+/// Asks the door for something in a visitor's conversations.
+pub(super) async fn submit_to(
+    rest: &Deps,
+    call: &Call,
+    conversations: ConversationSet,
+    author: Author,
+    action: Action,
+) -> Result<Receipt, Problem> {
     let submission = Submission {
         conversations,
         author,
         session: None,
         transport: Transport::Rest,
         arrived: call.arrived,
-        action: Action::Send(draft),
+        action,
     };
-    let Receipt { event, duplicate } = rest.door.accept(submission).await?;
-    let message = Message::of(&event, &rest.cursors)
-        .ok_or_else(|| Problem::new(Code::Internal, "the first event of this id is no message"))?;
-    json(
-        if duplicate { StatusCode::OK } else { StatusCode::CREATED },
-        &ReceiptBody { message, duplicate },
-    )
+    rest.door.accept(submission).await
+}
+
+/// 201, or 200 for a repeat.
+pub(super) const fn status_of(duplicate: bool) -> StatusCode {
+    if duplicate { StatusCode::OK } else { StatusCode::CREATED }
+}
+
+/// What was accepted first under an id is something else: no two ids are the same.
+pub(super) fn not_of_this_kind() -> Problem {
+    Problem::new(Code::Internal, "the first event of this id is of another kind")
 }

@@ -1,13 +1,14 @@
-//! The parameters of an address: cursors, limit, status. Unknown ones are ignored, known ones are
-//! checked.
+//! The parameters of an address: cursors, limit, what a list holds. Unknown ones are ignored, known
+//! ones are checked.
 
 use parlor_common::{
     cursor::Cursors,
     position::Position,
     problem::{Code, Problem},
-    state::Status,
+    state::{Status, Waiting},
     tenant::TenantId,
 };
+use parlor_store::{InboxFilter, List};
 use percent_encoding::percent_decode_str;
 
 /// How many a page holds unless the client says so.
@@ -20,8 +21,12 @@ const MAX_LIMIT: usize = 100;
 pub(super) struct Query {
     before: Option<String>,
     after: Option<String>,
+    since: Option<String>,
     limit: Option<String>,
+    list: Option<String>,
     status: Option<String>,
+    waiting: Option<String>,
+    email: Option<String>,
 }
 
 /// Where a page lies.
@@ -44,7 +49,11 @@ impl Query {
                 "before" => ("before", &mut query.before),
                 "after" => ("after", &mut query.after),
                 "limit" => ("limit", &mut query.limit),
+                "since" => ("since", &mut query.since),
+                "list" => ("list", &mut query.list),
                 "status" => ("status", &mut query.status),
+                "waiting" => ("waiting", &mut query.waiting),
+                "email" => ("email", &mut query.email),
                 _ => continue,
             };
             if place.is_some() {
@@ -89,13 +98,46 @@ impl Query {
         self.after.as_ref().map_or(Ok(Position::MAX), |after| read(cursors, tenant, "after", after))
     }
 
-    /// Which conversations an agent asks for; the open ones unless the address says otherwise.
-    pub(super) fn status(&self) -> Result<Status, Problem> {
-        match self.status.as_deref() {
-            None | Some("open") => Ok(Status::Open),
-            Some("closed") => Ok(Status::Closed),
-            Some(_) => Err(bad("status", "unknown", "status is open or closed".to_owned())),
-        }
+    /// `since`, the end of what is known.
+    pub(super) fn since(
+        &self,
+        tenant: &TenantId,
+        cursors: &Cursors,
+    ) -> Result<Option<Position>, Problem> {
+        self.since.as_ref().map(|since| read(cursors, tenant, "since", since)).transpose()
+    }
+
+    /// Which conversations the agent `me` asks for; all of them unless the address says otherwise.
+    pub(super) fn filter(&self, me: &str) -> Result<InboxFilter, Problem> {
+        let list = match self.list.as_deref().unwrap_or("all") {
+            "all" => List::All,
+            "mine" => List::Assignee(me.to_owned()),
+            "none" => List::Unassigned,
+            other => match other.split_once('/') {
+                Some(("agent", agent)) if !agent.is_empty() => List::Assignee(agent.to_owned()),
+                Some(("team", team)) if !team.is_empty() => List::Team(team.to_owned()),
+                Some(("label", label)) if !label.is_empty() => List::Label(label.to_owned()),
+                _ => {
+                    let names = "all, mine, none, agent/ID, team/NAME or label/NAME";
+                    return Err(bad("list", "unknown", format!("list is {names}")));
+                }
+            },
+        };
+        let status = match self.status.as_deref().unwrap_or("any") {
+            "any" => None,
+            other => Some(Status::parse(other).ok_or_else(|| {
+                bad("status", "unknown", "status is open, snoozed, closed or any".to_owned())
+            })?),
+        };
+        let waiting = match self.waiting.as_deref() {
+            None => None,
+            Some("team") => Some(Waiting::Team),
+            Some("visitor") => Some(Waiting::Visitor),
+            Some(_) => {
+                return Err(bad("waiting", "unknown", "waiting is team or visitor".to_owned()));
+            }
+        };
+        Ok(InboxFilter { list, status, waiting, email: self.email.clone() })
     }
 }
 
@@ -148,15 +190,31 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_open() {
-        let status = |text| {
-            Query::parse(Some(text))
-                .and_then(|query| query.status())
-                .map_err(|problem| problem.code)
+    fn a_list_is_what_the_address_says() {
+        let filter = |text: &str| {
+            let query = Query::parse(Some(text)).and_then(|query| query.filter("ann"));
+            query.map_err(|problem| format!("{}", problem.details[0].field))
         };
-        assert_eq!(status(""), Ok(Status::Open));
-        assert_eq!(status("status=open"), Ok(Status::Open));
-        assert_eq!(status("status=closed"), Ok(Status::Closed));
-        assert_eq!(status("status=Open"), Err(Code::BadRequest));
+        let of = |list| InboxFilter { list, ..InboxFilter::default() };
+        let agent = |id: &str| of(List::Assignee(id.to_owned()));
+        assert_eq!(filter(""), Ok(InboxFilter::default()));
+        assert_eq!(filter("list=all&status=any"), Ok(InboxFilter::default()));
+        assert_eq!(filter("list=mine"), Ok(agent("ann")));
+        assert_eq!(filter("list=none"), Ok(of(List::Unassigned)));
+        assert_eq!(filter("list=agent/a%2Fb"), Ok(agent("a/b")));
+        assert_eq!(filter("list=team/sales"), Ok(of(List::Team("sales".to_owned()))));
+        assert_eq!(filter("list=label/%C3%A9"), Ok(of(List::Label("é".to_owned()))));
+        let all = InboxFilter {
+            status: Some(Status::Snoozed),
+            waiting: Some(Waiting::Team),
+            email: Some("a+b@example.com".to_owned()),
+            ..InboxFilter::default()
+        };
+        assert_eq!(filter("status=snoozed&waiting=team&email=a%2Bb@example.com"), Ok(all));
+        for text in ["list=", "list=ann", "list=agent/", "list=owner/ann"] {
+            assert_eq!(filter(text), Err("list".to_owned()), "{text}");
+        }
+        assert_eq!(filter("status=Open"), Err("status".to_owned()));
+        assert_eq!(filter("waiting=bot"), Err("waiting".to_owned()));
     }
 }

@@ -79,7 +79,7 @@ async fn marks_in_log(node: &Node) -> Vec<DeliveredBody> {
     bodies
         .filter_map(|body| match body {
             Body::Delivered(delivered) => Some(delivered),
-            Body::Message(_) | Body::Linked(_) | Body::Unknown => None,
+            _ => None,
         })
         .collect()
 }

@@ -237,14 +237,22 @@ impl Node {
 
     /// A token of an agent of `tenant`.
     pub(crate) fn agent(&self, name: &str, role: Role) -> String {
-        let minted = self.agents.mint_development(
-            &tenant(name),
-            "ann",
-            Some("Ann"),
-            role,
-            Duration::from_secs(600),
-        );
-        minted.unwrap().0
+        self.token(name, "ann", Some("Ann"), role)
+    }
+
+    /// A token of the agent of `tenant` with this id.
+    pub(crate) fn agent_named(&self, name: &str, id: &str) -> String {
+        self.token(name, id, None, Role::Agent)
+    }
+
+    fn token(&self, name: &str, id: &str, shown: Option<&str>, role: Role) -> String {
+        let life = Duration::from_secs(600);
+        self.agents.mint_development(&tenant(name), id, shown, role, life).unwrap().0
+    }
+
+    /// The cursor of the last position that the log has given.
+    pub(crate) async fn cursor(&self, name: &str) -> String {
+        self.cursors.write(&tenant(name), self.end().await)
     }
 
     /// The sum of a counter's or gauge's children, or of those that have this label's value.

@@ -19,6 +19,9 @@ use super::{
 };
 use crate::LogError;
 
+/// By which header the servers know a message again.
+pub(super) const ID: &str = "Nats-Msg-Id";
+
 /// How long one attempt waits for its acknowledgement at the least: the first is meant for a lost
 /// message, the later ones for a server that is slow, which a fast repeat would only make slower.
 /// Where answers usually take longer, every attempt waits for as long as they do.
@@ -76,6 +79,9 @@ enum Attempt {
     NotNow(String),
     /// It was not committed: there is no room.
     Full(String),
+    /// This attempt was not committed: the subject's last message is not where it was expected. An
+    /// earlier one may have been, and be that message.
+    Conflict(String),
     /// It will never be.
     Never(String),
 }
@@ -95,7 +101,8 @@ impl Appender {
         Self { link, in_flight, acks, usual, deadline, random, metrics }
     }
 
-    /// Publishes, and returns when it is committed.
+    /// Publishes, and returns when it is committed. After a [`LogError::Conflict`] an earlier
+    /// attempt may have been committed.
     ///
     /// # Cancel safety
     /// Not cancel safe, as an append.
@@ -120,6 +127,7 @@ impl Appender {
             let left = until.saturating_duration_since(Instant::now());
             let failure = match self.attempt(publish, wait.min(left)).await {
                 Ok(published) => return Ok(published),
+                Err(Attempt::Conflict(why)) => return Err(LogError::Conflict(why)),
                 Err(Attempt::Never(why)) => return Err(LogError::Rejected(why)),
                 Err(Attempt::Full(why)) if !unknown => return Err(LogError::Full(why)),
                 Err(Attempt::Unknown(why)) => {
@@ -146,7 +154,7 @@ impl Appender {
         self.metrics.append_attempts.inc();
         let asked = Instant::now();
         let mut headers = HeaderMap::new();
-        headers.insert("Nats-Msg-Id", publish.id.as_str());
+        headers.insert(ID, publish.id.as_str());
         // A publish that is late does not get into the stream of another epoch.
         headers.insert("Nats-Expected-Stream", publish.stream);
         for (name, value) in &publish.headers {
@@ -178,8 +186,12 @@ impl Appender {
             }
             Err(none @ NoAnswer::Unsendable) => return Err(Attempt::Never(none.to_string())),
         };
-        // What is refused for good, or for want of room, is refused by the stream's leader.
-        let led = matches!(outcome, Ok(_) | Err(Attempt::Full(_) | Attempt::Never(_)));
+        // What is refused for good, for want of room or for what it expects, is refused by the
+        // stream's leader.
+        let led = matches!(
+            outcome,
+            Ok(_) | Err(Attempt::Full(_) | Attempt::Conflict(_) | Attempt::Never(_))
+        );
         self.link.led(led, asked);
         if outcome.is_ok() {
             self.acks.acknowledged(publish.stream, asked);
@@ -196,6 +208,7 @@ fn read(stream: &str, answer: &Message) -> Result<Published, Attempt> {
     };
     match ack.error {
         Some(error) if error.is_full() => Err(Attempt::Full(error.description)),
+        Some(error) if error.is_unexpected() => Err(Attempt::Conflict(error.description)),
         Some(error) if error.err_code == ApiError::OTHER_STREAM => {
             Err(Attempt::Never(format!("the shard is in another stream than {stream} now")))
         }
@@ -281,6 +294,9 @@ mod tests {
         }
         for code in [10_054, 10_060, 10_109] {
             assert!(matches!(refused(code, "no"), Err(Attempt::Never(_))), "{code}");
+        }
+        for code in [10_071, 10_164] {
+            assert!(matches!(refused(code, "no"), Err(Attempt::Conflict(_))), "{code}");
         }
         for code in [10_008, 10_009, 10_118, 10_158, 10_167] {
             assert!(matches!(refused(code, "no"), Err(Attempt::NotNow(_))), "{code}");

@@ -257,7 +257,7 @@ impl JetStreamDeliveries {
         match self.log.shared.api.consumer(&self.stream.name, &self.group).await {
             Err(error) => match LogError::from(error) {
                 gone @ LogError::Rejected(_) => gone,
-                LogError::Unavailable(_) | LogError::Full(_) => failure,
+                LogError::Unavailable(_) | LogError::Full(_) | LogError::Conflict(_) => failure,
             },
             Ok(_) => failure,
         }

@@ -107,6 +107,13 @@ pub(super) fn raw(
     Some(conversation.map(|conversation| Entry { conversation, position, stored_at, record }))
 }
 
+/// A header that a message had which the leader gave.
+pub(super) fn raw_header(message: &RawMessage, name: &str) -> Option<String> {
+    let headers = String::from_utf8(STANDARD.decode(&message.hdrs).ok()?).ok()?;
+    let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned());
+    headers.lines().find_map(value)
+}
+
 /// The last value of a header: the server adds its own after those of the message.
 pub(super) fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get_last(name).map(async_nats::HeaderValue::as_str)
@@ -150,10 +157,25 @@ mod tests {
     }
 
     #[test]
+    fn a_header_of_a_message_of_the_leader_is_read() {
+        let message = |headers: &str| RawMessage {
+            subject: "a".to_owned(),
+            seq: 1,
+            data: String::new(),
+            hdrs: STANDARD.encode(headers),
+            time: String::new(),
+        };
+        let two = message("NATS/1.0\r\nNats-Msg-Id-Not: 1\r\nNats-Msg-Id: ab\r\n\r\n");
+        assert_eq!(raw_header(&two, "Nats-Msg-Id").as_deref(), Some("ab"));
+        assert_eq!(raw_header(&message(""), "Nats-Msg-Id"), None);
+    }
+
+    #[test]
     fn a_message_of_the_leader_that_makes_no_sense_is_no_entry() {
         let names = Names::new("");
         let stream = names.parse_stream("CHAT_00_1").unwrap();
         let message = |seq, data: &str, time: &str| RawMessage {
+            hdrs: String::new(),
             subject: "chat.00.a.07070707070707070707070707070707".to_owned(),
             seq,
             data: data.to_owned(),

@@ -195,6 +195,9 @@ pub(super) struct RawMessage {
     /// Base64.
     #[serde(default)]
     pub(super) data: String,
+    /// Base64 of the headers as they are on the wire.
+    #[serde(default)]
+    pub(super) hdrs: String,
     #[serde(default)]
     pub(super) time: String,
 }
@@ -204,6 +207,9 @@ pub(super) struct RawMessage {
 pub(super) struct MessageRequest<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seq: Option<u64>,
+    /// Instead of `seq`: the first one stored then or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) start_time: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) last_by_subj: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -259,8 +265,11 @@ impl ApiError {
     pub(super) const STREAM_NOT_FOUND: u32 = 10_059;
     pub(super) const OTHER_STREAM: u32 = 10_060;
     pub(super) const SUBJECTS_OVERLAP: u32 = 10_065;
+    pub(super) const WRONG_LAST_SEQUENCE: u32 = 10_071;
     pub(super) const STORE_FAILED: u32 = 10_077;
     pub(super) const SEALED: u32 = 10_109;
+    /// The same without the sequence: another publish of the subject is on its way to the replicas.
+    pub(super) const WRONG_LAST_SEQUENCE_YET: u32 = 10_164;
 
     /// Whether there is no room for more: of the account, the servers' store or memory, or the
     /// stream.
@@ -276,6 +285,11 @@ impl ApiError {
     /// Whether the same will never be taken.
     pub(super) const fn is_final(&self) -> bool {
         matches!(self.err_code, Self::TOO_LARGE | Self::OTHER_STREAM | Self::SEALED)
+    }
+
+    /// Whether the last message of a subject is not where a publish expected it.
+    pub(super) const fn is_unexpected(&self) -> bool {
+        matches!(self.err_code, Self::WRONG_LAST_SEQUENCE | Self::WRONG_LAST_SEQUENCE_YET)
     }
 
     /// Whether what was asked about is not there.

@@ -8,11 +8,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use parlor_common::{
     clock::Clock,
     conversation::ConversationKey,
-    id::EventId,
     metrics::Registry,
     position::Position,
     shard::{Shard, Shards},
@@ -20,7 +18,8 @@ use parlor_common::{
 
 use super::{MAX_SILENCE, Monitor, MonitorMetrics, NotWell};
 use crate::{
-    Appended, Deliveries, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail, Trim,
+    Appended, Deliveries, EventLog, Filter, LogError, LogPage, NewEntry, ShardState, Start, Tail,
+    Trim,
 };
 
 /// A log that tells its state and nothing else, and not for shards that fail.
@@ -37,12 +36,7 @@ impl EventLog for Quiet {
         Shards::new(NonZeroU16::new(3).unwrap())
     }
 
-    async fn append(
-        &self,
-        _: &ConversationKey,
-        _: &EventId,
-        _: Bytes,
-    ) -> Result<Appended, LogError> {
+    async fn append(&self, _: &NewEntry) -> Result<Appended, LogError> {
         nothing()
     }
 
@@ -55,6 +49,10 @@ impl EventLog for Quiet {
     }
 
     async fn deliveries(&self, _: Shard, _: &str) -> Result<Box<dyn Deliveries>, LogError> {
+        nothing()
+    }
+
+    async fn last(&self, _: &ConversationKey) -> Result<Position, LogError> {
         nothing()
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use parlor_common::{clock::Timestamp, id::EventId, position::Position};
+use parlor_common::{
+    clock::Timestamp, conversation::ConversationKey, id::EventId, position::Position,
+};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::{
@@ -26,15 +28,32 @@ pub(super) struct Fresh {
     pub(super) places: Vec<Place>,
     pub(super) entries: Vec<Entry>,
     ids: HashMap<EventId, Position>,
+    /// Everything up to here has gone in this transaction, and the window still has it.
+    pub(super) gone: Position,
 }
 
 impl Fresh {
     fn add(&mut self, position: Position, stored_at: Timestamp, new: &NewEntry) {
-        let NewEntry { conversation, id, record } = new.clone();
+        let NewEntry { conversation, id, record, expected: _ } = new.clone();
         self.ids.insert(id, position);
         self.places.push(Place { position, id, conversation: conversation.clone() });
         self.entries.push(Entry { conversation, position, stored_at, record });
     }
+
+    /// Where the last entry of a conversation is in the eyes of the transaction. What it has added
+    /// is looked through from its end: that is one commit's, and only for who expects something.
+    fn last(&self, window: &Window, conversation: &ConversationKey) -> Option<Position> {
+        let added = self.places.iter().rev().find(|place| place.conversation == *conversation);
+        let last = added.map(|place| place.position).or_else(|| window.last(conversation));
+        last.filter(|last| *last > self.gone)
+    }
+}
+
+/// Why an entry is not appended: the last of its conversation is elsewhere than it expects.
+fn conflict(expected: Position, last: Option<Position>) -> Option<LogError> {
+    let found = last.unwrap_or(Position::ZERO);
+    (found != expected)
+        .then(|| LogError::Conflict(format!("it is at {found}, and not at {expected}")))
 }
 
 /// Appends each run in turn; the inner errors are those of one append, which end its run and leave
@@ -56,6 +75,12 @@ pub(super) fn append_all(
         let known = fresh.ids.get(&new.id).copied().or_else(|| window.find(&new.id));
         if let Some(position) = known {
             return Ok(Ok(Appended { position, duplicate: true }));
+        }
+        let conflict = new
+            .expected
+            .and_then(|expected| conflict(expected, fresh.last(window, &new.conversation)));
+        if let Some(conflict) = conflict {
+            return Ok(Err(conflict));
         }
         let cost = new.record.len() as u64 + ENTRY_OVERHEAD;
         if used + cost > max_bytes {

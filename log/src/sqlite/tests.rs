@@ -7,7 +7,14 @@ use std::{
     sync::atomic::{AtomicI64, Ordering},
 };
 
-use parlor_common::{clock::Timestamp, id::ConversationId, position::Epoch, tenant::TenantId};
+use bytes::Bytes;
+use parlor_common::{
+    clock::Timestamp,
+    conversation::ConversationKey,
+    id::{ConversationId, EventId},
+    position::Epoch,
+    tenant::TenantId,
+};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -49,11 +56,12 @@ fn open_with(
     SqliteLog::open(folder, settings, clock, seen, Metrics::unregistered())
 }
 
+fn new(number: u8, record: Bytes) -> NewEntry {
+    NewEntry::new(key(), EventId::from_bytes([number; 16]), record)
+}
+
 async fn append(log: &SqliteLog, number: u8) -> Position {
-    log.append(&key(), &EventId::from_bytes([number; 16]), Bytes::from(vec![number]))
-        .await
-        .unwrap()
-        .position
+    log.append(&new(number, Bytes::from(vec![number]))).await.unwrap().position
 }
 
 async fn all_deliveries(log: &SqliteLog) -> (Box<dyn Deliveries>, Vec<crate::Delivery>) {
@@ -102,7 +110,7 @@ async fn what_was_appended_before_a_restart_is_found_after_it() {
     }
     log.close().await.unwrap();
     let log = open(folder.path(), None).unwrap();
-    let again = log.append(&key(), &EventId::from_bytes([2; 16]), Bytes::new()).await.unwrap();
+    let again = log.append(&new(2, Bytes::new())).await.unwrap();
     assert_eq!((again.position, again.duplicate), (at(1, 2), true));
     append(&log, 4).await;
     let conversation = Filter::Conversation(key());
@@ -129,7 +137,7 @@ async fn while_another_tool_holds_the_file_it_is_unavailable_and_then_goes_on() 
     let first = append(&log, 1).await;
     let tool = Connection::open(folder.path().join("log.db")).unwrap();
     tool.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let refused = log.append(&key(), &EventId::from_bytes([2; 16]), Bytes::new()).await;
+    let refused = log.append(&new(2, Bytes::new())).await;
     assert!(matches!(refused, Err(LogError::Unavailable(_))), "{refused:?}");
     assert_eq!(positions_after(&log, Position::ZERO).await, [first], "reading goes on");
     tool.execute_batch("ROLLBACK").unwrap();
@@ -220,7 +228,7 @@ async fn a_file_that_has_lost_its_end_goes_on_in_a_new_epoch() {
     deliveries.ack(&taken[2..]).await.unwrap();
     assert_eq!(log.state(Shard::ONLY).await.unwrap().persisted, at(2, 1));
     // And an id that is kept is known, whatever its epoch.
-    let again = log.append(&key(), &EventId::from_bytes([3; 16]), Bytes::new()).await.unwrap();
+    let again = log.append(&new(3, Bytes::new())).await.unwrap();
     assert_eq!((again.position, again.duplicate), (at(1, 3), true));
 }
 
@@ -249,14 +257,7 @@ async fn what_is_old_is_kept_until_it_is_acknowledged() {
     let log = open_with(folder.path(), None, 256 << 10, clock).unwrap();
     let big = |number: u8| {
         let log = log.clone();
-        async move {
-            log.append(
-                &key(),
-                &EventId::from_bytes([number; 16]),
-                Bytes::from(vec![number; 20_000]),
-            )
-            .await
-        }
+        async move { log.append(&new(number, Bytes::from(vec![number; 20_000]))).await }
     };
     let mut count = 0;
     while big(count).await.is_ok() {
@@ -275,6 +276,38 @@ async fn what_is_old_is_kept_until_it_is_acknowledged() {
     // The same append that finds no room makes it.
     big(count).await.unwrap();
     assert_eq!(log.state(Shard::ONLY).await.unwrap().start, taken[3].entry.position);
+}
+
+#[tokio::test]
+async fn what_has_gone_to_make_room_for_an_entry_is_not_the_last_that_it_expects() {
+    let folder = TempDir::new().unwrap();
+    let now = Arc::new(AtomicI64::new(1_790_000_000_000));
+    let told = now.clone();
+    let clock = Clock::new(move || Timestamp::from_millis(told.load(Ordering::Relaxed)));
+    let log = open_with(folder.path(), None, 256 << 10, clock).unwrap();
+    let other = ConversationKey { id: ConversationId::from_bytes([2; 16]), ..key() };
+    let big = |number: u8| new(number, Bytes::from(vec![number; 20_000]));
+    let first = NewEntry { conversation: other.clone(), ..big(0) };
+    let first = log.append(&first).await.unwrap().position;
+    let mut count = 1;
+    while log.append(&big(count)).await.is_ok() {
+        count += 1;
+    }
+    let (mut deliveries, taken) = all_deliveries(&log).await;
+    deliveries.ack(&taken[..4]).await.unwrap();
+    now.fetch_add(10 * i64::try_from(MAX_AGE.as_millis()).unwrap(), Ordering::Relaxed);
+
+    // What it expects is there until room is made for it, in the same transaction.
+    let expecting = |number: u8, last| NewEntry {
+        conversation: other.clone(),
+        expected: Some(last),
+        ..big(number)
+    };
+    let refused = log.append(&expecting(count, first)).await;
+    assert!(matches!(refused, Err(LogError::Conflict(_))), "{refused:?}");
+    assert_eq!(log.state(Shard::ONLY).await.unwrap().start, taken[3].entry.position);
+    let taken = log.append(&expecting(count, Position::ZERO)).await.unwrap();
+    assert!(!taken.duplicate && taken.position > first);
 }
 
 #[tokio::test]
@@ -439,7 +472,7 @@ async fn a_file_of_layout_1_keeps_its_entries_progress_and_dead_letters() {
     deliveries.ack(&taken[..1]).await.unwrap();
     assert_eq!(log.state(Shard::ONLY).await.unwrap().persisted, at(2, 3));
     assert_eq!(positions(&deliveries_of(&log, OTHER).await.1).len(), 4, "a new group has it all");
-    let again = log.append(&key(), &EventId::from_bytes([4; 16]), Bytes::new()).await.unwrap();
+    let again = log.append(&new(4, Bytes::new())).await.unwrap();
     assert_eq!((again.position, again.duplicate), (at(2, 4), true));
     assert_eq!(append(&log, 5).await, at(2, 5));
     let all: Vec<_> = (1..=5).map(|sequence| at(2, sequence)).collect();
@@ -481,7 +514,7 @@ async fn a_closed_log_is_unavailable_and_its_readers_end() {
     assert_eq!(deliveries.next(ANY, Duration::ZERO).await.unwrap().len(), 1);
     assert!(matches!(deliveries.next(ANY, Duration::ZERO).await, Err(LogError::Unavailable(_))));
     assert!(matches!(log.state(Shard::ONLY).await, Err(LogError::Unavailable(_))));
-    let refused = log.append(&key(), &EventId::from_bytes([2; 16]), Bytes::new()).await;
+    let refused = log.append(&new(2, Bytes::new())).await;
     assert!(matches!(refused, Err(LogError::Unavailable(_))));
     assert_eq!(
         positions_after(&open(folder.path(), None).unwrap(), Position::ZERO).await,

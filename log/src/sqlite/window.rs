@@ -90,6 +90,13 @@ impl Window {
         self.ids.get(id).copied()
     }
 
+    /// Where the last entry of a conversation is in the current epoch.
+    pub(super) fn last(&self, conversation: &ConversationKey) -> Option<Position> {
+        let of_tenant = self.tenants.get(&conversation.tenant)?;
+        let last = of_tenant.conversations.get(&conversation.id)?.back().copied();
+        last.filter(|last| *last > self.epoch_start)
+    }
+
     /// The first `limit` places of `filter` in the current epoch after `after`.
     pub(super) fn after(&self, filter: &Filter, after: Position, limit: usize) -> Found {
         let (tenant, conversation) = match filter {
@@ -228,10 +235,13 @@ mod tests {
         assert_eq!(sequences(&window, &tenant, 0, 9), [3, 5]);
         assert_eq!(sequences(&window, &tenant, 5, 9), [0_u64; 0]);
         assert_eq!(window.find(&places[3].id), Some(at(4)));
+        let last = [("a", 1), ("a", 2), ("b", 2)].map(|(tenant, id)| window.last(&key(tenant, id)));
+        assert_eq!(last, [Some(at(4)), Some(at(2)), None]);
         assert_eq!(window.after(&conversation, at(0), 9).start, Position::ZERO);
         window.cut(&places[..3]);
         assert_eq!(window.after(&conversation, at(0), 9).start, at(3), "what went is not there");
         assert_eq!((window.len(), window.find(&places[0].id)), (2, None));
+        assert_eq!([window.last(&key("a", 1)), window.last(&key("a", 2))], [Some(at(4)), None]);
         assert_eq!(sequences(&window, &conversation, 0, 9), [4]);
         assert_eq!(sequences(&window, &tenant, 0, 9), [5]);
         window.cut(&places[3..]);

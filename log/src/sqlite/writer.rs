@@ -307,16 +307,18 @@ impl Writer {
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         commit::settle_all(&transaction, settles, now)?;
         let (mut fresh, mut gone) = (Fresh::default(), Vec::new());
-        let mut append =
-            || commit::append_all(&transaction, (&window, &mut fresh), appends, max_bytes, now);
-        let mut outcomes = append()?;
+        let append = |fresh: &mut Fresh| {
+            commit::append_all(&transaction, (&window, fresh), appends, max_bytes, now)
+        };
+        let mut outcomes = append(&mut fresh)?;
         if outcomes.iter().flatten().any(|outcome| matches!(outcome, Err(LogError::Full(_)))) {
             // What was committed a line above is now a duplicate of itself: only what was refused
             // and what follows it are tried again.
             gone = commit::forget(&transaction, now.minus(self.settings.max_age))?;
             if !gone.is_empty() {
                 self.metrics.forgotten.inc_by(gone.len() as u64);
-                for (outcomes, mut again) in outcomes.iter_mut().zip(append()?) {
+                fresh.gone = gone.last().map_or(fresh.gone, |place| place.position);
+                for (outcomes, mut again) in outcomes.iter_mut().zip(append(&mut fresh)?) {
                     let taken = outcomes.iter().take_while(|outcome| outcome.is_ok()).count();
                     outcomes.splice(taken.., again.drain(taken..));
                 }

@@ -2,7 +2,7 @@
 
 use parlor_common::position::{Epoch, Position};
 use parlor_log::{
-    EventLog, LogError, PERSISTER,
+    EventLog, LogError, NewEntry, PERSISTER,
     jetstream::{JetStreamSettings, Renew},
 };
 
@@ -11,7 +11,7 @@ use parlor_testbed::servers::own::Server;
 use super::{connect, plan, provision_new, provision_seen, settings, single::Single};
 use crate::suite::{
     Bounds, Harness,
-    tools::{append, deliveries, end, shard, take, until, within},
+    tools::{append, conversation, deliveries, end, id, shard, take, until, within},
 };
 
 fn sentence<T: std::fmt::Debug>(result: Result<T, LogError>) -> String {
@@ -133,9 +133,7 @@ async fn a_stream_that_ends_before_what_the_store_noted_is_refused_until_it_is_r
     // A process that still has the old stream is told, and takes nothing more.
     assert!(sentence(log.state(mine).await).contains("restart"));
     #[expect(clippy::disallowed_methods, reason = "the log's own test")]
-    let late = log
-        .append(&crate::suite::tools::conversation(1), &crate::suite::tools::id(), "late".into())
-        .await;
+    let late = log.append(&NewEntry::new(conversation(1), id(), "late".into())).await;
     assert!(matches!(late, Err(LogError::Rejected(_))), "{late:?}");
     assert!(matches!(
         log.tail(mine, parlor_log::Start::End).await.err(),

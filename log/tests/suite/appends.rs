@@ -92,7 +92,7 @@ pub(crate) async fn a_run_keeps_its_order_and_ends_with_what_is_not_taken<H: Har
     let log = harness.log();
     let start = end(&log).await;
     let known = id();
-    let new = |id, bytes: Bytes| NewEntry { conversation: conversation(1), id, record: bytes };
+    let new = |id, bytes: Bytes| NewEntry::new(conversation(1), id, bytes);
     let large = Bytes::from(vec![b'x'; 2 << 20]);
     let run = [
         new(id(), record("one")),

@@ -81,7 +81,20 @@ pub(crate) async fn try_append(
     id: &EventId,
     record: Bytes,
 ) -> Result<Appended, LogError> {
-    within("an append", log.append(conversation, id, record)).await
+    let new = NewEntry::new(conversation.clone(), *id, record);
+    within("an append", log.append(&new)).await
+}
+
+/// Appends where the last entry of the conversation is expected there.
+#[expect(clippy::disallowed_methods, reason = "the suite is the log's own caller")]
+pub(crate) async fn try_append_after(
+    log: &Arc<dyn EventLog>,
+    conversation: &ConversationKey,
+    (id, expected): (&EventId, Position),
+    record: Bytes,
+) -> Result<Appended, LogError> {
+    let new = NewEntry::new(conversation.clone(), *id, record);
+    within("an append", log.append(&NewEntry { expected: Some(expected), ..new })).await
 }
 
 #[expect(clippy::disallowed_methods, reason = "the suite is the log's own caller")]

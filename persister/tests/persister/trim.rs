@@ -6,7 +6,7 @@ use parlor_common::{
     conversation::ConversationKey, drain::Drain, id::EventId, metrics::Registry,
     position::Position, shard::Shard, tenant::TenantId,
 };
-use parlor_log::{EventLog, LogError};
+use parlor_log::{EventLog, LogError, NewEntry};
 use parlor_persister::{TrimMetrics, TrimSettings, Trimmer};
 use parlor_store::HistoryStore;
 use parlor_testbed::{
@@ -60,7 +60,7 @@ impl Bench {
         message.text = "x".repeat(16_000);
         let id = EventId::from_bytes(u128::from(number).to_be_bytes());
         record.id = id;
-        let appended = self.log.append(&key, &id, record.encode().unwrap()).await?;
+        let appended = self.log.append(&NewEntry::new(key, id, record.encode().unwrap())).await?;
         Ok(appended.position)
     }
 

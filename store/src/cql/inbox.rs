@@ -1,5 +1,5 @@
-//! Pages of a tenant's inbox: the days are walked down, and their conversations asked for what was
-//! said last.
+//! Pages of a tenant's inbox: the days are walked down, and their conversations asked for what they
+//! have come to.
 //!
 //! The rows of a day only tell which conversations may belong on the page; where each belongs its
 //! own row says. So a conversation is there while a later message of it is being written, and
@@ -9,14 +9,12 @@ use std::collections::{BinaryHeap, HashSet, VecDeque};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use parlor_common::{
-    clock::Timestamp,
-    id::{ConversationId, VisitorId},
-    position::Position,
+    clock::Timestamp, conversation::ConversationKey, id::ConversationId, position::Position,
     tenant::TenantId,
 };
 
-use super::{as_limit, connection::Connection};
-use crate::{InboxPage, InboxRow, StoreError, row};
+use super::{as_limit, connection::Connection, state::state};
+use crate::{InboxFilter, InboxPage, InboxRow, StoreError};
 
 /// Days a page looks back at most, counted without those on which the tenant had no message: eleven
 /// years.
@@ -25,18 +23,29 @@ const DAYS: usize = 4_000;
 const ROWS: usize = 5_000;
 /// Days that are read at once, at most.
 const AT_ONCE: usize = 16;
+/// So many conversations one page asks for, at most: where few of many belong to a list, it goes on
+/// in the next page.
+const MOST_ASKED: usize = 5_000;
+/// So many conversations of one e-mail address are looked at.
+const MOST_OF_A_PERSON: usize = 1_000;
 
-/// A page, last active first.
+/// A page of a list, last active first.
 pub(super) async fn inbox(
     connection: &Connection,
     tenant: &TenantId,
-    before: Position,
-    limit: usize,
+    filter: &InboxFilter,
+    now: Timestamp,
+    (before, limit): (Position, usize),
 ) -> Result<InboxPage, StoreError> {
+    if let Some(email) = &filter.email {
+        return of_person(connection, tenant, email, (filter, now), (before, limit)).await;
+    }
     let days = days(connection, tenant).await?;
     let mut walk = Walk {
         connection,
         tenant,
+        filter,
+        now,
         before,
         days: remaining(&days, before),
         candidates: BinaryHeap::new(),
@@ -52,6 +61,12 @@ pub(super) async fn inbox(
         if walk.settled(wanted, unread) {
             break;
         }
+        if walk.seen.len() >= MOST_ASKED {
+            let lowest = walk.candidates.peek().map(|(position, _)| *position).max(unread);
+            let next = lowest.map(after);
+            walk.rows.retain(|row| Some(row.position()) >= next);
+            return Ok(InboxPage::first(walk.rows, limit, next));
+        }
         if walk.candidates.peek().is_some_and(|(position, _)| Some(*position) > unread) {
             walk.ask(wanted).await?;
         } else if unread.is_some() {
@@ -61,10 +76,33 @@ pub(super) async fn inbox(
             break;
         }
     }
-    let mut rows = walk.rows;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    Ok(InboxPage { rows, more })
+    Ok(InboxPage::first(walk.rows, limit, None))
+}
+
+/// The conversations of one e-mail address.
+async fn of_person(
+    connection: &Connection,
+    tenant: &TenantId,
+    email: &str,
+    (filter, now): (&InboxFilter, Timestamp),
+    (before, limit): (Position, usize),
+) -> Result<InboxPage, StoreError> {
+    let values = (tenant.as_str(), email, as_limit(MOST_OF_A_PERSON));
+    let found: Vec<(Vec<u8>,)> = connection.select(&connection.statements.people, values).await?;
+    let ids = found.into_iter().filter_map(|(key,)| key.try_into().ok());
+    let reads = stream::iter(ids.map(ConversationId::from_bytes).collect::<Vec<_>>())
+        .map(|id| row_of(connection, tenant, id))
+        .buffer_unordered(connection.in_flight);
+    let rows: Vec<Option<InboxRow>> = reads.try_collect().await?;
+    let mut rows: Vec<_> = rows.into_iter().flatten().collect();
+    rows.retain(|row| row.position() < before && filter.takes(&row.state, now));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.position()));
+    Ok(InboxPage::first(rows, limit, None))
+}
+
+/// The position right after this one: what lies at it lies before that.
+fn after(position: Position) -> Position {
+    Position::from_u64(position.as_u64() + 1).unwrap_or(Position::MAX)
 }
 
 /// A day on which there were messages, and the position of its last one.
@@ -78,6 +116,8 @@ struct Day {
 struct Walk<'a> {
     connection: &'a Connection,
     tenant: &'a TenantId,
+    filter: &'a InboxFilter,
+    now: Timestamp,
     before: Position,
     /// Those not read yet, the latest first.
     days: VecDeque<Day>,
@@ -103,7 +143,7 @@ impl Walk<'_> {
             return false;
         };
         let candidate = self.candidates.peek().map(|(position, _)| *position);
-        Some(last.position) >= candidate && Some(last.position) > unread
+        Some(last.position()) >= candidate && Some(last.position()) > unread
     }
 
     /// Reads the next `count` days.
@@ -122,7 +162,10 @@ impl Walk<'_> {
 
     /// Asks the best candidates what was said last in them, as many as are missing from the page.
     async fn ask(&mut self, wanted: usize) -> Result<(), StoreError> {
-        let count = wanted.saturating_sub(self.rows.len()).clamp(1, self.connection.in_flight);
+        // Where few belong to the list, the next ones are asked for at once all the same.
+        let missing = wanted.saturating_sub(self.rows.len());
+        let fewest = if *self.filter == InboxFilter::default() { 1 } else { 64 };
+        let count = missing.max(fewest).clamp(1, self.connection.in_flight);
         let mut asked = Vec::new();
         while asked.len() < count
             && let Some((_, conversation)) = self.candidates.pop()
@@ -135,8 +178,10 @@ impl Walk<'_> {
         let reads =
             stream::iter(asked).map(|id| row_of(connection, tenant, id)).buffer_unordered(count);
         let found: Vec<_> = reads.try_collect().await?;
-        self.rows.extend(found.into_iter().flatten().filter(|row| row.position < self.before));
-        self.rows.sort_by_key(|row| std::cmp::Reverse(row.position));
+        let (before, filter, now) = (self.before, self.filter, self.now);
+        let belongs = |row: &InboxRow| row.position() < before && filter.takes(&row.state, now);
+        self.rows.extend(found.into_iter().flatten().filter(belongs));
+        self.rows.sort_by_key(|row| std::cmp::Reverse(row.position()));
         Ok(())
     }
 }
@@ -183,35 +228,15 @@ async fn conversations(
     }
 }
 
-/// What was said last in a conversation; `None` where that is not written yet.
+/// What a conversation has come to; `None` where no message of it is written yet.
 async fn row_of(
     connection: &Connection,
     tenant: &TenantId,
     conversation: ConversationId,
 ) -> Result<Option<InboxRow>, StoreError> {
-    type Columns = (Option<i64>, Option<i64>, Option<String>, Option<String>, Option<Vec<u8>>);
-    let values = (tenant.as_str(), &conversation.as_bytes()[..]);
-    let rows: Vec<Columns> =
-        connection.select(&connection.statements.conversation_row, values).await?;
-    let Some((Some(position), Some(at), Some(preview), Some(sender), visitor)) =
-        rows.into_iter().next()
-    else {
-        return Ok(None);
-    };
-    let (Some(position), Some(sender)) = (Position::from_i64(position), row::parse_sender(&sender))
-    else {
-        connection.metrics.skipped_rows.inc();
-        return Ok(None);
-    };
-    let visitor = visitor.and_then(|bytes| bytes.try_into().ok()).map(VisitorId::from_bytes);
-    Ok(Some(InboxRow {
-        conversation,
-        position,
-        at: Timestamp::from_millis(at),
-        preview,
-        sender,
-        visitor,
-    }))
+    let key = ConversationKey { tenant: tenant.clone(), id: conversation };
+    let state = state(connection, &key).await?;
+    Ok(state.last.is_some().then_some(InboxRow { conversation, state }))
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use parlor_common::{
     conversation::ConversationKey,
-    id::ConversationId,
+    id::{ConversationId, VisitorId},
     planted::{self, Fault},
     position::Position,
-    state::Reader,
+    state::{ConversationState, LastMessage, OfVisitor, Reader, Register, Written},
     tenant::TenantId,
 };
 use scylla::{
@@ -20,8 +20,8 @@ use scylla::{
     value::MaybeUnset,
 };
 
-use super::bucket_of;
-use crate::row::{Kept, Row, sender_text};
+use super::{bucket_of, state::written_text};
+use crate::row::{Kept, Row};
 
 /// How much one batch may hold.
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +41,20 @@ pub(super) enum Write<'a> {
         position: Position,
     },
     EventId(&'a Row),
-    /// The row, and what the inbox shows of it.
-    Conversation(&'a Row, &'a str),
+    /// What was said last, and by which visitor where one said it.
+    Last(&'a ConversationKey, &'a LastMessage, Option<&'a VisitorId>),
+    /// Which visitor wrote, where somebody else has answered since.
+    Visitor(&'a ConversationKey, &'a OfVisitor),
     Delivered {
         conversation: &'a ConversationKey,
         reader: Reader,
         up_to: Position,
+    },
+    Register(&'a ConversationKey, &'a Register, &'a Written),
+    Person {
+        conversation: &'a ConversationKey,
+        email: &'a str,
+        position: Position,
     },
     Inbox {
         tenant: &'a TenantId,
@@ -61,20 +69,19 @@ pub(super) enum Write<'a> {
     },
 }
 
-/// What a conversation's own partitions get.
+/// What a conversation's own partitions get of its rows.
 #[derive(Default)]
 struct Conversation<'a> {
     buckets: BTreeMap<i64, Position>,
     rows: Vec<&'a Row>,
-    delivered: BTreeMap<Reader, Position>,
 }
 
 /// Batches that may run in any order and at once. The writes of a batch have the same partition
 /// key: those of `conversation_buckets`, `event_ids` and `conversations` share theirs and so go
 /// together.
 ///
-/// Of a conversation, a day, a bucket and a reader only the last event is written, and a
-/// conversation's last visitor-authored one: what else would be written loses against these.
+/// Of a conversation, a day, a bucket and a register only the last event is written, and a
+/// conversation's last visitor: what else would be written loses against these.
 pub(super) fn plan(kept: &Kept, bound: Bound) -> Vec<Vec<Write<'_>>> {
     let mut messages: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let mut conversations: BTreeMap<_, Conversation<'_>> = BTreeMap::new();
@@ -86,21 +93,23 @@ pub(super) fn plan(kept: &Kept, bound: Bound) -> Vec<Vec<Write<'_>>> {
         let conversation = conversations.entry(key).or_default();
         conversation.rows.push(row);
         raise(&mut conversation.buckets, bucket, row.position);
-        if row.preview.is_some() {
+        if row.is_activity {
             raise(inbox.entry((&key.tenant, day)).or_default(), key.id, row.position);
             raise(days.entry(&key.tenant).or_default(), day, row.position);
         }
-    }
-    for mark in &kept.marks {
-        let conversation = conversations.entry(&mark.conversation).or_default();
-        raise(&mut conversation.delivered, mark.reader, mark.up_to);
     }
     let mut batches = Vec::new();
     for writes in messages.into_values() {
         split(&mut batches, writes, bound);
     }
-    for (key, conversation) in conversations {
-        split(&mut batches, conversation.writes(key), bound);
+    for (key, state) in &kept.states {
+        let rows = conversations.remove(key).unwrap_or_default();
+        split(&mut batches, rows.writes(key).chain(state_writes(key, state)), bound);
+        if let Some(Written { position, value: email }) = state.registers().get(&Register::Email)
+            && !email.is_empty()
+        {
+            batches.push(vec![Write::Person { conversation: key, email, position: *position }]);
+        }
     }
     for ((tenant, day), last) in inbox {
         let write = |(conversation, position)| Write::Inbox { tenant, day, conversation, position };
@@ -111,6 +120,26 @@ pub(super) fn plan(kept: &Kept, bound: Bound) -> Vec<Vec<Write<'_>>> {
         split(&mut batches, last.into_iter().map(write), bound);
     }
     batches
+}
+
+/// What the conversation's own row gets.
+fn state_writes<'a>(
+    conversation: &'a ConversationKey,
+    state: &'a ConversationState,
+) -> impl Iterator<Item = Write<'a>> {
+    let (last, of_visitor) = (state.last.as_ref(), state.of_visitor.as_ref());
+    let is_last = last.map(|last| last.position) == of_visitor.map(|last| last.position);
+    let visitor = of_visitor.filter(|_| is_last).map(|last| &last.visitor);
+    let last = last.map(|last| Write::Last(conversation, last, visitor));
+    let earlier = of_visitor.filter(|_| !is_last);
+    let registers = state.registers().iter().map(move |(register, written)| match register {
+        Register::Delivered(reader) => {
+            Write::Delivered { conversation, reader: *reader, up_to: written.position }
+        }
+        _ => Write::Register(conversation, register, written),
+    });
+    let earlier = earlier.map(|earlier| Write::Visitor(conversation, earlier));
+    last.into_iter().chain(earlier).chain(registers)
 }
 
 /// Keeps the highest position for a key.
@@ -143,26 +172,9 @@ fn split<'a>(
 // === impl Conversation ===
 
 impl<'a> Conversation<'a> {
-    fn writes(&self, conversation: &'a ConversationKey) -> Vec<Write<'a>> {
-        let bucket = |(&bucket, &position)| Write::Bucket { conversation, bucket, position };
-        let delivered = |(&reader, &up_to)| Write::Delivered { conversation, reader, up_to };
-        let active = || self.rows.iter().filter_map(|&row| Some((row, row.preview.as_deref()?)));
-        let last = active().max_by_key(|(row, _)| row.position);
-        let visitors = active().filter(|(row, _)| row.visitor.is_some());
-        let last_of_visitor = visitors.max_by_key(|(row, _)| row.position);
-        let position = |(row, _): (&Row, &str)| row.position;
-        let only_last = last.map(position) == last_of_visitor.map(position);
-        let mut writes: Vec<_> = self.buckets.iter().map(bucket).collect();
-        writes.extend(self.rows.iter().copied().map(Write::EventId));
-        writes.extend(
-            last_of_visitor
-                .filter(|_| !only_last)
-                .into_iter()
-                .chain(last)
-                .map(|(row, preview)| Write::Conversation(row, preview)),
-        );
-        writes.extend(self.delivered.iter().map(delivered));
-        writes
+    fn writes(self, conversation: &'a ConversationKey) -> impl Iterator<Item = Write<'a>> {
+        let bucket = move |(bucket, position)| Write::Bucket { conversation, bucket, position };
+        self.buckets.into_iter().map(bucket).chain(self.rows.into_iter().map(Write::EventId))
     }
 }
 
@@ -175,9 +187,14 @@ impl Write<'_> {
         NAMES
             + match self {
                 Self::Message(row) => row.record.len(),
-                Self::Conversation(_, preview) => preview.len(),
+                Self::Last(_, last, _) => last.preview.len(),
+                Self::Register(_, register, written) => {
+                    register.to_string().len() + written.value.len()
+                }
+                Self::Person { email, .. } => email.len(),
                 Self::Bucket { .. }
                 | Self::EventId(_)
+                | Self::Visitor(..)
                 | Self::Delivered { .. }
                 | Self::Inbox { .. }
                 | Self::Day { .. } => 0,
@@ -209,14 +226,13 @@ impl SerializeRow for Write<'_> {
                 let (position, id) = (row.position.as_i64(), &row.id.as_bytes()[..]);
                 (tenant, conversation, id, position, position).serialize(context, writer)
             }
-            Self::Conversation(row, preview) => {
-                let (tenant, conversation) = key(&row.conversation);
-                let (position, at) = (row.position.as_i64(), row.at.as_millis());
+            Self::Last(conversation, last, visitor) => {
+                let (tenant, conversation) = key(conversation);
+                let (position, at) = (last.position.as_i64(), last.at.as_millis());
                 // Unset leaves the column alone; a null would delete the visitor whom an earlier
                 // message named.
-                let visitor = MaybeUnset::from_option(
-                    row.visitor.as_ref().map(|visitor| &visitor.as_bytes()[..]),
-                );
+                let visitor =
+                    MaybeUnset::from_option(visitor.map(|visitor| &visitor.as_bytes()[..]));
                 let visitor = match visitor {
                     MaybeUnset::Unset if planted::is(Fault::NullForUnset) => MaybeUnset::Set(None),
                     MaybeUnset::Unset => MaybeUnset::Unset,
@@ -227,9 +243,25 @@ impl SerializeRow for Write<'_> {
                     true => MaybeUnset::Unset,
                     false => MaybeUnset::Set(position),
                 };
-                let sender = sender_text(row.sender);
+                let (preview, sender) = (&last.preview, last.sender.as_str());
                 (tenant, conversation, position, at, preview, sender, visitor, timestamp)
                     .serialize(context, writer)
+            }
+            Self::Visitor(conversation, of_visitor) => {
+                let (tenant, conversation) = key(conversation);
+                let (position, visitor) =
+                    (of_visitor.position.as_i64(), &of_visitor.visitor.as_bytes()[..]);
+                (position, visitor, tenant, conversation).serialize(context, writer)
+            }
+            Self::Register(conversation, register, written) => {
+                let (tenant, conversation) = key(conversation);
+                let (position, text) = (written.position.as_i64(), written_text(written));
+                (position, register.to_string(), text, tenant, conversation)
+                    .serialize(context, writer)
+            }
+            Self::Person { conversation, email, position } => {
+                let (tenant, conversation) = key(conversation);
+                (tenant, email, conversation, position.as_i64()).serialize(context, writer)
             }
             Self::Delivered { conversation, reader, up_to } => {
                 let (tenant, conversation) = key(conversation);
@@ -267,7 +299,6 @@ mod tests {
     };
 
     use super::*;
-    use crate::row::Mark;
 
     const BOUND: Bound = Bound { rows: 100, bytes: 40_960 };
 
@@ -275,31 +306,45 @@ mod tests {
         Position::new(Epoch::FIRST, sequence).unwrap()
     }
 
-    fn row(conversation: u8, sequence: u64, bytes: usize) -> Row {
-        Row {
-            conversation: ConversationKey {
-                tenant: TenantId::parse("a").unwrap(),
-                id: ConversationId::from_bytes([conversation; 16]),
-            },
-            position: at(sequence),
-            id: EventId::from_bytes([0; 16]),
-            record: Bytes::from(vec![0; bytes]),
-            at: Timestamp::from_millis(0),
-            preview: Some(String::new()),
-            sender: Sender::User,
-            visitor: Some(VisitorId::from_bytes([1; 16])),
+    fn key_of(conversation: u8) -> ConversationKey {
+        ConversationKey {
+            tenant: TenantId::parse("a").unwrap(),
+            id: ConversationId::from_bytes([conversation; 16]),
         }
     }
 
-    fn mark(conversation: u8, reader: Reader, up_to: u64) -> Mark {
-        let Row { conversation, .. } = row(conversation, 1, 0);
-        Mark { conversation, reader, up_to: at(up_to) }
+    /// Adds a message, of a visitor or of an agent.
+    fn add(kept: &mut Kept, conversation: u8, sequence: u64, bytes: usize, by_visitor: bool) {
+        let (conversation, position) = (key_of(conversation), at(sequence));
+        let state = kept.states.entry(conversation.clone()).or_default();
+        let sender = if by_visitor { Sender::User } else { Sender::Agent };
+        let at = Timestamp::from_millis(0);
+        state.say(LastMessage { position, at, preview: String::new(), sender });
+        if by_visitor {
+            state.heard(OfVisitor { position, visitor: VisitorId::from_bytes([1; 16]) });
+        }
+        kept.rows.push(Row {
+            conversation,
+            position,
+            id: EventId::from_bytes([0; 16]),
+            record: Bytes::from(vec![0; bytes]),
+            at,
+            is_activity: true,
+        });
+    }
+
+    fn mark(kept: &mut Kept, conversation: u8, reader: Reader, up_to: u64) {
+        let state = kept.states.entry(key_of(conversation)).or_default();
+        state.write(Register::Delivered(reader), at(up_to), String::new());
     }
 
     #[test]
     fn a_row_that_is_no_activity_is_in_no_inbox() {
-        let rows = vec![Row { preview: None, ..row(1, 1, 10) }];
-        for write in plan(&Kept { rows, marks: Vec::new() }, BOUND).into_iter().flatten() {
+        let mut kept = Kept::default();
+        add(&mut kept, 1, 1, 10, true);
+        kept.rows[0].is_activity = false;
+        kept.states.values_mut().for_each(|state| *state = ConversationState::default());
+        for write in plan(&kept, BOUND).into_iter().flatten() {
             assert!(
                 matches!(write, Write::Message(_) | Write::Bucket { .. } | Write::EventId(_)),
                 "{write:?}"
@@ -313,10 +358,13 @@ mod tests {
             Write::Message(row) => {
                 format!("message {} {}", row.conversation, bucket_of(row.position))
             }
-            Write::Bucket { conversation, .. } | Write::Delivered { conversation, .. } => {
-                conversation.to_string()
-            }
-            Write::EventId(row) | Write::Conversation(row, _) => row.conversation.to_string(),
+            Write::Bucket { conversation, .. }
+            | Write::Delivered { conversation, .. }
+            | Write::Last(conversation, ..)
+            | Write::Visitor(conversation, _)
+            | Write::Register(conversation, ..) => conversation.to_string(),
+            Write::EventId(row) => row.conversation.to_string(),
+            Write::Person { email, .. } => format!("person {email}"),
             Write::Inbox { tenant, day, .. } => format!("inbox {tenant} {day}"),
             Write::Day { tenant, .. } => format!("days {tenant}"),
         }
@@ -325,10 +373,16 @@ mod tests {
     #[test]
     fn a_batch_is_of_one_partition_and_within_its_bound() {
         let sizes = [100, 33_000, 39_000, 50_000];
-        let rows: Vec<Row> =
-            (1..=2_000).map(|n| row((n % 7) as u8, n << 12, sizes[(n % 4) as usize])).collect();
-        let marks = (1..=500).map(|n| mark((n % 7) as u8, Reader::ALL[(n % 2) as usize], n));
-        let kept = Kept { rows, marks: marks.collect() };
+        let mut kept = Kept::default();
+        for n in 1..=2_000_u64 {
+            add(&mut kept, (n % 7) as u8, n << 12, sizes[(n % 4) as usize], n % 3 == 0);
+        }
+        for n in 1..=500_u64 {
+            mark(&mut kept, (n % 7) as u8, Reader::ALL[(n % 2) as usize], n);
+            let state = kept.states.get_mut(&key_of((n % 7) as u8)).unwrap();
+            state.write(Register::Attribute(n.to_string()), at(n), "x".repeat(500));
+            state.write(Register::Email, at(n), format!("{n}@example.com"));
+        }
         for batch in plan(&kept, BOUND) {
             assert!(batch.iter().all(|write| partition(write) == partition(&batch[0])));
             assert!(batch.len() <= 100);
@@ -339,13 +393,9 @@ mod tests {
 
     #[test]
     fn every_message_and_id_is_written_and_of_the_rest_only_the_last() {
-        let mut rows: Vec<Row> = (1..=250).map(|sequence| row(1, sequence, 10)).collect();
-        for row in &mut rows[200..] {
-            row.visitor = None;
-        }
-        rows.reverse();
-        let marks = [3, 9, 5].map(|up_to| mark(1, Reader::Agent, up_to)).to_vec();
-        let kept = Kept { rows, marks };
+        let mut kept = Kept::default();
+        (1..=250).rev().for_each(|n| add(&mut kept, 1, n, 10, n <= 200));
+        [3, 9, 5].into_iter().for_each(|up_to| mark(&mut kept, 1, Reader::Agent, up_to));
         let writes: Vec<Write<'_>> = plan(&kept, BOUND).into_iter().flatten().collect();
         let count =
             |wanted: fn(&Write<'_>) -> bool| writes.iter().filter(|write| wanted(write)).count();
@@ -363,19 +413,10 @@ mod tests {
             count(|write| matches!(write, Write::Day { position, .. } if *position == at(250))),
             1
         );
-        let last: Vec<_> = writes
-            .iter()
-            .filter_map(|write| match write {
-                Write::Conversation(row, _) => Some(row.position),
-                Write::Message(_)
-                | Write::EventId(_)
-                | Write::Bucket { .. }
-                | Write::Delivered { .. }
-                | Write::Inbox { .. }
-                | Write::Day { .. } => None,
-            })
-            .collect();
-        assert_eq!(last, [at(200), at(250)], "the last a visitor wrote, and the last");
+        let last = |write: &Write<'_>| matches!(write, Write::Last(_, last, None) if last.position == at(250));
+        assert_eq!(count(last), 1);
+        let of_visitor = |write: &Write<'_>| matches!(write, Write::Visitor(_, of_visitor) if of_visitor.position == at(200));
+        assert_eq!(count(of_visitor), 1);
         assert_eq!(
             count(|write| matches!(write, Write::Delivered { up_to, .. } if *up_to == at(9))),
             1

@@ -14,7 +14,7 @@ use crate::StoreError;
 /// One DDL file; a statement ends with a semicolon at the end of a line.
 const SCHEMA: &str = include_str!("schema.cql");
 /// The version of that file.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 /// DDL waits for every node to agree; a statement of it may take seconds.
 const DDL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Two that provision at once can disturb each other on Cassandra; what one of them made, the other
@@ -35,7 +35,11 @@ pub(super) async fn provision(settings: &CqlSettings) -> Result<(), StoreError> 
     apply(&session, &create).await?;
     match version(&session, keyspace).await? {
         Some(VERSION) => return Ok(()),
-        Some(1) => upgrade_1(&session, keyspace).await?,
+        Some(1) => {
+            upgrade_1(&session, keyspace).await?;
+            upgrade_2(&session, keyspace).await?;
+        }
+        Some(2) => upgrade_2(&session, keyspace).await?,
         Some(found) => return Err(other_version(keyspace, found)),
         None => {}
     }
@@ -58,15 +62,7 @@ pub(super) async fn provision(settings: &CqlSettings) -> Result<(), StoreError> 
 /// Version 1 knew no delivered marks, and called the watermarks `shards`, which stay as they were.
 /// Its nodes must have stopped: what they would raise there later is not seen.
 async fn upgrade_1(session: &Session, keyspace: &str) -> Result<(), StoreError> {
-    let has_marks = format!(
-        "SELECT column_name FROM system_schema.columns WHERE keyspace_name = '{keyspace}' AND \
-         table_name = 'conversations' AND column_name = 'delivered'"
-    );
-    let found = session.query_unpaged(has_marks, ()).await.map_err(unavailable)?;
-    if found.into_rows_result().map_err(unavailable)?.rows_num() == 0 {
-        let add = format!("ALTER TABLE {keyspace}.conversations ADD delivered map<text, bigint>");
-        apply(session, &add).await?;
-    }
+    add_column(session, keyspace, "delivered", "map<text, bigint>").await?;
     apply(
         session,
         &format!(
@@ -88,6 +84,33 @@ async fn upgrade_1(session: &Session, keyspace: &str) -> Result<(), StoreError> 
         apply(session, &raise).await?;
     }
     info!(keyspace, "the store's schema is upgraded from version 1");
+    Ok(())
+}
+
+/// Version 2 knew no other last values than the delivered marks. Its nodes may run on meanwhile:
+/// what they write is right, and they skip what they do not know.
+async fn upgrade_2(session: &Session, keyspace: &str) -> Result<(), StoreError> {
+    add_column(session, keyspace, "registers", "map<text, text>").await?;
+    info!(keyspace, "the store's schema is upgraded from version 2");
+    Ok(())
+}
+
+/// Adds a column to the conversations, unless it is there.
+async fn add_column(
+    session: &Session,
+    keyspace: &str,
+    column: &str,
+    kind: &str,
+) -> Result<(), StoreError> {
+    let there = format!(
+        "SELECT column_name FROM system_schema.columns WHERE keyspace_name = '{keyspace}' AND \
+         table_name = 'conversations' AND column_name = '{column}'"
+    );
+    let found = session.query_unpaged(there, ()).await.map_err(unavailable)?;
+    if found.into_rows_result().map_err(unavailable)?.rows_num() == 0 {
+        apply(session, &format!("ALTER TABLE {keyspace}.conversations ADD {column} {kind}"))
+            .await?;
+    }
     Ok(())
 }
 
@@ -185,7 +208,7 @@ mod tests {
     #[test]
     fn the_schema_is_statements_that_may_be_applied_again() {
         let statements = statements(SCHEMA);
-        assert_eq!(statements.len(), 8);
+        assert_eq!(statements.len(), 9);
         for statement in statements {
             assert!(statement.starts_with("CREATE TABLE IF NOT EXISTS "), "{statement}");
             assert!(!statement.contains(';'), "{statement}");

@@ -12,7 +12,10 @@ pub(super) struct Statements {
     bucket: PreparedStatement,
     event_id: PreparedStatement,
     conversation: PreparedStatement,
+    visitor: PreparedStatement,
     delivered: PreparedStatement,
+    register: PreparedStatement,
+    person: PreparedStatement,
     inbox: PreparedStatement,
     day: PreparedStatement,
     pub(super) raise_watermark: PreparedStatement,
@@ -23,7 +26,7 @@ pub(super) struct Statements {
     pub(super) buckets_up: PreparedStatement,
     pub(super) position_of: PreparedStatement,
     pub(super) conversation_row: PreparedStatement,
-    pub(super) delivered_marks: PreparedStatement,
+    pub(super) people: PreparedStatement,
     pub(super) inbox_rows: PreparedStatement,
     pub(super) inbox_days: PreparedStatement,
     pub(super) watermark: PreparedStatement,
@@ -65,6 +68,21 @@ impl Statements {
             delivered: prepare(
                 "UPDATE {}.conversations USING TIMESTAMP ? SET delivered[?] = ?
                  WHERE tenant = ? AND conversation = ?",
+            )
+            .await?,
+            visitor: prepare(
+                "UPDATE {}.conversations USING TIMESTAMP ? SET visitor = ?
+                 WHERE tenant = ? AND conversation = ?",
+            )
+            .await?,
+            register: prepare(
+                "UPDATE {}.conversations USING TIMESTAMP ? SET registers[?] = ?
+                 WHERE tenant = ? AND conversation = ?",
+            )
+            .await?,
+            person: prepare(
+                "INSERT INTO {}.people (tenant, email, conversation) VALUES (?, ?, ?) \
+                 USING TIMESTAMP ?",
             )
             .await?,
             inbox: prepare(
@@ -116,12 +134,13 @@ impl Statements {
             )
             .await?,
             conversation_row: prepare(
-                "SELECT position, at, preview, sender, visitor FROM {}.conversations
+                "SELECT position, at, preview, sender, visitor, WRITETIME(visitor), delivered, \
+                 registers FROM {}.conversations
                  WHERE tenant = ? AND conversation = ?",
             )
             .await?,
-            delivered_marks: prepare(
-                "SELECT delivered FROM {}.conversations WHERE tenant = ? AND conversation = ?",
+            people: prepare(
+                "SELECT conversation FROM {}.people WHERE tenant = ? AND email = ? LIMIT ?",
             )
             .await?,
             inbox_rows: prepare(
@@ -145,8 +164,11 @@ impl Statements {
             Write::Message(_) => &self.message,
             Write::Bucket { .. } => &self.bucket,
             Write::EventId(_) => &self.event_id,
-            Write::Conversation(..) => &self.conversation,
+            Write::Last(..) => &self.conversation,
+            Write::Visitor(..) => &self.visitor,
             Write::Delivered { .. } => &self.delivered,
+            Write::Register(..) => &self.register,
+            Write::Person { .. } => &self.person,
             Write::Inbox { .. } => &self.inbox,
             Write::Day { .. } => &self.day,
         }

@@ -107,8 +107,11 @@ impl Bench {
     }
 
     async fn inbox(&self) -> Vec<(u64, String)> {
-        let page = self.store.inbox(&self.conversation.tenant, Position::MAX, 10).await.unwrap();
-        page.rows.into_iter().map(|row| (row.position.sequence(), row.preview)).collect()
+        let (tenant, now) = (&self.conversation.tenant, Timestamp::from_millis(0));
+        let all = InboxFilter::default();
+        let page = self.store.inbox(tenant, &all, now, Position::MAX, 10).await.unwrap();
+        let last = page.rows.into_iter().filter_map(|row| row.state.last);
+        last.map(|last| (last.position.sequence(), last.preview)).collect()
     }
 }
 

@@ -35,11 +35,29 @@ pub(super) fn from_2(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
          SELECT of.number, row.position, row.event_id, row.record
          FROM messages_of_2 AS row JOIN conversations AS of USING (tenant, conversation)
          ORDER BY row.position;
-         INSERT INTO delivered (conversation, reader, up_to)
-         SELECT of.number, mark.reader, mark.up_to
-         FROM delivered_of_2 AS mark JOIN conversations AS of USING (tenant, conversation);
+         UPDATE conversations SET registers = (
+             SELECT json_group_object('delivered/' || reader, json_array(up_to, ''))
+             FROM delivered_of_2 AS mark
+             WHERE mark.tenant = conversations.tenant
+               AND mark.conversation = conversations.conversation);
          DROP TABLE messages_of_2;
          DROP TABLE conversations_of_2;
          DROP TABLE delivered_of_2;",
+    )
+}
+
+/// Version 3 kept the delivered marks in a table of their own, and knew no other last values.
+pub(super) fn from_3(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(
+        "ALTER TABLE conversations ADD COLUMN registers TEXT NOT NULL DEFAULT '{}';
+         ALTER TABLE conversations ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;
+         ALTER TABLE conversations ADD COLUMN email TEXT;
+         CREATE INDEX inbox_by_closed ON conversations (tenant, closed, position);
+         CREATE INDEX people ON conversations (tenant, email, position) WHERE email IS NOT NULL;
+         UPDATE conversations SET registers = (
+             SELECT json_group_object('delivered/' || reader, json_array(up_to, ''))
+             FROM delivered WHERE delivered.conversation = conversations.number)
+         WHERE number IN (SELECT conversation FROM delivered);
+         DROP TABLE delivered;",
     )
 }

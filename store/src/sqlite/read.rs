@@ -6,15 +6,16 @@ use parlor_common::{
     clock::Timestamp,
     conversation::ConversationKey,
     event::{Audience, Event},
-    id::{ConversationId, EventId, VisitorId},
+    id::{ConversationId, EventId},
     position::Position,
     shard::Shard,
-    state::{ConversationState, Reader, StateChange},
+    state::ConversationState,
     tenant::TenantId,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::{InboxPage, InboxRow, Metrics, Page, PageRange, row};
+use super::conversation;
+use crate::{InboxFilter, InboxPage, InboxRow, Metrics, Page, PageRange, row};
 
 const BEFORE: &str = "\
     SELECT position, record FROM messages WHERE conversation = \
@@ -28,12 +29,9 @@ const FIND: &str = "\
     SELECT position, record FROM messages WHERE conversation = \
     (SELECT number FROM conversations WHERE tenant = ? AND conversation = ?) AND event_id = ?
     ORDER BY position LIMIT 1";
-const INBOX: &str = "\
-    SELECT conversation, position, at, preview, sender, visitor FROM conversations
-    WHERE tenant = ? AND position < ? AND position > 0 ORDER BY position DESC";
-const DELIVERED: &str = "\
-    SELECT up_to FROM delivered WHERE conversation = \
-    (SELECT number FROM conversations WHERE tenant = ? AND conversation = ?) AND reader = ?";
+/// So many conversations one page of the inbox looks at, at most: where few of many belong to a
+/// list, it goes on in the next page.
+const MOST_LOOKED_AT: usize = 20_000;
 const WATERMARK: &str = "SELECT position FROM watermarks WHERE shard = ?";
 
 pub(super) fn page(
@@ -90,42 +88,63 @@ pub(super) fn find(
 
 pub(super) fn state(
     connection: &Connection,
-    conversation: &ConversationKey,
+    key: &ConversationKey,
+    metrics: &Metrics,
 ) -> rusqlite::Result<ConversationState> {
-    let mut state = ConversationState::default();
-    let mut delivered = connection.prepare_cached(DELIVERED)?;
-    for reader in Reader::ALL {
-        let (tenant, id) = (conversation.tenant.as_str(), conversation.id.as_bytes());
-        let found = delivered.query_row(params![tenant, id, reader.as_str()], |row| row.get(0));
-        if let Some(up_to) = found.optional()?.and_then(Position::from_i64) {
-            state.apply(StateChange::Delivered { reader, up_to });
-        }
-    }
-    Ok(state)
+    let sql = format!(
+        "SELECT {} FROM conversations WHERE tenant = ? AND conversation = ?",
+        conversation::COLUMNS
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![key.tenant.as_str(), key.id.as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(ConversationState::default()) };
+    Ok(conversation::read(row, 0)?.unwrap_or_else(|| {
+        metrics.skipped_rows.inc();
+        ConversationState::default()
+    }))
 }
 
 pub(super) fn inbox(
     connection: &Connection,
     tenant: &TenantId,
-    before: Position,
-    limit: usize,
+    (filter, now): (&InboxFilter, Timestamp),
+    (before, limit): (Position, usize),
     metrics: &Metrics,
 ) -> rusqlite::Result<InboxPage> {
-    let mut statement = connection.prepare_cached(INBOX)?;
-    let mut rows = statement.query(params![tenant.as_str(), before.as_i64()])?;
-    let mut page = InboxPage { rows: Vec::new(), more: false };
-    while let Some(row) = rows.next()? {
-        let Some(row) = inbox_row(row)? else {
+    let closed = filter
+        .is_closed()
+        .map_or("", |closed| if closed { "AND closed = 1" } else { "AND closed = 0" });
+    let email = filter.email.as_ref().map_or("AND ?3 IS NULL", |_| "AND email = ?3");
+    let sql = format!(
+        "SELECT conversation, {} FROM conversations
+         WHERE tenant = ?1 AND position < ?2 AND position > 0 {closed} {email}
+         ORDER BY position DESC",
+        conversation::COLUMNS
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut found =
+        statement.query(params![tenant.as_str(), before.as_i64(), filter.email.as_deref()])?;
+    let (mut rows, mut looked_at, mut next) = (Vec::new(), 0, None);
+    while let Some(row) = found.next()? {
+        let id = ConversationId::from_bytes(row.get(0)?);
+        let Some(state) = conversation::read(row, 1)? else {
             metrics.skipped_rows.inc();
             continue;
         };
-        if page.rows.len() == limit {
-            page.more = true;
+        let row = InboxRow { conversation: id, state };
+        looked_at += 1;
+        if looked_at > MOST_LOOKED_AT {
+            next = Some(Position::from_u64(row.position().as_u64() + 1).unwrap_or(Position::MAX));
             break;
         }
-        page.rows.push(row);
+        if filter.takes(&row.state, now) {
+            rows.push(row);
+        }
+        if rows.len() > limit {
+            break;
+        }
     }
-    Ok(page)
+    Ok(InboxPage::first(rows, limit, next))
 }
 
 pub(super) fn watermark(
@@ -147,16 +166,4 @@ fn event(
     let position = Position::from_i64(row.get(0)?);
     let record = Bytes::from(row.get::<_, Vec<u8>>(1)?);
     Ok(position.and_then(|position| row::decode(conversation, position, record, metrics)))
-}
-
-fn inbox_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<InboxRow>> {
-    let conversation = ConversationId::from_bytes(row.get(0)?);
-    let position = Position::from_i64(row.get(1)?);
-    let sender: String = row.get(4)?;
-    let (Some(position), Some(sender)) = (position, row::parse_sender(&sender)) else {
-        return Ok(None);
-    };
-    let at = Timestamp::from_millis(row.get(2)?);
-    let visitor = row.get::<_, Option<[u8; 16]>>(5)?.map(VisitorId::from_bytes);
-    Ok(Some(InboxRow { conversation, position, at, preview: row.get(3)?, sender, visitor }))
 }

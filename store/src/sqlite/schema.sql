@@ -1,7 +1,8 @@
--- The embedded store, version 3. Positions are numbers that rise within a tenant; ids are their 16 bytes.
+-- The embedded store, version 4. Positions are numbers that rise within a tenant; ids are their 16 bytes.
 
--- Each conversation's last message, for the inbox, and the number by which the other tables know it. `visitor` is the
--- author of the last message a visitor wrote. One that has no message yet has position 0 and is in no inbox.
+-- What each conversation has come to, and the number by which the other table knows it: its last message, the last that
+-- its visitor wrote, and its registers as JSON, `{"name":[position,"value"]}`. One that has no message yet has position 0
+-- and is in no inbox. `closed` and `email` say again what the registers say, for the indexes.
 CREATE TABLE conversations (
     number INTEGER PRIMARY KEY,
     tenant TEXT NOT NULL,
@@ -12,10 +13,18 @@ CREATE TABLE conversations (
     sender TEXT NOT NULL DEFAULT '',
     visitor BLOB,
     visitor_position INTEGER NOT NULL DEFAULT 0,
+    registers TEXT NOT NULL DEFAULT '{}',
+    closed INTEGER NOT NULL DEFAULT 0,
+    email TEXT,
     UNIQUE (tenant, conversation)
 ) STRICT;
 
 CREATE INDEX inbox ON conversations (tenant, position);
+
+-- A list of open conversations costs nothing for those that are closed, and the other way round.
+CREATE INDEX inbox_by_closed ON conversations (tenant, closed, position);
+
+CREATE INDEX people ON conversations (tenant, email, position) WHERE email IS NOT NULL;
 
 -- Every event of a timeline; `record` is the bytes that the log has.
 CREATE TABLE messages (
@@ -27,14 +36,6 @@ CREATE TABLE messages (
 ) STRICT;
 
 CREATE INDEX event_ids ON messages (conversation, event_id, position);
-
--- How far each reader's clients have received a conversation; the position only rises.
-CREATE TABLE delivered (
-    conversation INTEGER NOT NULL,
-    reader TEXT NOT NULL,
-    up_to INTEGER NOT NULL,
-    PRIMARY KEY (conversation, reader)
-) STRICT, WITHOUT ROWID;
 
 -- The highest position of each shard of the log that was kept or told.
 CREATE TABLE IF NOT EXISTS watermarks (

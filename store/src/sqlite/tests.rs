@@ -6,6 +6,7 @@ use parlor_common::{
     event::{Body, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId},
     position::Epoch,
+    state::Reader,
 };
 use tempfile::TempDir;
 
@@ -56,7 +57,7 @@ async fn a_file_of_a_later_version_is_refused_with_a_sentence() {
         .pragma_update(None, "user_version", VERSION + 1)
         .unwrap();
     let sentence = refusal(&folder).await;
-    assert!(sentence.contains("its schema is 4, this version knows 3"), "{sentence}");
+    assert!(sentence.contains("its schema is 5, this version knows 4"), "{sentence}");
 }
 
 #[tokio::test]
@@ -146,8 +147,73 @@ const DELIVERED: &str = "
     INSERT INTO delivered VALUES ('a', x'01010101010101010101010101010101', 'visitor', ?1);
 ";
 
+/// Version 3 had its own number for each conversation.
+const OLD_3: &str = "
+    CREATE TABLE conversations (
+        number INTEGER PRIMARY KEY,
+        tenant TEXT NOT NULL, conversation BLOB NOT NULL, position INTEGER NOT NULL DEFAULT 0,
+        at INTEGER NOT NULL DEFAULT 0, preview TEXT NOT NULL DEFAULT '',
+        sender TEXT NOT NULL DEFAULT '', visitor BLOB,
+        visitor_position INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (tenant, conversation)
+    ) STRICT;
+    CREATE INDEX inbox ON conversations (tenant, position);
+    CREATE TABLE messages (
+        conversation INTEGER NOT NULL, position INTEGER NOT NULL, event_id BLOB NOT NULL,
+        record BLOB NOT NULL, PRIMARY KEY (conversation, position)
+    ) STRICT;
+    CREATE INDEX event_ids ON messages (conversation, event_id, position);
+    CREATE TABLE delivered (
+        conversation INTEGER NOT NULL, reader TEXT NOT NULL, up_to INTEGER NOT NULL,
+        PRIMARY KEY (conversation, reader)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE watermarks (shard INTEGER PRIMARY KEY, position INTEGER NOT NULL) STRICT;
+    INSERT INTO conversations (number, tenant, conversation, position, at, preview, sender)
+    VALUES (7, 'a', x'01010101010101010101010101010101', ?2, 5, 't', 'agent');
+    INSERT INTO delivered VALUES (7, 'visitor', ?1);
+    INSERT INTO watermarks VALUES (0, ?2);
+";
+
 #[tokio::test]
+async fn a_file_of_version_3_keeps_its_marks() {
+    let folder = TempDir::new().unwrap();
+    let file = Connection::open(folder.path().join(FILE)).unwrap();
+    let (mark, last) = (at(1).as_i64().to_string(), at(2).as_i64().to_string());
+    file.execute_batch(&OLD_3.replace("?1", &mark).replace("?2", &last)).unwrap();
+    for kept in [event(1), event(2)] {
+        let row = (kept.position.as_i64(), kept.record.id.as_bytes(), &kept.raw[..]);
+        file.execute("INSERT INTO messages VALUES (7, ?1, ?2, ?3)", row).unwrap();
+    }
+    file.pragma_update(None, "user_version", 3).unwrap();
+    drop(file);
+    has_what_the_old_file_had(&folder, at(1)).await;
+}
+
+/// A store in `folder` has two messages, and a mark of the visitor; and takes them again.
 #[expect(clippy::disallowed_methods, reason = "the tests are the store's own caller")]
+async fn has_what_the_old_file_had(folder: &TempDir, mark: Position) {
+    for _ in 0..2 {
+        let store = SqliteStore::open(folder.path(), Metrics::unregistered()).await.unwrap();
+        let range = PageRange::Before(Position::MAX);
+        let page = store.page(&conversation(), Audience::Visitor, range, 9).await.unwrap();
+        let positions: Vec<_> = page.events.iter().map(|event| event.position).collect();
+        assert_eq!(positions, [at(1), at(2)]);
+        let found = store.find(&conversation(), &event(2).record.id).await.unwrap();
+        assert_eq!(found.unwrap().position, at(2));
+        let (all, now) = (InboxFilter::default(), Timestamp::from_millis(0));
+        let tenant = conversation().tenant;
+        let inbox = store.inbox(&tenant, &all, now, Position::MAX, 9).await.unwrap();
+        let [row] = &inbox.rows[..] else { panic!("{inbox:?}") };
+        let last = row.state.last.as_ref().unwrap();
+        assert_eq!((last.position, last.preview.as_str()), (at(2), "t"));
+        let state = store.state(&conversation()).await.unwrap();
+        assert_eq!(state.delivered(Reader::Visitor), mark);
+        assert_eq!(store.watermark(Shard::ONLY).await.unwrap(), Some(at(2)));
+        store.insert(&[event(2)]).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_file_of_an_older_version_keeps_what_it_has() {
     for version in [1, 2] {
         let folder = TempDir::new().unwrap();
@@ -171,22 +237,7 @@ async fn a_file_of_an_older_version_keeps_what_it_has() {
         file.pragma_update(None, "user_version", version).unwrap();
         drop(file);
 
-        for _ in 0..2 {
-            let store = SqliteStore::open(folder.path(), Metrics::unregistered()).await.unwrap();
-            let range = PageRange::Before(Position::MAX);
-            let page = store.page(&conversation(), Audience::Visitor, range, 9).await.unwrap();
-            let positions: Vec<_> = page.events.iter().map(|event| event.position).collect();
-            assert_eq!(positions, [at(1), at(2)]);
-            let found = store.find(&conversation(), &event(2).record.id).await.unwrap();
-            assert_eq!(found.unwrap().position, at(2));
-            let inbox = store.inbox(&conversation().tenant, Position::MAX, 9).await.unwrap();
-            let [row] = &inbox.rows[..] else { panic!("{inbox:?}") };
-            assert_eq!((row.position, row.preview.as_str()), (at(2), "t"));
-            let state = store.state(&conversation()).await.unwrap();
-            let mark = if version == 1 { Position::ZERO } else { at(1) };
-            assert_eq!(state.delivered_to_visitor, mark);
-            assert_eq!(store.watermark(Shard::ONLY).await.unwrap(), Some(at(2)));
-            store.insert(&[event(2)]).await.unwrap();
-        }
+        let mark = if version == 1 { Position::ZERO } else { at(1) };
+        has_what_the_old_file_had(&folder, mark).await;
     }
 }

@@ -90,5 +90,5 @@ async fn small_batches_keep_the_same() {
     let t = Harness::new(CqlStore::connect(&settings, unregistered()).await.unwrap(), ());
     t.insert(&t.messages(1, 1..=20)).await;
     assert_eq!(sequences(&t.before(1, Position::MAX, 50).await), (1..=20).collect::<Vec<_>>());
-    assert_eq!(t.inbox(Position::MAX, 10).await.rows[0].position, at(20));
+    assert_eq!(t.inbox(Position::MAX, 10).await.rows[0].position(), at(20));
 }

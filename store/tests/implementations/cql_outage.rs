@@ -14,7 +14,7 @@ use parlor_store::{CqlSettings, CqlStore, HistoryStore, PageRange, StoreError};
 use parlor_testbed::network::{Network, Proxy};
 
 use super::{cql::provisioned, metrics::unregistered};
-use crate::suite::harness::{Harness, at, sequences};
+use crate::suite::harness::{Harness, at, inbox_of, sequences};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// What a busy machine may add to a timeout.
@@ -52,7 +52,7 @@ impl Outage {
             ("page after", in_time(page(PageRange::After(at(5)))).await),
             ("state", in_time(store.state(&conversation)).await),
             ("find", in_time(store.find(&conversation, &events[0].record.id)).await),
-            ("inbox", in_time(store.inbox(&self.broken.tenant, Position::MAX, 50)).await),
+            ("inbox", in_time(inbox_of(&**store, &self.broken.tenant)).await),
             ("raise_watermark", in_time(store.raise_watermark(Shard::new(1), at(1))).await),
             ("watermark", in_time(store.watermark(Shard::new(1))).await),
             ("ping", in_time(store.ping()).await),
@@ -173,7 +173,7 @@ async fn an_insert_that_is_cut_off_halfway_is_made_whole_by_a_repeat() {
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
     outage.proxy.turn(Network::Whole);
     outage.direct.insert(&events).await.unwrap();
-    let inbox = outage.direct.inbox(&t.tenant, Position::MAX, 1_000).await.unwrap();
+    let inbox = inbox_of(&outage.direct, &t.tenant).await.unwrap();
     assert_eq!(inbox.rows.len(), 300);
 }
 

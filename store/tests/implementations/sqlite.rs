@@ -35,7 +35,7 @@ async fn what_was_kept_is_there_after_the_store_is_opened_again() {
     drop(t);
     let t = Harness::new(open(&folder.path().join("made/by/open")).await, ()).of_tenant(tenant);
     assert_eq!(sequences(&t.before(1, Position::MAX, 10).await), [1, 2, 3]);
-    assert_eq!(t.inbox(Position::MAX, 10).await.rows[0].position, at(3));
+    assert_eq!(t.inbox(Position::MAX, 10).await.rows[0].position(), at(3));
     assert_eq!(t.store.watermark(Shard::ONLY).await, Ok(Some(at(3))));
 }
 
@@ -73,7 +73,10 @@ async fn what_was_kept_before_a_kill_is_there_after_it() {
     let found: Vec<u64> = events.iter().map(|event| event.position.sequence()).collect();
     assert!(found.len() as u64 >= last, "it said {last} and kept {}", found.len());
     assert!(found.iter().zip(1..).all(|(found, expected)| *found == expected), "there is a hole");
-    assert_eq!(t.inbox(Position::MAX, 10).await.rows[0].position, events.last().unwrap().position);
+    assert_eq!(
+        t.inbox(Position::MAX, 10).await.rows[0].position(),
+        events.last().unwrap().position
+    );
     t.insert(&t.messages(1, [found.len() as u64 + 1])).await;
 }
 

@@ -12,13 +12,16 @@ use parlor_common::{
     author::{Author, AuthorKind},
     clock::Timestamp,
     conversation::ConversationKey,
-    event::{Audience, Body, DeliveredBody, Event, LinkedBody, MessageBody, Record, Transport},
+    event::{
+        Audience, Body, ChangeBody, DeliveredBody, Event, LinkedBody, MessageBody, Record,
+        Transport,
+    },
     id::{ClientMessageId, ConversationId, EventId, VisitorId},
     position::{Epoch, Position},
     state::{ConversationState, Reader},
     tenant::TenantId,
 };
-use parlor_store::{HistoryStore, InboxPage, Page, PageRange};
+use parlor_store::{HistoryStore, InboxFilter, InboxPage, InboxRow, Page, PageRange, StoreError};
 
 /// Noon of a day.
 pub(crate) const NOON: i64 = 20_000 * DAY + DAY / 2;
@@ -69,7 +72,21 @@ pub(crate) fn sequences(page: &Page) -> Vec<u64> {
 
 /// The sequences of an inbox page's positions.
 pub(crate) fn last_sequences(page: &InboxPage) -> Vec<u64> {
-    page.rows.iter().map(|row| row.position.sequence()).collect()
+    page.rows.iter().map(|row| row.position().sequence()).collect()
+}
+
+/// The first characters of what was said last.
+pub(crate) fn preview(row: &InboxRow) -> &str {
+    row.state.last.as_ref().map_or("", |last| last.preview.as_str())
+}
+
+/// The newest page of all conversations of a tenant.
+pub(crate) async fn inbox_of(
+    store: &dyn HistoryStore,
+    tenant: &TenantId,
+) -> Result<InboxPage, StoreError> {
+    let now = Timestamp::from_millis(NOON);
+    store.inbox(tenant, &InboxFilter::default(), now, Position::MAX, 1_000).await
 }
 
 // === impl Harness ===
@@ -115,6 +132,19 @@ impl Harness {
         sequences: impl IntoIterator<Item = u64>,
     ) -> Vec<Event> {
         sequences.into_iter().map(|sequence| self.message(number, at(sequence)).event()).collect()
+    }
+
+    /// Another event than a message in a conversation, by an agent.
+    pub(crate) fn other(&self, number: u32, position: Position, body: Body) -> Event {
+        let message = self.message(number, position).by_agent().event();
+        let id = body.value_id(&self.tenant, message.conversation.id).unwrap();
+        let raw = Record { id, body, ..message.record }.encode().unwrap();
+        Event::decode(message.conversation, position, raw).unwrap()
+    }
+
+    /// A change of a conversation.
+    pub(crate) fn change(&self, number: u32, position: Position, change: ChangeBody) -> Event {
+        self.other(number, position, Body::Change(change))
     }
 
     /// A reader's mark in a conversation.
@@ -172,7 +202,18 @@ impl Harness {
     }
 
     pub(crate) async fn inbox(&self, before: Position, limit: usize) -> InboxPage {
-        self.store.inbox(&self.tenant, before, limit).await.unwrap()
+        self.list(&InboxFilter::default(), before, limit).await
+    }
+
+    /// A page of a list, at noon.
+    pub(crate) async fn list(
+        &self,
+        filter: &InboxFilter,
+        before: Position,
+        limit: usize,
+    ) -> InboxPage {
+        let now = Timestamp::from_millis(NOON);
+        self.store.inbox(&self.tenant, filter, now, before, limit).await.unwrap()
     }
 }
 

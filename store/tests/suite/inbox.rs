@@ -1,7 +1,11 @@
 //! The inbox of a tenant.
 
-use parlor_common::{message::Sender, position::Position};
-use parlor_store::PREVIEW_CHARS;
+use parlor_common::{
+    clock::Timestamp,
+    message::Sender,
+    position::Position,
+    state::{ConversationState, LastMessage, PREVIEW_CHARS},
+};
 
 use super::harness::{DAY, Harness, NOON, at, last_sequences, visitor};
 
@@ -18,13 +22,17 @@ pub(crate) async fn the_last_active_conversation_is_first(t: &Harness) {
     assert_eq!(order, [t.conversation(1).id, t.conversation(3).id, t.conversation(2).id]);
     let first = &page.rows[0];
     assert_eq!(
-        (first.position, first.at.as_millis(), first.preview.as_str()),
-        (at(4), NOON + 5, "again")
+        first.state.last,
+        Some(LastMessage {
+            position: at(4),
+            at: Timestamp::from_millis(NOON + 5),
+            preview: "again".to_owned(),
+            sender: Sender::Agent
+        })
     );
-    assert_eq!(first.sender, Sender::Agent);
-    assert!(!page.more);
+    assert_eq!(page.next, None);
     let smallest = t.inbox(Position::MAX, 1).await;
-    assert_eq!((last_sequences(&smallest), smallest.more), (vec![4], true));
+    assert_eq!((last_sequences(&smallest), smallest.next), (vec![4], Some(at(4))));
 }
 
 pub(crate) async fn pages_of_the_inbox_hold_each_conversation_once(t: &Harness) {
@@ -38,19 +46,17 @@ pub(crate) async fn pages_of_the_inbox_hold_each_conversation_once(t: &Harness) 
         t.insert(&events.collect::<Vec<_>>()).await;
     }
     let whole = t.inbox(Position::MAX, 100).await;
-    assert_eq!((whole.rows.len(), whole.more), (40, false));
-    assert!(whole.rows.windows(2).all(|pair| pair[0].position > pair[1].position));
+    assert_eq!((whole.rows.len(), whole.next), (40, None));
+    assert!(whole.rows.windows(2).all(|pair| pair[0].position() > pair[1].position()));
     for limit in [1, 3, 13, 39, 40] {
         let (mut rows, mut before) = (Vec::new(), Position::MAX);
         loop {
             let page = t.inbox(before, limit).await;
-            assert!(page.rows.len() == limit || !page.more);
+            assert!(page.rows.len() == limit || page.next.is_none());
             rows.extend(page.rows);
             assert!(rows.len() <= 40, "the pages do not come to an end");
-            before = rows.last().unwrap().position;
-            if !page.more {
-                break;
-            }
+            let Some(next) = page.next else { break };
+            before = next;
         }
         assert_eq!(rows, whole.rows, "by {limit}");
     }
@@ -85,9 +91,9 @@ pub(crate) async fn a_tenant_that_was_silent_for_long_is_listed_to_the_end(t: &H
     });
     t.insert(&days.collect::<Vec<_>>()).await;
     let page = t.inbox(Position::MAX, 1).await;
-    assert_eq!((last_sequences(&page), page.more), (vec![109], true));
+    assert_eq!((last_sequences(&page), page.next), (vec![109], Some(at(109))));
     let page = t.inbox(at(109), 1).await;
-    assert_eq!((last_sequences(&page), page.more), (vec![1], false));
+    assert_eq!((last_sequences(&page), page.next), (vec![1], None));
 }
 
 pub(crate) async fn clocks_that_differ_at_midnight_lose_no_conversation(t: &Harness) {
@@ -103,7 +109,7 @@ pub(crate) async fn clocks_that_differ_at_midnight_lose_no_conversation(t: &Harn
     let (mut met, mut before) = (Vec::new(), Position::MAX);
     for _ in order {
         let page = t.inbox(before, 1).await;
-        before = page.rows[0].position;
+        before = page.rows[0].position();
         met.push(before.sequence());
     }
     assert_eq!(met, order);
@@ -117,30 +123,32 @@ pub(crate) async fn a_preview_ends_on_a_character(t: &Harness) {
     ])
     .await;
     let rows = t.inbox(Position::MAX, 10).await.rows;
-    assert_eq!(rows[0].preview, "🦀");
-    assert_eq!(rows[1].preview.chars().count(), PREVIEW_CHARS);
-    assert!(long.starts_with(&rows[1].preview));
+    let preview = |row: usize| rows[row].state.last.as_ref().unwrap().preview.as_str();
+    assert_eq!(preview(0), "🦀");
+    assert_eq!(preview(1).chars().count(), PREVIEW_CHARS);
+    assert!(long.starts_with(preview(1)));
 }
 
 pub(crate) async fn the_visitor_is_who_wrote_as_one(t: &Harness) {
+    let said = |state: &ConversationState| {
+        let of_visitor = state.of_visitor.map(|last| (last.position, last.visitor));
+        (state.last.as_ref().map(|last| (last.position, last.sender)), of_visitor)
+    };
     t.insert(&[t.message(1, at(1)).by_agent().event(), t.message(2, at(2)).by_bot().event()]).await;
     let rows = t.inbox(Position::MAX, 10).await.rows;
-    assert_eq!((rows[0].visitor, rows[0].sender), (None, Sender::Bot));
-    assert_eq!((rows[1].visitor, rows[1].sender), (None, Sender::Agent));
+    assert_eq!(said(&rows[0].state), (Some((at(2), Sender::Bot)), None));
+    assert_eq!(said(&rows[1].state), (Some((at(1), Sender::Agent)), None));
     t.insert(&[t.message(1, at(3)).event(), t.message(1, at(4)).by_agent().event()]).await;
     t.insert(&[t.message(1, at(5)).by_agent().event()]).await;
     // Kept later than the answer to it.
     t.insert(&[t.message(2, at(7)).by_agent().event()]).await;
     t.insert(&[t.message(2, at(6)).event()]).await;
     let rows = t.inbox(Position::MAX, 10).await.rows;
-    assert_eq!(
-        (rows[0].position, rows[0].visitor, rows[0].sender),
-        (at(7), Some(visitor(2)), Sender::Agent)
-    );
-    assert_eq!(
-        (rows[1].position, rows[1].visitor, rows[1].sender),
-        (at(5), Some(visitor(1)), Sender::Agent)
-    );
+    let second = (Some((at(7), Sender::Agent)), Some((at(6), visitor(2))));
+    assert_eq!(said(&rows[0].state), second);
+    let first = (Some((at(5), Sender::Agent)), Some((at(3), visitor(1))));
+    assert_eq!(said(&rows[1].state), first);
+    assert_eq!(t.state(1).await, rows[1].state, "the row is the state");
 }
 
 pub(crate) async fn a_conversation_stays_listed_while_it_goes_on(t: &Harness) {

@@ -7,7 +7,7 @@ use parlor_common::{
 };
 use parlor_store::PageRange;
 
-use super::harness::{Harness, at, new_tenant};
+use super::harness::{Harness, at, inbox_of, new_tenant, preview};
 
 pub(crate) async fn a_conversation_is_not_reached_from_another_tenant(t: &Harness) {
     let event = t.message(1, at(1)).event();
@@ -23,20 +23,17 @@ pub(crate) async fn a_conversation_is_not_reached_from_another_tenant(t: &Harnes
         );
     }
     assert!(t.store.find(&foreign, &event.record.id).await.unwrap().is_none());
-    assert!(t.store.inbox(&foreign.tenant, Position::MAX, 10).await.unwrap().rows.is_empty());
+    assert!(inbox_of(&*t.store, &foreign.tenant).await.unwrap().rows.is_empty());
 
     // The same conversation id, event id and position under another tenant are other rows.
     let text = String::from_utf8(event.raw.to_vec()).unwrap().replace("message 1:1", "theirs");
     let theirs = Event::decode(foreign.clone(), event.position, text.into_bytes().into()).unwrap();
     t.insert(std::slice::from_ref(&theirs)).await;
     assert_eq!(t.all(1).await[0].raw, event.raw);
-    assert_eq!(t.inbox(Position::MAX, 10).await.rows[0].preview, "message 1:1");
+    assert_eq!(preview(&t.inbox(Position::MAX, 10).await.rows[0]), "message 1:1");
     let found = t.store.find(&foreign, &theirs.record.id).await.unwrap().unwrap();
     assert_eq!((found.raw, found.conversation), (theirs.raw, foreign.clone()));
-    assert_eq!(
-        t.store.inbox(&foreign.tenant, Position::MAX, 10).await.unwrap().rows[0].preview,
-        "theirs"
-    );
+    assert_eq!(preview(&inbox_of(&*t.store, &foreign.tenant).await.unwrap().rows[0]), "theirs");
 }
 
 pub(crate) async fn conversations_of_a_tenant_are_apart(t: &Harness) {

@@ -8,7 +8,7 @@ use parlor_common::{
 };
 use parlor_store::StoreError;
 
-use super::harness::{Harness, at, sequences};
+use super::harness::{Harness, at, preview, sequences};
 
 pub(crate) async fn the_same_event_twice_is_kept_once(t: &Harness) {
     let events = t.messages(1, [5]);
@@ -37,7 +37,7 @@ pub(crate) async fn a_replay_changes_nothing_that_came_later(t: &Harness) {
     let before = t.inbox(Position::MAX, 10).await.rows;
     t.insert(std::slice::from_ref(&first)).await;
     assert_eq!(t.inbox(Position::MAX, 10).await.rows, before);
-    assert_eq!((before[0].position, before[0].preview.as_str()), (at(2), "aa last"));
+    assert_eq!((before[0].position(), preview(&before[0])), (at(2), "aa last"));
     assert_eq!(sequences(&t.before(1, Position::MAX, 10).await), [1, 2]);
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn odd_text_comes_back_as_it_was(t: &Harness) {
     let kept: Vec<_> =
         kept.iter().map(|event| event.record.body.message().unwrap().text.as_str()).collect();
     assert_eq!(kept, texts);
-    assert_eq!(t.inbox(Position::MAX, 1).await.rows[0].preview, "NULL");
+    assert_eq!(preview(&t.inbox(Position::MAX, 1).await.rows[0]), "NULL");
 }
 
 pub(crate) async fn the_largest_texts_are_kept_in_one_insert(t: &Harness) {
@@ -99,7 +99,7 @@ pub(crate) async fn events_of_unknown_kind_are_skipped(t: &Harness) {
     t.insert(&[mark]).await;
     t.insert(&[]).await;
     assert_eq!(sequences(&t.before(1, Position::MAX, 10).await), [1]);
-    assert_eq!(t.inbox(Position::MAX, 10).await.rows[0].position, at(1));
+    assert_eq!(t.inbox(Position::MAX, 10).await.rows[0].position(), at(1));
 }
 
 pub(crate) async fn an_insert_may_be_of_many_conversations(t: &Harness) {
@@ -114,7 +114,7 @@ pub(crate) async fn an_insert_may_be_of_many_conversations(t: &Harness) {
         );
     }
     let page = t.inbox(Position::MAX, 1_000).await;
-    assert_eq!((page.rows.len(), page.more), (500, false));
+    assert_eq!((page.rows.len(), page.next), (500, None));
 }
 
 pub(crate) async fn an_event_at_position_zero_is_refused(t: &Harness) {

@@ -10,15 +10,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use parlor_common::{
     conversation::ConversationKey,
-    id::EventId,
     position::Position,
     shard::{Shard, Shards},
 };
 use parlor_log::{
-    Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail, Trim,
+    Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, NewEntry, ShardState, Start,
+    Tail, Trim,
 };
 use tokio::{sync::watch, time::Instant};
 
@@ -134,24 +133,19 @@ impl EventLog for FaultyLog {
         self.shards
     }
 
-    async fn append(
-        &self,
-        conversation: &ConversationKey,
-        id: &EventId,
-        record: Bytes,
-    ) -> Result<Appended, LogError> {
-        match self.appends.get(conversation.tenant.as_str()) {
+    async fn append(&self, new: &NewEntry) -> Result<Appended, LogError> {
+        match self.appends.get(new.conversation.tenant.as_str()) {
             Some(AppendFault::Silent) => return pending().await,
             Some(AppendFault::Repeated) => {
-                self.log.append(conversation, id, record.clone()).await?;
+                self.log.append(new).await?;
             }
             Some(AppendFault::FirstSilent) if !self.first_appended.swap(true, Ordering::SeqCst) => {
-                self.log.append(conversation, id, record).await?;
+                self.log.append(new).await?;
                 return pending().await;
             }
             Some(AppendFault::FirstSilent) | None => {}
         }
-        self.log.append(conversation, id, record).await
+        self.log.append(new).await
     }
 
     async fn tail(&self, shard: Shard, start: Start) -> Result<Box<dyn Tail>, LogError> {
@@ -183,6 +177,10 @@ impl EventLog for FaultyLog {
 
     async fn deliveries(&self, shard: Shard, group: &str) -> Result<Box<dyn Deliveries>, LogError> {
         self.log.deliveries(self.behind(shard), group).await
+    }
+
+    async fn last(&self, conversation: &ConversationKey) -> Result<Position, LogError> {
+        self.log.last(conversation).await
     }
 
     async fn state(&self, shard: Shard) -> Result<ShardState, LogError> {

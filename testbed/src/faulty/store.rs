@@ -10,6 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use parlor_common::{
+    clock::Timestamp,
     conversation::ConversationKey,
     event::{Audience, Event},
     id::EventId,
@@ -18,7 +19,7 @@ use parlor_common::{
     state::ConversationState,
     tenant::TenantId,
 };
-use parlor_store::{HistoryStore, InboxPage, Page, PageRange, StoreError};
+use parlor_store::{HistoryStore, InboxFilter, InboxPage, Page, PageRange, StoreError};
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -147,11 +148,13 @@ impl HistoryStore for FaultyStore {
     async fn inbox(
         &self,
         tenant: &TenantId,
+        filter: &InboxFilter,
+        now: Timestamp,
         before: Position,
         limit: usize,
     ) -> Result<InboxPage, StoreError> {
         self.gate().await?;
-        self.store.inbox(tenant, before, limit).await
+        self.store.inbox(tenant, filter, now, before, limit).await
     }
 
     async fn raise_watermark(&self, shard: Shard, position: Position) -> Result<(), StoreError> {

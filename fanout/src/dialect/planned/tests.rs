@@ -23,7 +23,7 @@ use parlor_history::History;
 use parlor_http::page_loads::PageLoads;
 use parlor_http::{self as http, HttpSettings};
 use parlor_log::{
-    EventLog,
+    EventLog, NewEntry,
     monitor::{Monitor, MonitorMetrics},
     sqlite::{SqliteLog, SqliteLogSettings},
 };
@@ -63,7 +63,8 @@ impl Door for OpenDoor {
         let (at, acceptance) = (arrived, 1);
         let record = Record { id, author, session, transport, at, arrived, acceptance, body };
         let raw = record.encode().unwrap();
-        let appended = self.0.append(&conversation, &id, raw.clone()).await.unwrap();
+        let appended =
+            self.0.append(&NewEntry::new(conversation.clone(), id, raw.clone())).await.unwrap();
         let event = Event { conversation, position: appended.position, record, raw };
         Ok(Receipt { event, duplicate: appended.duplicate })
     }

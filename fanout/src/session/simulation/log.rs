@@ -9,16 +9,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use parlor_common::{
     clock::Clock,
     conversation::ConversationKey,
-    id::EventId,
     position::Position,
     shard::{Shard, Shards},
 };
 use parlor_log::{
-    Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, ShardState, Start, Tail, Trim,
+    Appended, Deliveries, Entry, EventLog, Filter, LogError, LogPage, NewEntry, ShardState, Start,
+    Tail, Trim,
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -122,12 +121,7 @@ impl EventLog for Scripted {
         Shards::ONE
     }
 
-    async fn append(
-        &self,
-        _: &ConversationKey,
-        _: &EventId,
-        _: Bytes,
-    ) -> Result<Appended, LogError> {
+    async fn append(&self, _: &NewEntry) -> Result<Appended, LogError> {
         Err(LogError::Rejected("the door of the simulation writes the truth itself".to_owned()))
     }
 
@@ -161,6 +155,10 @@ impl EventLog for Scripted {
     }
 
     async fn deliveries(&self, _: Shard, _: &str) -> Result<Box<dyn Deliveries>, LogError> {
+        Err(down())
+    }
+
+    async fn last(&self, _: &ConversationKey) -> Result<Position, LogError> {
         Err(down())
     }
 

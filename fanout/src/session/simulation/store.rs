@@ -2,16 +2,17 @@
 
 use async_trait::async_trait;
 use parlor_common::{
+    clock::Timestamp,
     conversation::ConversationKey,
     event::{Audience, Event},
     id::EventId,
     position::Position,
     shard::Shard,
-    state::ConversationState,
+    state::{ConversationState, Reader, Register},
     tenant::TenantId,
 };
 use parlor_log::{Entry, Filter};
-use parlor_store::{HistoryStore, InboxPage, Page, PageRange, StoreError};
+use parlor_store::{HistoryStore, InboxFilter, InboxPage, Page, PageRange, StoreError};
 
 use super::log::Scripted;
 
@@ -46,8 +47,12 @@ impl Scripted {
 
     fn kept_state(&self, key: &ConversationKey) -> ConversationState {
         let truth = self.truth();
-        let delivered_to_visitor = truth.mark(key, truth.persisted);
-        ConversationState { delivered_to_visitor, ..ConversationState::default() }
+        let mut state = ConversationState::default();
+        let up_to = truth.mark(key, truth.persisted);
+        if up_to > Position::ZERO {
+            state.write(Register::Delivered(Reader::Visitor), up_to, String::new());
+        }
+        state
     }
 }
 
@@ -80,7 +85,14 @@ impl HistoryStore for Scripted {
         self.answered(|| self.kept_state(conversation)).await.ok_or_else(store_down)
     }
 
-    async fn inbox(&self, _: &TenantId, _: Position, _: usize) -> Result<InboxPage, StoreError> {
+    async fn inbox(
+        &self,
+        _: &TenantId,
+        _: &InboxFilter,
+        _: Timestamp,
+        _: Position,
+        _: usize,
+    ) -> Result<InboxPage, StoreError> {
         Err(store_down())
     }
 

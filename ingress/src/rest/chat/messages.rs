@@ -2,13 +2,15 @@
 
 use axum::{body::Body, response::Response};
 use parlor_auth::{CookieVisitor, Kind, VisitorToken};
-use parlor_common::{event::Audience, problem::Problem};
+use parlor_common::problem::Problem;
 use parlor_http::page_loads::{PageKey, Snapshot};
 
 use super::{
     super::{
         call::Call,
-        conversation::{accept, draft, empty_page, page as read_page, page_answer, wanted},
+        conversation::{
+            MESSAGES, accept, draft, empty_page, page as read_page, page_answer, wanted,
+        },
         deps::Deps,
     },
     access::{by_bearer, by_cookies, check},
@@ -36,7 +38,7 @@ pub(in super::super) async fn page(rest: &Deps, call: &mut Call) -> Result<Respo
     let page = match known {
         Some(token) => {
             let conversations = token.conversations(&tenant.id);
-            let page = read_page(rest, &conversations, Audience::Visitor, wanted).await?;
+            let page = read_page(rest, &conversations, wanted).await?;
             if is_widgets {
                 delivered::note(rest, call, &token, &conversations, &page).await;
             }
@@ -44,7 +46,7 @@ pub(in super::super) async fn page(rest: &Deps, call: &mut Call) -> Result<Respo
         }
         None => empty_page(rest, &tenant.id),
     };
-    let answer = page_answer(rest, &tenant.id, &page);
+    let answer = page_answer(rest, &tenant.id, MESSAGES, &page);
     if let Some(load) = load {
         load.answered(Snapshot { through: page.through, last: page.last });
     }
