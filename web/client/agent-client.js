@@ -134,8 +134,10 @@ export class AgentClient extends Client {
 
   /** @override */
   stateChanged() {
+    if (this.state !== "online") return;
+    for (const mark of this.#marks.values()) mark.again();
     // A new socket knows nothing of what was looked at before.
-    if (this.state === "online" && !this.polling && this.#look) this.#looking.ask();
+    if (!this.polling && this.#look) this.#looking.ask();
   }
 
   #tellLook() {

@@ -1,16 +1,6 @@
 /**
- * @file Parlor's client for agents: all of `parlor.js`, and what a dashboard needs beside messages.
- *
- * ```js
- * import { ParlorAgent } from "https://chat.example/client/agent.js";
- *
- * const agent = new ParlorAgent({ baseUrl: "https://chat.example", tenantId: "demo", token });
- * agent.addEventListener("note", ({ detail }) => show(detail.note));
- * agent.connect();
- * await agent.update(conversationId, { status: "closed" });
- * ```
- *
- * The types are in `agent.d.ts`.
+ * @file Parlor's client for agents. Types are in `agent.d.ts`, examples in `README.md`; see
+ *   `parlor.js`.
  */
 
 import { AgentClient } from "./agent-client.js";
@@ -18,9 +8,7 @@ import { ParlorError as Failure } from "./errors.js";
 
 /** @import {ParlorAgent as Declared, AgentOptions} from "./agent.js" */
 
-/** All but the typed events, which no class in JSDoc can declare.
- * @type {new (options: AgentOptions) =>
- * Omit<Declared, "addEventListener">} */
+/** @type {new (options: AgentOptions) => Omit<Declared, "addEventListener">} */
 const checked = AgentClient;
 
 export const ParlorAgent = /** @type {typeof import("./agent.js").ParlorAgent} */ (checked);

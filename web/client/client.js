@@ -184,7 +184,7 @@ export class Client extends EventTarget {
 
   // === for the classes that extend this one ===
 
-  /** An id for something that is written now. */
+  /** For something that is written now. */
   newId() {
     const now = this.#clock.now();
     return now === undefined ? timelessId() : uuid7(now);
@@ -200,10 +200,8 @@ export class Client extends EventTarget {
     return this.#connection.signal(frame);
   }
 
-  /** The state changed, and the page knows. */
   stateChanged() {}
 
-  /** It is known who this is. */
   entered() {}
 
   gap() {
@@ -283,12 +281,7 @@ export class Client extends EventTarget {
     }
   }
 
-  /**
-   * Each type has an event of its name, which has the item under that name.
-   *
-   * @param {StreamItem} item
-   * @param {"history" | "stream"} source
-   */
+  /** @param {StreamItem} item @param {"history" | "stream"} source */
   #show(item, source) {
     const type = item.type ?? "message";
     this.emit(type, /** @type {any} */ ({ [type]: item, source }));

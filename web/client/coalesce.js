@@ -33,11 +33,4 @@ export class Coalesced {
     this.#again = false;
     this.#run();
   }
-
-  /** Forgets what was asked for. */
-  stop() {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#again = false;
-  }
 }

@@ -1,6 +1,6 @@
 /** @file The connection: comes online, stays online, comes back; by asking, where it must. */
 
-/** @import {ClientState, StateDetail, StreamItem} from "./parlor.js" */
+/** @import {ClientState, Draft, Receipt, StateDetail, StreamItem} from "./parlor.js" */
 /** @import {Identity} from "./identity.js" */
 /** @import {Frame, LinkEnd} from "./link.js" */
 /** @import {Rest} from "./rest.js" */
@@ -24,21 +24,14 @@ const BLOCKED_AFTER = 3;
 const RETRY_SOCKET_MS = 30_000;
 
 /**
- * What the connection works with.
- *
  * @typedef {{identity: Identity, rest: Rest, clock: ServerClock, sender: Sender, timelines:
- *   Timelines, post: (draft: import("./parlor.js").Draft) =>
- *   Promise<import("./parlor.js").Receipt>, client: string, timeoutMs: number}} Parts
- */
-
-/**
- * What the owner of a connection is told.
+ *   Timelines, post: (draft: Draft) => Promise<Receipt>, client: string, timeoutMs: number}} Parts
  *
  * @typedef {object} ConnectionEvents
  * @property {(detail: StateDetail) => void} state
  * @property {() => void} entered it is known who this is
- * @property {() => void} began the first page and the subscription are there, "online" follows
- * @property {() => void} gap something may have been missed
+ * @property {() => void} began the first page is there, and `online` follows
+ * @property {() => void} gap
  * @property {(item: StreamItem) => void} item
  * @property {(frame: Frame) => void} signal
  */
@@ -53,8 +46,7 @@ const RETRY_SOCKET_MS = 30_000;
  *                  time, wake   ▼                    ▼
  *                        └── waiting              closed   (refused for good, or close())
  *
- * Where sockets are blocked, `waiting` and `online` alternate as the server answers what is asked,
- * and sockets are tried beside that.
+ * Where sockets are blocked, it is `online` while the server answers what is asked.
  */
 export class Connection {
   /** @type {ClientState} */
@@ -64,8 +56,7 @@ export class Connection {
   /** The inbox was read before there was a position. */
   readEarly = false;
   /**
-   * The position in the stream. Only what the stream brings moves it; what a visitor is told when
-   * asking is not all of the stream, and does not.
+   * The position in the stream. Only what the stream brings moves it.
    *
    * @type {string | undefined}
    */
@@ -102,7 +93,7 @@ export class Connection {
         this.#enter("online", { polling: true });
         parts.sender.start(parts.post);
       },
-      // Sockets are tried on, and tell whether a refusal stands.
+      // After a refusal for good, sockets tell what is to be done.
       failed: (error, retryInMs) => {
         if (this.polling) this.#enter("waiting", { error, retryInMs });
       },
@@ -120,7 +111,7 @@ export class Connection {
     this.#enter("closed");
   }
 
-  /** Sends a signal, if there is a socket that takes it. @param {Frame} frame */
+  /** Whether there is a socket that takes it. @param {Frame} frame */
   signal(frame) {
     return this.#link?.signal(frame) ?? false;
   }

@@ -1,6 +1,6 @@
 /** @file What went wrong, in the one shape the protocol has for it. */
 
-/** @import {Conversation, ErrorDetail} from "./parlor.js" */
+/** @import {Conversation, ErrorDetail, ParlorError as Declared} from "./parlor.js" */
 
 /**
  * An error the server named, or one the client noticed itself (`network`, `timeout`,
@@ -10,20 +10,17 @@
 export class ParlorError extends Error {
   /**
    * @param {string} message
-   * @param {{code: string, retryable?: boolean | undefined, retryAfterMs?: number | undefined,
-   *   requestId?: string | undefined, status?: number | undefined, details?: ErrorDetail[] |
-   *   undefined, conversation?: Conversation | undefined}} facts
+   * @param {ConstructorParameters<typeof Declared>[1]} facts
    */
   constructor(message, facts) {
-    const { code, retryable = false, retryAfterMs, requestId, status, details = [] } = facts;
     super(message);
     this.name = "ParlorError";
-    this.code = code;
-    this.retryable = retryable;
-    this.retryAfterMs = retryAfterMs;
-    this.requestId = requestId;
-    this.status = status;
-    this.details = details;
+    this.code = facts.code;
+    this.retryable = facts.retryable ?? false;
+    this.retryAfterMs = facts.retryAfterMs;
+    this.requestId = facts.requestId;
+    this.status = facts.status;
+    this.details = facts.details ?? [];
     this.conversation = facts.conversation;
   }
 

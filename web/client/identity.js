@@ -35,6 +35,7 @@ export class VisitorIdentity {
   /** @type {Session | undefined} */
   session;
 
+  #doubted = true;
   #base;
   #tenantId;
   #byToken;
@@ -77,19 +78,15 @@ export class VisitorIdentity {
    * @returns {Promise<Entry>}
    */
   async enter(rest, clock) {
-    let { session } = this;
-    if (!session) {
-      session = await this.refresh(rest);
-      clock.hear(session.serverTime);
-    }
+    if (this.#doubted) clock.hear((await this.refresh(rest)).serverTime);
     return {
-      url: socketUrl(this.#base, session.socketUrl ?? "ws/chat", this.#tenantId),
+      url: socketUrl(this.#base, this.session?.socketUrl ?? "ws/chat", this.#tenantId),
       token: this.#token,
     };
   }
 
   doubt() {
-    this.session = undefined;
+    this.#doubted = true;
   }
 
   /**
@@ -98,7 +95,9 @@ export class VisitorIdentity {
    * @param {Rest} rest
    */
   async refresh(rest) {
-    return (this.session = await (this.#byToken ? this.#openByToken(rest) : rest.session()));
+    this.session = await (this.#byToken ? this.#openByToken(rest) : rest.session());
+    this.#doubted = false;
+    return this.session;
   }
 
   /**

@@ -19,11 +19,7 @@ export class ItemList {
     return [...this.#items];
   }
 
-  /**
-   * Where the item of a cursor stands; -1 if it is not there.
-   *
-   * @param {string} cursor
-   */
+  /** Where the item of a cursor stands; -1 if it is not there. @param {string} cursor */
   place(cursor) {
     let at = this.#items.length - 1;
     // What is looked for is nearly always among the latest.
@@ -33,52 +29,44 @@ export class ItemList {
 
   /** @param {TimelineItem[]} items */
   append(items) {
-    this.#insert(this.#items.length, this.#new(items));
+    this.#insert(this.#items.length, items);
   }
 
   /** @param {TimelineItem[]} items older ones than all that are there */
   prepend(items) {
-    this.#insert(0, this.#new(items));
+    this.#insert(0, items);
   }
 
   /**
-   * A page that may overlap with what is there: each new item gets the place after the one that it
-   * follows. A page that overlaps with nothing is newer than all.
+   * A page without holes that may overlap with what is there: each new item comes after the one
+   * that it follows. A page that overlaps with nothing is newer than all.
    *
-   * @param {TimelineItem[]} page oldest first, without holes
+   * @param {TimelineItem[]} page
    */
   merge(page) {
-    const overlaps = page.some(({ id }) => this.#ids.has(id));
-    if (!overlaps) return this.append(page);
-    let first = page.findIndex(({ id }) => this.#ids.has(id));
-    let at = this.#find(page[first]?.id);
-    at += this.#insert(at, this.#new(page.slice(0, first)));
-    for (; first < page.length; first += 1) {
-      const item = page[first];
-      if (!item) break;
-      if (this.#ids.has(item.id)) at = this.#find(item.id) + 1;
-      else at += this.#insert(at, this.#new([item]));
+    const first = page.find(({ id }) => this.#ids.has(id));
+    let at = first ? this.#find(first) : this.#items.length;
+    for (const item of page) {
+      if (this.#ids.has(item.id)) at = this.#find(item) + 1;
+      else at += this.#insert(at, [item]);
     }
   }
 
-  /** @param {string | undefined} id */
-  #find(id) {
+  /** @param {TimelineItem} item one that is there, perhaps as another object */
+  #find({ id }) {
     return this.#items.findIndex((item) => item.id === id);
-  }
-
-  /** @param {TimelineItem[]} items */
-  #new(items) {
-    return items.filter(({ id }) => !this.#ids.has(id) && this.#ids.add(id));
   }
 
   /**
    * @param {number} at
    * @param {TimelineItem[]} items
+   * @returns how far what comes next has moved
    */
   #insert(at, items) {
-    this.#items.splice(at, 0, ...items);
+    const fresh = items.filter(({ id }) => !this.#ids.has(id) && this.#ids.add(id));
+    this.#items.splice(at, 0, ...fresh);
     const forgotten = this.#items.splice(0, this.#items.length - this.#max);
     for (const { id } of forgotten) this.#ids.delete(id);
-    return items.length - forgotten.length;
+    return fresh.length - forgotten.length;
   }
 }

@@ -30,11 +30,7 @@ export function itemOf(value) {
   return /** @type {StreamItem} */ ({ ...content, type, conversationId });
 }
 
-/**
- * Whether an item has a place in the timeline of its conversation.
- *
- * @param {{type?: string}} item
- */
+/** @param {{type?: string}} item */
 export function isKept({ type }) {
   return KEPT.has(type);
 }

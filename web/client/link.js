@@ -59,7 +59,6 @@ export class Link {
   #subscribed;
   /** The one draft in flight. @type {(Waiter<Receipt> & {id: string}) | undefined} */
   #delivering;
-  /** Whether signals are worth sending: not yet sent, sent, refused. */
   #signals = /** @type {"untried" | "tried" | "refused"} */ ("untried");
   /** @type {(end: LinkEnd) => void} */
   #end = () => {};
@@ -148,11 +147,10 @@ export class Link {
   }
 
   /**
-   * Sends a frame that nothing answers. A server that is older than signals takes them for nonsense
-   * and ends a socket that goes on with it, so that the first refusal ends them on this link.
+   * Sends a frame that nothing answers, and tells whether it did. An older server takes signals for
+   * nonsense, and ends a socket that goes on with it: the first refusal ends them on this link.
    *
    * @param {Frame} frame
-   * @returns {boolean} whether it was sent
    */
   signal(frame) {
     const open = this.#hello !== undefined && this.#socket.readyState === WebSocket.OPEN;

@@ -54,11 +54,6 @@ export class Mark {
     if (this.#highest !== this.#told) this.#pace.ask();
   }
 
-  /** Nothing more is told. */
-  stop() {
-    this.#pace.stop();
-  }
-
   async #run() {
     const cursor = this.#highest;
     if (this.#busy || cursor === undefined || cursor === this.#told) return;
@@ -68,13 +63,13 @@ export class Mark {
     this.#busy = true;
     try {
       await telling;
+      this.#failures = 0;
     } catch (thrown) {
       this.#failures += 1;
       // A mark that is refused is not worth an error to anybody: the next one says more.
-      if (ParlorError.wrap(thrown).retryable && this.#failures < TRIES) this.#told = undefined;
-    } finally {
-      this.#busy = false;
+      if (ParlorError.wrap(thrown).retryable) this.#told = undefined;
     }
-    this.again();
+    this.#busy = false;
+    if (this.#failures < TRIES) this.again();
   }
 }

@@ -35,7 +35,7 @@ export interface Note {
   readonly clientMessageId?: string;
 }
 
-/** What was changed of a conversation: only that is there. A visitor is told of the status alone. */
+/** What was changed of a conversation; a visitor is told of the status alone. */
 export interface Change {
   readonly type: "change";
   readonly id: string;
@@ -112,7 +112,7 @@ export type TimelineItem = Message | Note | Change | Rating | Linked;
 /** What the stream brings. */
 export type StreamItem = TimelineItem | Read | ProfileChange;
 
-/** Somebody else is typing. Whoever is told `on` is told `off` afterwards, at the latest by time. */
+/** Somebody else is typing. After `on` comes `off`, at the latest by time. */
 export interface Typing {
   readonly conversationId: string;
   readonly by: "user" | "agent" | "bot";

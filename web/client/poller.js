@@ -8,10 +8,11 @@ const SHORTEST_MS = 3_000;
 const LONGEST_MS = 6_000;
 
 /**
- * @typedef {object} PollerEvents
- * @property {() => void} works an answer came, and was passed on
- * @property {(error: ParlorError, retryInMs: number | undefined) => void} failed the next question
- *   comes then; after a refusal for good no more is asked
+ * What becomes of a question: it was answered, and the answer passed on; or it failed, and is asked
+ * again then, or, after a refusal for good, not at all.
+ *
+ * @typedef {{works: () => void, failed: (error: ParlorError, retryInMs?: number) => void}}
+ *   PollerEvents
  */
 
 /** Asks, passes on, waits; until it is stopped, or refused for good. */
@@ -21,7 +22,6 @@ export class Poller {
   #random;
   /** The row of questions under way. @type {object | undefined} */
   #row;
-  #works = false;
   /** @type {(() => void) | undefined} */
   #wake;
 
@@ -38,9 +38,7 @@ export class Poller {
   }
 
   /** Whether the last question was answered. */
-  get works() {
-    return this.#works;
-  }
+  works = false;
 
   start() {
     if (!this.#row) void this.#run((this.#row = {}));
@@ -48,7 +46,7 @@ export class Poller {
 
   stop() {
     this.#row = undefined;
-    this.#works = false;
+    this.works = false;
     this.now();
   }
 
@@ -67,16 +65,16 @@ export class Poller {
         const more = await this.#ask(going);
         if (!going()) return;
         backoff.reset();
-        this.#works = true;
+        this.works = true;
         this.#events.works();
         if (more) continue;
       } catch (thrown) {
         if (!going()) return;
         const error = ParlorError.wrap(thrown);
-        this.#works = false;
+        this.works = false;
         if (!error.retryable) {
           this.#row = undefined;
-          this.#events.failed(error, undefined);
+          this.#events.failed(error);
           return;
         }
         waitMs = error.retryAfterMs ?? backoff.next();

@@ -11,11 +11,11 @@ import { itemOf } from "./items.js";
 const LIMIT = 100;
 
 /**
- * What goes on with the answers.
+ * Makes a question out of what goes on with its answers.
  *
- * @typedef {{cursor: string | undefined, resume: (begins: boolean, recovered: boolean) => void}}
- *   Position
- * @typedef {{item: (item: StreamItem) => void}} Listener
+ * @typedef {(rest: Rest, timelines: Timelines, position: {cursor: string | undefined, resume:
+ *   (begins: boolean, recovered: boolean) => void}, listener: {item: (item: StreamItem) => void})
+ *   => (going: () => boolean) => Promise<boolean>} Asker
  */
 
 /**
@@ -23,17 +23,14 @@ const LIMIT = 100;
  * position stays: the next socket goes on from there, brings the changes that were not asked for,
  * and its messages are known by their ids.
  *
- * @param {Rest} rest
- * @param {Timelines} timelines
- * @param {Position} position
- * @param {Listener} listener
+ * @type {Asker}
  */
-export function askVisitor(rest, timelines, position, listener) {
+export const askVisitor = (rest, timelines, position, listener) => {
   /** @type {string | undefined} */
   let after;
   /** The stream's position at the time. @type {string | undefined} */
   let base;
-  return async (/** @type {() => boolean} */ going) => {
+  return async (going) => {
     const first = await timelines.start();
     if (!going()) return false;
     position.cursor ??= first;
@@ -56,18 +53,15 @@ export function askVisitor(rest, timelines, position, listener) {
     after = page.items.at(-1)?.cursor ?? after;
     return page.hasMore && page.items.length > 0;
   };
-}
+};
 
 /**
  * An agent asks for the tenant's changes, which are the stream.
  *
- * @param {Rest} rest
- * @param {Timelines} timelines
- * @param {Position} position
- * @param {Listener} listener
+ * @type {Asker}
  */
-export function askAgent(rest, timelines, position, listener) {
-  return async (/** @type {() => boolean} */ going) => {
+export const askAgent = (rest, timelines, position, listener) => {
+  return async (going) => {
     const since = position.cursor;
     const answer = await rest.changes(since, LIMIT);
     if (!going()) return false;
@@ -83,4 +77,4 @@ export function askAgent(rest, timelines, position, listener) {
     timelines.mend(going);
     return answer.hasMore;
   };
-}
+};

@@ -21,7 +21,6 @@ export class PendingProfile {
    * @param {Profile} profile what is to be changed
    * @param {boolean} now whether the server can be told now
    * @returns {Promise<boolean>} whether the server has it; else it is kept
-   * @throws {ParlorError} what it was refused for; it is kept if it may be taken later
    */
   async set(profile, now) {
     this.#kept = merge(this.#kept, profile);
@@ -32,8 +31,8 @@ export class PendingProfile {
   }
 
   /** Tells what is kept; nobody waits for the answer. */
-  async flush() {
-    return this.#flush().catch(() => false);
+  flush() {
+    this.#flush().catch(() => {});
   }
 
   async #flush() {

@@ -1,8 +1,8 @@
 /** @file The REST side of protocol 1: sessions, pages of history, the inbox, writing. */
 
 /**
- * @import {ChangesPage, Conversation, Draft, HistoryPage, InboxPage, InboxQuery, Message, PageQuery, Receipt,
- *   TimelineItem} from "./parlor.js"
+ * @import {ChangesPage, Conversation, Draft, HistoryPage, InboxPage, InboxQuery, Message,
+ *   PageQuery, Receipt, TimelineItem} from "./parlor.js"
  */
 /** @import {Identity} from "./identity.js" */
 
@@ -32,7 +32,7 @@ export class Rest {
   #tenantId;
   #identity;
   #timeoutMs;
-  /** The server has shown that it has no timelines, only messages. */
+  /** The server has no timelines. */
   #messagesOnly = false;
 
   /**
@@ -71,52 +71,34 @@ export class Rest {
    * @returns {Promise<Page>}
    */
   async page(conversationId, query = {}) {
-    if (conversationId === undefined || this.#messagesOnly) {
-      return this.#messages(conversationId, query);
+    if (conversationId !== undefined && !this.#messagesOnly) {
+      try {
+        return await this.#page(conversationPath(conversationId, "timeline"), query);
+      } catch (thrown) {
+        // Either there is no such conversation, or the server is older than timelines.
+        if (ParlorError.wrap(thrown).status !== 404) throw thrown;
+      }
     }
-    /** @type {ParlorError} */
-    let refusal;
-    try {
-      return await this.#timeline(conversationId, query);
-    } catch (thrown) {
-      refusal = ParlorError.wrap(thrown);
-      if (refusal.status !== 404) throw refusal;
-    }
-    // Either there is no such conversation, or the server is older than timelines.
-    const page = await this.#messages(conversationId, query);
-    this.#messagesOnly = true;
+    const page = await this.#page(messagesPath(conversationId), query);
+    this.#messagesOnly ||= conversationId !== undefined;
     return page;
   }
 
   /**
-   * @param {string | undefined} conversationId
+   * @param {string} path
    * @param {PageQuery} query
    * @returns {Promise<Page>}
    */
-  async #messages(conversationId, query) {
-    const page = /** @type {Partial<HistoryPage>} */ (
-      await this.call("GET", messagesPath(conversationId), { query })
-    );
-    const messages = page.messages ?? [];
-    const items = messages.map((message) => ({ ...message, type: /** @type {const} */ ("message") }));
-    return { ...page, messages: items, items, hasMore: page.hasMore ?? false };
-  }
-
-  /**
-   * @param {string} conversationId
-   * @param {PageQuery} query
-   * @returns {Promise<Page>}
-   */
-  async #timeline(conversationId, query) {
-    const path = conversationPath(conversationId, "timeline");
-    const { events = [], ...page } = /** @type {Partial<Page> & {events?: unknown[]}} */ (
+  async #page(path, query) {
+    const { events, ...page } = /** @type {Partial<HistoryPage> & {events?: unknown[]}} */ (
       await this.call("GET", path, { query })
     );
+    const said = page.messages ?? [];
     const items = /** @type {TimelineItem[]} */ (
-      events.map(itemOf).filter((item) => item && isKept(item))
+      events?.map(itemOf).filter((item) => item && isKept(item)) ??
+        said.map((message) => ({ ...message, type: "message" }))
     );
-    const messages = items.filter(isMessage);
-    return { ...page, messages, items, hasMore: page.hasMore ?? false };
+    return { ...page, items, messages: items.filter(isMessage), hasMore: page.hasMore ?? false };
   }
 
   /**
@@ -131,8 +113,6 @@ export class Rest {
   }
 
   /**
-   * What the tenant's agents are told, after a position.
-   *
    * @param {string | undefined} since
    * @param {number} [limit]
    * @returns {Promise<ChangesPage>}

@@ -52,7 +52,7 @@ export class Timeline {
     return this.#list?.all ?? [];
   }
 
-  /** Where a cursor stands among them; -1 if it does not. @param {string} cursor */
+  /** @param {string} cursor */
   place(cursor) {
     return this.#list?.place(cursor) ?? -1;
   }

@@ -74,12 +74,7 @@ export class Timelines {
     return this.#byConversation.get(conversationId)?.items ?? [];
   }
 
-  /**
-   * Where a cursor stands among what was shown; -1 if it does not.
-   *
-   * @param {string | undefined} conversationId
-   * @param {string} cursor
-   */
+  /** @param {string | undefined} conversationId @param {string} cursor */
   place(conversationId, cursor) {
     return this.#byConversation.get(conversationId)?.place(cursor) ?? -1;
   }

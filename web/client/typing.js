@@ -1,8 +1,8 @@
-/** @file Who is typing: this side told, at a bounded pace, and the other side believed for a while. */
+/** @file Who is typing: told at a bounded pace, and believed for a while. */
 
 /** @import {Typing} from "./parlor.js" */
 
-/** How often "is typing" is repeated, and how long it holds without a repeat; the protocol's. */
+/** How often it is repeated, and how long it holds without; the protocol's numbers. */
 const REPEAT_MS = 3_000;
 const HOLD_MS = 6_000;
 /** How many typists are remembered at most. */
@@ -39,10 +39,7 @@ export class TypingTold {
   }
 }
 
-/**
- * What others tell. The server may drop the end of it, so that it ends by itself: whoever was told
- * `on` is told `off`, once.
- */
+/** What others tell. The end of it may get lost, and comes by itself. */
 export class TypingHeard {
   #show;
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */

@@ -10,12 +10,9 @@ import { Mark } from "./marks.js";
 import { PendingProfile } from "./profile.js";
 import { TypingTold } from "./typing.js";
 
-/**
- * With an agent's token it is an agent's client that reads and writes messages, as it always was;
- * what else agents do is in `agent.js`.
- */
+/** With an agent's token it is an agent's client that knows messages and the inbox. */
 export class VisitorClient extends Client {
-  /** Whether somebody of the team is online; `null` where nobody knows. @type {HereState} */
+  /** @type {HereState} */
   here = null;
   /** @type {VisitorStatus | undefined} */
   status;
@@ -92,7 +89,7 @@ export class VisitorClient extends Client {
   stateChanged() {
     if (this.state === "online") {
       this.#mark.again(this.#markUnsure);
-      void this.#profile.flush();
+      this.#profile.flush();
     } else if (this.here !== null) {
       this.#setHere(null);
     }
@@ -102,7 +99,7 @@ export class VisitorClient extends Client {
   gap() {
     super.gap();
     // The change of the status may be among what was missed.
-    if (!(this.identity instanceof VisitorIdentity)) return;
+    if (!(this.identity instanceof VisitorIdentity) || this.status === undefined) return;
     this.identity.refresh(this.rest).then(
       () => this.entered(),
       () => {},
@@ -121,7 +118,7 @@ export class VisitorClient extends Client {
   /** @override @param {Receipt} receipt */
   accepted(receipt) {
     super.accepted(receipt);
-    void this.#profile.flush();
+    this.#profile.flush();
   }
 
   /** @override @param {Frame} frame */

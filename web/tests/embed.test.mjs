@@ -176,18 +176,15 @@ test("it can be used by keyboard alone, and Escape goes back to the button", () 
     await page.keyboard.press("Tab");
     assert.ok(await launcher.evaluate((element) => element.matches(":focus")));
     await page.keyboard.press("Enter");
-    const focused = () =>
-      frame.locator("body").evaluate(() => document.activeElement?.id);
+    const focused = () => frame.locator("body").evaluate(() => document.activeElement?.id);
     await untilEqual("one may write", focused, "text");
     await page.keyboard.type("first line");
     await page.keyboard.press("Shift+Enter");
     await page.keyboard.type("second line");
     await page.keyboard.press("Enter");
-    await untilEqual(
-      "it is said",
-      () => frame.locator(".bubble").allTextContents(),
-      ["first line\nsecond line"],
-    );
+    await untilEqual("it is said", () => frame.locator(".bubble").allTextContents(), [
+      "first line\nsecond line",
+    ]);
     assert.equal(await launcher.getAttribute("aria-expanded"), "true");
     await page.keyboard.press("Escape");
     await untilEqual("it is closed", () => launcher.getAttribute("aria-expanded"), "false");
@@ -203,7 +200,10 @@ test("it can be used by keyboard alone, and Escape goes back to the button", () 
     ])) {
       assert.equal(await frame.getByRole(role, { name, includeHidden: true }).count(), 1, role);
     }
-    assert.equal(await page.getByRole("dialog", { includeHidden: true }).getAttribute("aria-label"), "Chat");
+    assert.equal(
+      await page.getByRole("dialog", { includeHidden: true }).getAttribute("aria-label"),
+      "Chat",
+    );
   }));
 
 test("a site's own button opens it, and gets the focus back", () =>
@@ -236,44 +236,70 @@ test("a snippet that another site copied stays blank", () =>
     }
   }));
 
-test("a tenant of the registry is talked to from its own sites, and by the installation's frame", owned, async () => {
-  const folder = await mkdtemp(join(tmpdir(), "parlor-embed-tests-"));
-  const file = join(folder, "tenants.toml");
-  const named = (/** @type {string} */ origin) =>
-    writeFile(file, `[[tenant]]\nname = "shop"\norigins = ["${origin}"]\n`);
-  await named("https://nobody.example");
-  const strict = await Server.begin({ PARLOR_TENANTS__FILE: file });
-  const [site, other] = [await Shop.begin(strict.url), await Shop.begin(strict.url)];
-  const context = await browser.newContext();
-  try {
-    await named(site.origin);
-    await until("the registry is in force", async () => {
-      const answer = await fetch(`${strict.url}/widget/frame?tenant=shop`);
-      return answer.headers.get("Content-Security-Policy")?.includes(site.origin);
-    });
-    const widget = await site.visit(context, { tenantId: "shop" });
-    await widget.open();
-    await widget.write("from the tenant's site");
-    await untilEqual(
-      "it is sent",
-      async () => /Sent$/.test((await widget.frame.locator(".receipt").textContent()) ?? ""),
-      true,
-    );
-    const page = await context.newPage();
-    await page.goto(`${other.origin}/?data-tenant=shop`);
-    const refused = page.waitForEvent("console", (message) =>
-      message.text().includes("frame-ancestors"),
-    );
-    await page.locator("parlor-chat button").click();
-    await refused;
-  } finally {
-    await context.close();
-    await site.end();
-    await other.end();
-    await strict.end();
-    await rm(folder, { recursive: true, force: true });
-  }
-});
+test(
+  "a tenant of the registry is talked to from its own sites, and by the installation's frame",
+  owned,
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "parlor-embed-tests-"));
+    const file = join(folder, "tenants.toml");
+    const named = (/** @type {string} */ origin) =>
+      writeFile(file, `[[tenant]]\nname = "shop"\norigins = ["${origin}"]\n`);
+    await named("https://nobody.example");
+    const strict = await Server.begin({ PARLOR_TENANTS__FILE: file });
+    const [site, other] = [await Shop.begin(strict.url), await Shop.begin(strict.url)];
+    const context = await browser.newContext();
+    try {
+      await named(site.origin);
+      await until("the registry is in force", async () => {
+        const answer = await fetch(`${strict.url}/widget/frame?tenant=shop`);
+        return answer.headers.get("Content-Security-Policy")?.includes(site.origin);
+      });
+      const widget = await site.visit(context, { tenantId: "shop" });
+      await widget.open();
+      await widget.write("from the tenant's site");
+      await untilEqual(
+        "it is sent",
+        async () => /Sent$/.test((await widget.frame.locator(".receipt").textContent()) ?? ""),
+        true,
+      );
+      const page = await context.newPage();
+      await page.goto(`${other.origin}/?data-tenant=shop`);
+      const refused = page.waitForEvent("console", (message) =>
+        message.text().includes("frame-ancestors"),
+      );
+      await page.locator("parlor-chat button").click();
+      await refused;
+
+      const entry = `[[tenant]]\nname = "shop"\norigins = ["${site.origin}"]\n`;
+      const keyed = `publishable_key = "pk_shop"\npublishable_key_required = true\n`;
+      await writeFile(file, entry + keyed);
+      const asks = (/** @type {string} */ key) =>
+        fetch(`${strict.url}/api/chat/session`, {
+          method: "POST",
+          headers: { "X-Tenant-ID": "shop", Origin: site.origin, Authorization: `Bearer ${key}` },
+          body: "{}",
+        });
+      await until("its key is wanted", async () => (await asks("pk_other")).status === 401);
+      const visitor = await browser.newContext();
+      const without = await site.visit(visitor, { tenantId: "shop" });
+      await without.launcher.click();
+      await untilEqual(
+        "without it, it says that it cannot be used",
+        () => without.frame.locator("#trouble").innerText(),
+        "The chat isn’t available right now.",
+      );
+      const keyedSnippet = { tenantId: "shop", attributes: { key: "pk_shop" } };
+      await (await site.visit(visitor, keyedSnippet)).open();
+      await visitor.close();
+    } finally {
+      await context.close();
+      await site.end();
+      await other.end();
+      await strict.end();
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+);
 
 test("hostile texts are texts, and only addresses of the web can be followed", () =>
   withVisitor(async ({ open, agent }) => {
@@ -291,16 +317,16 @@ test("hostile texts are texts, and only addresses of the web can be followed", (
     await widget.shows(["hello", ...odd]);
     assert.equal(await widget.frame.locator("img, script:not([src]), b").count(), 0);
     const links = await widget.frame.locator(".bubble a").evaluateAll((all) =>
-      all.map((link) => /** @type {HTMLAnchorElement} */ (link)).map(({ href, rel, target }) => ({
-        href,
-        rel,
-        target,
-      })),
+      all
+        .map((link) => /** @type {HTMLAnchorElement} */ (link))
+        .map(({ href, rel, target }) => ({
+          href,
+          rel,
+          target,
+        })),
     );
     const rel = "noopener noreferrer nofollow";
-    assert.deepEqual(links, [
-      { href: "https://example.com/a_(b)?c=d&e=", rel, target: "_blank" },
-    ]);
+    assert.deepEqual(links, [{ href: "https://example.com/a_(b)?c=d&e=", rel, target: "_blank" }]);
   }));
 
 test("another window cannot speak for the frame, nor for the page around it", () =>
@@ -353,15 +379,25 @@ test("where the frame's cookie does not stick, the site's storage keeps the visi
   withVisitor(async ({ context, open, agent }) => {
     // Stands for browsers that drop cookies of frames without a word.
     await context.route("**/api/chat/**", async (route) => {
-      const { cookie: _, ...headers } = await route.request().allHeaders();
-      const response = await route.fetch({ headers });
-      const kept = Object.entries(response.headers()).filter(([name]) => name !== "set-cookie");
-      await route.fulfill({ response, headers: Object.fromEntries(kept) });
+      const request = route.request();
+      const { cookie: _, ...headers } = await request.allHeaders();
+      const answer = await fetch(request.url(), {
+        method: request.method(),
+        headers,
+        body: request.postData(),
+      });
+      const kept = [...answer.headers].filter(([name]) => name !== "set-cookie");
+      await route.fulfill({
+        status: answer.status,
+        headers: Object.fromEntries(kept),
+        body: await answer.text(),
+      });
     });
     const widget = await open();
     await widget.open();
     await widget.write("remember me");
     await agent.conversationWith("remember me");
+    assert.match(await widget.page.evaluate(() => JSON.stringify({ ...localStorage })), /vt_/);
     await widget.page.reload();
     await widget.open();
     await widget.shows(["remember me"]);
@@ -405,9 +441,11 @@ for (const locale of ["en", "de", "fr", "es", "it", "pt", "nl", "pl", "tr", "ja"
         assert.deepEqual(gaps(text), gaps(english[key] ?? ""), key);
       }
       assert.equal(await widget.frame.locator("#greeting").textContent(), texts.greeting);
-      const empty = await widget.frame.locator("button:not([hidden])").evaluateAll(
-        (all) => all.filter((each) => !each.ariaLabel && !each.textContent?.trim()).length,
-      );
+      const empty = await widget.frame
+        .locator("button:not([hidden])")
+        .evaluateAll(
+          (all) => all.filter((each) => !each.ariaLabel && !each.textContent?.trim()).length,
+        );
       assert.equal(empty, 0, "every button has a name");
     }));
 }
@@ -427,7 +465,7 @@ test("on the smallest phone it fills the screen, covers the page, and nothing is
       await agent.reply(id, wide);
       await until("both are there", async () => (await widget.texts()).length === 2);
       const wider = await widget.frame.locator("html").evaluate((html) => {
-        const scrolls = [html, ...html.querySelectorAll("body, main")];
+        const scrolls = [html, ...html.querySelectorAll("body, #scroll")];
         return scrolls.map((each) => each.scrollWidth - each.clientWidth);
       });
       assert.deepEqual(wider, [0, 0, 0]);
@@ -439,7 +477,14 @@ test("on the smallest phone it fills the screen, covers the page, and nothing is
     { viewport: { width: 320, height: 640 } },
   ));
 
-for (const color of ["#f5b400", "#0b3d91", "hotpink", "rgb(119 119 119)", "#fff", "oklch(70% 0.2 145)"]) {
+for (const color of [
+  "#f5b400",
+  "#0b3d91",
+  "hotpink",
+  "rgb(119 119 119)",
+  "#fff",
+  "oklch(70% 0.2 145)",
+]) {
   test(`a text on ${color} can be read`, () =>
     withVisitor(async ({ open }) => {
       const widget = await open({ attributes: { color } });
@@ -450,13 +495,17 @@ for (const color of ["#f5b400", "#0b3d91", "hotpink", "rgb(119 119 119)", "#fff"
         const ratio = await place.evaluate((element) => {
           const style = getComputedStyle(element);
           const luminance = (/** @type {string} */ text) => {
-            const parts = (text.match(/[\d.]+/g) ?? []).slice(0, 3).map((part) => Number(part) / 255);
+            const parts = (text.match(/[\d.]+/g) ?? [])
+              .slice(0, 3)
+              .map((part) => Number(part) / 255);
             const [r = 0, g = 0, b = 0] = parts.map((part) =>
               part > 0.04045 ? ((part + 0.055) / 1.055) ** 2.4 : part / 12.92,
             );
             return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
           };
-          const pair = [luminance(style.color), luminance(style.backgroundColor)].sort((a, b) => b - a);
+          const pair = [luminance(style.color), luminance(style.backgroundColor)].sort(
+            (a, b) => b - a,
+          );
           return (pair[0] ?? 0) / (pair[1] ?? 1);
         });
         assert.ok(ratio >= 4.5, `${ratio.toFixed(2)}:1`);
@@ -532,10 +581,13 @@ test("typing, seen, and whether somebody is there", () =>
     await widget.shows(["anybody?", "I am", "so"]);
     const receipt = widget.frame.locator(".receipt");
     await until("it is sent", async () => /Sent$/.test(await receipt.innerText()));
-    const page = await widget.frame.locator("body").evaluate(async (_, tenant) => {
-      const headers = { "X-Tenant-ID": tenant };
-      return (await fetch("/api/chat/messages", { headers })).json();
-    }, new URL(widget.page.url()).searchParams.get("data-tenant") ?? "");
+    const page = await widget.frame.locator("body").evaluate(
+      async (_, tenant) => {
+        const headers = { "X-Tenant-ID": tenant };
+        return (await fetch("/api/chat/messages", { headers })).json();
+      },
+      new URL(widget.page.url()).searchParams.get("data-tenant") ?? "",
+    );
     const { cursor } = page.messages.at(-1);
     const timestamp = new Date().toISOString();
     say({ type: "read", conversationId, read: { by: "agent", upTo: cursor, timestamp, cursor } });
@@ -564,7 +616,11 @@ test("while nobody is there an address can be left", () =>
     await untilEqual("it is asked for", () => form.isVisible(), true);
     await form.getByRole("textbox").fill("nonsense");
     await form.getByRole("button").click();
-    await untilEqual("not any text will do", () => widget.frame.locator("#away-wrong").isVisible(), true);
+    await untilEqual(
+      "not any text will do",
+      () => widget.frame.locator("#away-wrong").isVisible(),
+      true,
+    );
     await form.getByRole("textbox").fill("ada@example.com");
     await form.getByRole("button").click();
     await untilEqual("it is taken", () => form.isVisible(), false);
@@ -591,10 +647,13 @@ test("after the end one is asked how it was, once, and writing goes on", () =>
     await widget.open();
     await widget.write("thanks");
     const conversationId = await agent.conversationWith("thanks");
-    const { cursor } = await widget.frame.locator("body").evaluate(async (_, tenant) => {
-      const headers = { "X-Tenant-ID": tenant };
-      return (await fetch("/api/chat/messages", { headers })).json();
-    }, new URL(widget.page.url()).searchParams.get("data-tenant") ?? "");
+    const { cursor } = await widget.frame.locator("body").evaluate(
+      async (_, tenant) => {
+        const headers = { "X-Tenant-ID": tenant };
+        return (await fetch("/api/chat/messages", { headers })).json();
+      },
+      new URL(widget.page.url()).searchParams.get("data-tenant") ?? "",
+    );
     const change = { id: "c", timestamp: new Date().toISOString(), cursor, status: "closed" };
     wire?.say({ type: "change", conversationId, change });
     const panel = widget.frame.getByRole("region", { name: "How was this conversation?" });
@@ -611,7 +670,11 @@ test("after the end one is asked how it was, once, and writing goes on", () =>
     );
     await widget.write("one more thing");
     await widget.shows(["thanks", "one more thing"]);
-    assert.equal(await widget.frame.locator("#rating").isVisible(), false);
+    await untilEqual(
+      "and nobody asks any more",
+      () => widget.frame.locator("#rating").isVisible(),
+      false,
+    );
   }));
 
 test("what is written while the server is away is sent when it is back", owned, () =>
@@ -639,12 +702,39 @@ test("what is written while the server is away is sent when it is back", owned, 
   }),
 );
 
+test("what was said earlier can be asked for, and whoever reads it is not moved", () =>
+  withVisitor(async ({ open, agent }) => {
+    const widget = await open();
+    await widget.open();
+    await widget.write("number 0");
+    const id = await agent.conversationWith("number 0");
+    const all = Array.from({ length: 60 }, (_, n) => `number ${n}`);
+    for (const text of all.slice(1)) await agent.reply(id, text);
+    await widget.shows(all);
+    await widget.page.reload();
+    await widget.open();
+    await widget.shows(all.slice(-50));
+    const scroll = widget.frame.locator("#scroll");
+    const fromEnd = () => scroll.evaluate((at) => at.scrollHeight - at.scrollTop - at.clientHeight);
+    await until("it stands at its end", async () => (await fromEnd()) < 2);
+    await widget.frame.getByRole("button", { name: "Show earlier messages" }).click();
+    await widget.shows(all);
+    await until("the reader is where the earlier ones end", async () => (await fromEnd()) > 500);
+    const before = await fromEnd();
+    await agent.reply(id, "number 60");
+    const newer = widget.frame.getByRole("button", { name: "New messages" });
+    await untilEqual("it is said that there is more", () => newer.isVisible(), true);
+    assert.ok((await fromEnd()) >= before);
+    await newer.click();
+    await until("and one gets there", async () => (await fromEnd()) < 2);
+  }));
+
 test("the site's script is told what happens, and sets what it likes", () =>
   withVisitor(async ({ open, agent }) => {
     const widget = await open();
     await widget.page.evaluate(() => {
       const { Parlor } = /** @type {any} */ (window);
-      const log = ((/** @type {any} */ (window)).log = /** @type {unknown[]} */ ([]));
+      const log = (/** @type {any} */ (window).log = /** @type {unknown[]} */ ([]));
       for (const name of ["open", "close", "sent", "unread"]) {
         Parlor.on(name, (/** @type {object} */ detail) => log.push([name, { ...detail }]));
       }
@@ -685,7 +775,10 @@ test("who it is, a site's token tells", () =>
     await widget.page.evaluate(`Parlor.identify(() => "x.${claims.toString("base64url")}.y")`);
     await widget.open();
     await widget.write("it is me");
-    await untilEqual("it is told", () => profiles.at(-1), { name: "Zoë", email: "zoe@example.com" });
+    await untilEqual("it is told", () => profiles.at(-1), {
+      name: "Zoë",
+      email: "zoe@example.com",
+    });
   }));
 
 test("by itself the frame is a page on which one can write", () =>
@@ -721,7 +814,9 @@ test("what is loaded is small", () =>
     assert.ok(sizes.size > 20 && frame <= 60 * 1024, `the frame has ${frame} bytes`);
     const preloaded = await widget.frame
       .locator("link[rel=modulepreload], script, link[rel=stylesheet], link[rel=icon]")
-      .evaluateAll((all) => all.map((each) => each.getAttribute("href") ?? each.getAttribute("src")));
+      .evaluateAll((all) =>
+        all.map((each) => each.getAttribute("href") ?? each.getAttribute("src")),
+      );
     const late = [...sizes.keys()].filter((path) => !preloaded.includes(path));
     assert.deepEqual(
       late.filter((path) => !path.endsWith("/texts/en.js")),

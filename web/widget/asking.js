@@ -68,7 +68,8 @@ export class Prechat {
     if (this.#fields.hidden || !this.#texts) return true;
     const [name, email] = [this.#name.value.trim(), this.#email.value.trim()];
     if (this.#how === "require" && name === "") return this.#complain(this.#name);
-    if ((this.#how === "require" || email) && !EMAIL.test(email)) return this.#complain(this.#email);
+    if ((this.#how === "require" || email) && !EMAIL.test(email))
+      return this.#complain(this.#email);
     this.#known = true;
     if (name || email) {
       const profile = { ...(name && { name }), ...(email && { email }) };

@@ -73,7 +73,8 @@ export class Composer {
     this.#text.style.height = "auto";
     this.#text.style.height = `${Math.min(this.#text.scrollHeight, HIGHEST)}px`;
     // Without a text, the hint decides nothing: the page's direction holds.
-    this.#text.dir = this.#text.value === "" ? "" : "auto";
+    if (this.#text.value === "") this.#text.removeAttribute("dir");
+    else this.#text.dir = "auto";
     this.#send.disabled = this.#text.value.trim() === "";
   }
 }

@@ -163,7 +163,8 @@ export class Conversation extends EventTarget {
    */
   async tellProfile(profile) {
     if (!this.#client) Object.assign(this.#earlyProfile, profile);
-    else if (Object.keys(profile).length > 0) await this.#client.setProfile(profile).catch(() => {});
+    else if (Object.keys(profile).length > 0)
+      await this.#client.setProfile(profile).catch(() => {});
   }
 
   async end() {

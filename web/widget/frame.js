@@ -31,10 +31,16 @@ let language;
 /** The chat is open, and not a frame that waits for answers. */
 let shown = false;
 let begun = false;
+/** The language that was asked for last. */
+let wanted = "";
+/** How many unread answers were told last. */
+let counted = 0;
 /** What was told last of the visitor. */
 let told = "{}";
 /** Whether the server could not be reached for some time. */
 let cutOff = false;
+/** The server wants nothing of this site, or of this tenant. */
+let turnedAway = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let patience;
 
@@ -73,11 +79,12 @@ let rating;
 
 /** Speaks the language that is set; the first time, comes online too. */
 async function begin() {
-  const wanted = String(options.locale ?? navigator.language);
+  const locale = String(options.locale ?? navigator.language);
   paint();
-  if (language === undefined || wanted !== document.documentElement.lang) {
-    language = await languageOf(wanted);
-    document.documentElement.lang = wanted;
+  if (language === undefined || locale !== wanted) {
+    wanted = locale;
+    language = await languageOf(locale);
+    document.documentElement.lang = language.locale;
     document.documentElement.dir = language.direction;
   }
   if (!begun) {
@@ -100,10 +107,11 @@ async function begin() {
 async function comeOnline() {
   const publishableKey = typeof options.key === "string" ? options.key : undefined;
   const place = { base: new URL("../", location.href), tenantId, publishableKey };
-  const client = await visitorAt(place, kept, keep, () => {
-    cutOff = true;
+  const client = await visitorAt(place, kept, keep, (final) => {
+    [cutOff, turnedAway] = [true, final];
     show();
   });
+  if (!client) return;
   conversation.attach(client);
   conversation.connect();
 }
@@ -111,7 +119,11 @@ async function comeOnline() {
 /** Tells the team what the site says of its visitor, once for each time that it is another. */
 function tellProfile() {
   const { name, email, attributes } = options;
-  const profile = { ...(name && { name }), ...(email && { email }), ...(attributes && { attributes }) };
+  const profile = {
+    ...(name && { name }),
+    ...(email && { email }),
+    ...(attributes && { attributes }),
+  };
   const text = JSON.stringify(profile);
   if (text !== told) void conversation.tellProfile(profile);
   told = text;
@@ -141,7 +153,10 @@ function speak(spoken) {
   say(find("face"), [...team][0]?.toLocaleUpperCase(spoken.locale) ?? "");
   find("greeting").textContent = String(options.greeting || texts.greeting);
   find("greeting-more").textContent = texts.greetingMore;
-  for (const [id, text] of [["close", texts.close], ["end", texts.end]]) {
+  for (const [id, text] of [
+    ["close", texts.close],
+    ["end", texts.end],
+  ]) {
     const button = find(String(id));
     button.ariaLabel = button.title = String(text);
   }
@@ -171,7 +186,7 @@ function show() {
   document.body.classList.toggle("here", here === true && state === "online");
   const trouble = find("trouble");
   trouble.hidden = !cutOff && !refused;
-  say(trouble, refused ? texts.refused : texts.offline);
+  say(trouble, refused || turnedAway ? texts.refused : texts.offline);
   showTyping();
   seen();
 }
@@ -213,7 +228,8 @@ function seen() {
   if ((looks || typeof kept.seen !== "string") && kept.seen !== last) keep({ seen: last });
   if (looks) conversation.tellRead();
   const count = looks ? 0 : theirs.filter(({ at }) => at > kept.seen).length;
-  bridge.tell("unread", { count });
+  if (count !== counted) bridge.tell("unread", { count });
+  counted = count;
 }
 
 /** Where the reader goes on: a keyboard that comes up by itself would cover half of a phone. */

@@ -45,15 +45,19 @@ div.open+button{visibility:hidden}}
 
 /** @type {Values} */
 let kept = {};
-try {
-  kept = JSON.parse(localStorage.getItem(key) ?? "{}");
-} catch {
-  // Storage is forbidden.
+/** Other tabs write there too. @returns {Values} */
+function stored() {
+  try {
+    return JSON.parse(localStorage.getItem(key) ?? "{}");
+  } catch {
+    return kept;
+  }
 }
+kept = stored();
 
 /** @param {Values} values */
-function keep(values) {
-  kept = { ...kept, ...values };
+function keep(values, before = stored()) {
+  kept = { ...before, ...values };
   try {
     localStorage.setItem(key, JSON.stringify(kept));
   } catch {
@@ -115,7 +119,10 @@ function textOn(parts) {
 function paint() {
   const { position, launcher, locale, team } = options;
   const rtl = getComputedStyle(host).direction === "rtl";
-  host.classList.toggle("left", position === "left" || (position === "start") !== rtl && position !== "right");
+  host.classList.toggle(
+    "left",
+    position === "left" || ((position === "start") !== rtl && position !== "right"),
+  );
   const own = options.color ?? getComputedStyle(host).getPropertyValue("--parlor-color").trim();
   const parts = own && rgb(own);
   const accent = parts ? `rgb(${parts})` : ACCENT;
@@ -133,7 +140,9 @@ function paint() {
   panel.ariaModal = String(modal);
   // What the chat of a phone covers cannot be reached.
   covered.forEach((each) => each.removeAttribute("inert"));
-  covered = modal ? [...document.body.children].filter((each) => each !== host && !each.matches("[inert]")) : [];
+  covered = modal
+    ? [...document.body.children].filter((each) => each !== host && !each.matches("[inert]"))
+    : [];
   covered.forEach((each) => each.setAttribute("inert", ""));
   badge.textContent = unread && !opened ? (unread > 9 ? "9+" : `${unread}`) : "";
   path.setAttribute(
@@ -209,7 +218,8 @@ const asked = {
 };
 
 addEventListener("message", ({ source, origin, data }) => {
-  if (!frame || source !== frame.contentWindow || origin !== base.origin || data?.parlor !== 1) return;
+  if (!frame || source !== frame.contentWindow || origin !== base.origin || data?.parlor !== 1)
+    return;
   if (Object.hasOwn(asked, data.type)) asked[data.type]?.(data);
 });
 button.addEventListener("click", () => show(!opened));
@@ -220,7 +230,8 @@ const idle = () =>
   new Promise((then) => globalThis.requestIdleCallback?.(then) ?? setTimeout(then, 200));
 
 async function mount() {
-  if (document.readyState !== "complete") await new Promise((then) => addEventListener("load", then));
+  if (document.readyState !== "complete")
+    await new Promise((then) => addEventListener("load", then));
   await idle();
   document.body.append(host);
   paint();
@@ -230,37 +241,33 @@ async function mount() {
 
 if (tenant && !("Parlor" in window)) {
   const mounted = mount();
-  Object.assign(window, {
-    Parlor: {
-      open: () => mounted.then(() => show(true)),
-      close: () => mounted.then(() => show(false)),
-      /** @param {() => string | Promise<string>} fetcher */
-      identify(fetcher) {
-        fetchToken = fetcher;
-        void identity();
-      },
-      logout() {
-        fetchToken = undefined;
-        kept = {};
-        keep({ credential: "token", scope: Math.random().toString(36).slice(2) });
-        frame?.remove();
-        frame = undefined;
-        ready = false;
-        unread = 0;
-        if (opened) load();
-        void mounted.then(paint);
-      },
-      /** @param {Values} values */
-      set(values) {
-        Object.assign(options, values);
-        void mounted.then(paint);
-      },
-      /** @param {string} name @param {(detail?: Values) => void} listener */
-      on(name, listener) {
-        const hear = (/** @type {any} */ event) => listener(event.detail);
-        listeners.addEventListener(name, hear);
-        return () => listeners.removeEventListener(name, hear);
-      },
+  /** @type {Record<string, (...given: any[]) => any>} */
+  const Parlor = {
+    open: () => mounted.then(() => show(true)),
+    close: () => mounted.then(() => show(false)),
+    identify(fetcher) {
+      fetchToken = fetcher;
+      void identity();
     },
-  });
+    logout() {
+      fetchToken = undefined;
+      keep({ credential: "token", scope: Math.random().toString(36).slice(2) }, {});
+      frame?.remove();
+      frame = undefined;
+      ready = false;
+      unread = 0;
+      if (opened) load();
+      void mounted.then(paint);
+    },
+    set(values) {
+      Object.assign(options, values);
+      void mounted.then(paint);
+    },
+    on(name, listener) {
+      const hear = (/** @type {any} */ event) => listener(event.detail);
+      listeners.addEventListener(name, hear);
+      return () => listeners.removeEventListener(name, hear);
+    },
+  };
+  Object.assign(window, { Parlor });
 }

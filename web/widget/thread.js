@@ -175,7 +175,10 @@ export class Thread {
         const again = make("button", "quiet", texts.again);
         again.type = "button";
         again.addEventListener("click", () => this.#conversation.again(key));
-        item.append(make("span", "", error?.code === "too_long" ? texts.tooLong : texts.failed), again);
+        item.append(
+          make("span", "", error?.code === "too_long" ? texts.tooLong : texts.failed),
+          again,
+        );
         return item;
       },
       update: () => {},

@@ -25,12 +25,16 @@ const TIMEOUT_MS = 15_000;
  * @param {Place} place
  * @param {Values} kept what the loader keeps
  * @param {(values: Values) => void} keep
- * @param {() => void} trouble is called when the server cannot be asked, before it is asked again
+ * @param {(final: boolean) => void} trouble is called when the server cannot be asked, before it is
+ *   asked again; or finally, where it refuses
+ * @returns {Promise<ParlorClient | undefined>} nobody's where the server refuses
  */
 export async function visitorAt(place, kept, keep, trouble) {
   let { credential } = kept;
   if (credential !== "token" && credential !== "cookie") {
-    credential = (await untilKnown(place, trouble)) ? "cookie" : "token";
+    const sticks = await untilKnown(place, trouble);
+    if (sticks === undefined) return undefined;
+    credential = sticks ? "cookie" : "token";
     keep({ credential });
   }
   const { base, tenantId, publishableKey } = place;
@@ -48,13 +52,15 @@ export async function visitorAt(place, kept, keep, trouble) {
   });
 }
 
-/** @param {Place} place @param {() => void} trouble */
+/** @param {Place} place @param {(final: boolean) => void} trouble */
 async function untilKnown(place, trouble) {
   for (let tries = 0; ; tries++) {
     try {
       return await cookieSticks(place);
-    } catch {
-      trouble();
+    } catch (thrown) {
+      const final = thrown instanceof Refused;
+      trouble(final);
+      if (final) return undefined;
       const ms = TRY_AGAIN_MS[Math.min(tries, TRY_AGAIN_MS.length - 1)] ?? 0;
       await new Promise((resolve) => setTimeout(resolve, ms * (0.5 + Math.random() / 2)));
     }
@@ -72,6 +78,9 @@ async function cookieSticks(place) {
   return first === (await session(place));
 }
 
+/** The server does not take this visitor at all. */
+class Refused extends Error {}
+
 /** @param {Place} place @returns {Promise<string>} the visitor's conversation */
 async function session({ base, tenantId, publishableKey }) {
   const response = await fetch(new URL("api/chat/session", base), {
@@ -86,7 +95,9 @@ async function session({ base, tenantId, publishableKey }) {
     cache: "no-store",
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  if (!response.ok) throw new Error(`the session was refused: ${response.status}`);
+  // What the client itself would not ask again: docs/PROTOCOL.md, "Errors".
+  if ([400, 401, 403, 404].includes(response.status)) throw new Refused();
+  if (!response.ok) throw new Error(`no session: ${response.status}`);
   const { conversationId } = await response.json();
   return String(conversationId);
 }

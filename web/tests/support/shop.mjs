@@ -104,14 +104,21 @@ export class Embedded {
     return (await this.page.locator("parlor-chat").count()) === 1;
   }
 
+  /** Opens it, and waits until one may write. */
   async open() {
     await this.launcher.click();
     await this.online();
+    await until("it has the focus", () =>
+      this.frame.locator("body").evaluate(() => document.hasFocus()),
+    );
   }
 
   async online() {
     await until("the chat is online", () =>
-      this.frame.locator("#log[aria-busy=false]").count().then((count) => count === 1),
+      this.frame
+        .locator("#log[aria-busy=false]")
+        .count()
+        .then((count) => count === 1),
     );
   }
 
