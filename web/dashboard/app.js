@@ -146,7 +146,9 @@ export class App {
     this.#listen();
     document.body.append(this.#toast.element);
     desk.show("open");
-    void desk.loadCounts();
+    api.on("state", (state) => {
+      if (state === "online") desk.start();
+    });
   }
 
   #search;

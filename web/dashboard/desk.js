@@ -54,6 +54,7 @@ export class Desk extends Events {
   #ids;
   /** @type {Set<string> | undefined} */
   #idSet;
+  #started = false;
   /** The view that is shown. */
   view = "open";
   /** @type {Counts | undefined} */
@@ -131,12 +132,23 @@ export class Desk extends Events {
 
   // === lists ===
 
+  /**
+   * Loads the shown view, and from now on whichever is shown. A list that is loaded once the stream
+   * is live misses nothing between the two.
+   */
+  start() {
+    if (this.#started) return;
+    this.#started = true;
+    this.show(this.view);
+    void this.loadCounts();
+  }
+
   /** @param {string} view */
   show(view) {
     this.view = view;
     this.#ids = this.#idSet = undefined;
     this.tell("list", undefined);
-    if (!this.page.loaded && !this.page.loading) void this.more();
+    if (this.#started && !this.page.loaded && !this.page.loading) void this.more();
   }
 
   /** Loads the next page of the shown view. */
@@ -166,6 +178,7 @@ export class Desk extends Events {
 
   /** Loads the lists anew, after a time in which something may have been missed. */
   reload() {
+    if (!this.#started) return;
     this.#pages.clear();
     void this.more();
     void this.loadCounts();

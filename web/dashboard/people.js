@@ -16,7 +16,9 @@ function hash(text) {
   // The last steps mix the high bits into the low ones, which are all that is used.
   value ^= value >>> 15;
   value = Math.imul(value, 2246822507);
-  return (value ^ (value >>> 13)) >>> 0;
+  value ^= value >>> 13;
+  value = Math.imul(value, 3266489909);
+  return (value ^ (value >>> 16)) >>> 0;
 }
 
 /**

@@ -33,7 +33,7 @@ export class Thread {
   #endAt;
   #drafts;
 
-  element = h("div", { class: "thread-body" });
+  element = h("div", { class: "thread-body", hidden: true });
   #scroll = h("div", {
     class: "thread-scroll",
     tabindex: "0",

@@ -56,7 +56,8 @@ export class Desk {
 
   /** @param {string} name */
   async choose(name) {
-    await this.page.locator(".row", { hasText: name }).first().click();
+    const named = this.page.locator(".row-name").getByText(name, { exact: true });
+    await named.first().click();
     await untilEqual(`${name} is open`, () => this.openName(), name);
   }
 

@@ -146,8 +146,11 @@ async function visitor(name, email, texts) {
 
 /** Answers in the only conversation of a tenant. @param {string} tenant @param {string} text */
 async function answer(tenant, text) {
-  const { conversations } = await agent("ann", "GET", "", undefined, tenant);
-  await agent("ann", "POST", `${conversations[0].id}/messages`, { text }, tenant);
+  const id = await until("it was accepted", async () => {
+    const { conversations } = await agent("ann", "GET", "", undefined, tenant);
+    return conversations[0]?.id;
+  });
+  await agent("ann", "POST", `${id}/messages`, { text }, tenant);
 }
 
 /**
