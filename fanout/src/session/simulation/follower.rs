@@ -213,6 +213,11 @@ impl Follower {
             | ServerFrame::Reconnect { .. }
             | ServerFrame::Linked { .. } => {}
             ServerFrame::Message { .. } => unreachable!(),
+            // Its nodes have no switchboard.
+            ServerFrame::Typing { .. }
+            | ServerFrame::Visitor { .. }
+            | ServerFrame::Agents { .. }
+            | ServerFrame::Here { .. } => unreachable!(),
         }
     }
 
