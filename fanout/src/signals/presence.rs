@@ -9,8 +9,9 @@
 //!   conversation's **visitor** answers, and says when that changes. Its answers fade as rosters do.
 //! - Somebody whose socket broke is there for another [`grace`](SignalSettings::grace); whoever
 //!   closed it is gone at once.
-//! - A node that is new, or was deaf, calls the roll, and knows after
-//!   [`roll_call`](SignalSettings::roll_call) who is not there. Until then it says neither.
+//! - A node that is new, or was deaf, calls the roll: every other says its roster and what its
+//!   agents look at. After [`roll_call`](SignalSettings::roll_call) the node knows who is not there.
+//!   Until then it says neither.
 
 mod others;
 mod seats;
@@ -54,9 +55,9 @@ pub(crate) struct Presence {
     called: bool,
     /// When it says its roster and what its agents look at again.
     again_at: Instant,
-    /// When it has last said its whole roster, and whether somebody has asked for it since.
-    rostered: Option<Instant>,
-    owes_roster: bool,
+    /// When it has last said all of that, and whether somebody has asked for it since.
+    said_all: Option<Instant>,
+    owes_all: bool,
     /// Whether somebody of the team is online, as its visitors have been told.
     here: Option<bool>,
     /// Of these, agents may have to be told something.
@@ -98,8 +99,8 @@ impl Presence {
             hears_since: hears.then_some(now),
             is_wanted: false,
             called: false,
-            rostered: None,
-            owes_roster: false,
+            said_all: None,
+            owes_all: false,
             here: None,
             changed: HashSet::new(),
             rosters_changed: false,
@@ -188,7 +189,7 @@ impl Presence {
         self.others.renew(now + self.settings.roll_call);
         (self.hears_since, self.called) = (Some(now), false);
         self.call(now, out);
-        self.say_again(now, out);
+        self.say_all(now, out);
         self.rosters_changed = true;
         self.undecided.extend(self.seats.watched());
         self.settle(now, out);
@@ -242,10 +243,10 @@ impl Presence {
             }
             What::Call => {
                 let lately = |at: Instant| now < at + self.settings.roll_call / 2;
-                if self.rostered.is_some_and(lately) {
-                    self.owes_roster = true;
+                if self.said_all.is_some_and(lately) {
+                    self.owes_all = true;
                 } else {
-                    self.say_roster(now, out);
+                    self.say_all(now, out);
                 }
             }
         }
@@ -266,10 +267,8 @@ impl Presence {
             self.changed.extend(faded.conversations);
         }
         self.decide(now);
-        if now >= self.again_at {
-            self.say_again(now, out);
-        } else if self.owes_roster {
-            self.say_roster(now, out);
+        if now >= self.again_at || self.owes_all {
+            self.say_all(now, out);
         }
         self.rosters_changed |= self.here.is_none();
         self.tell_again(out);
@@ -383,17 +382,13 @@ impl Presence {
         self.say(None, What::Call, out);
     }
 
-    /// Says the roster, and what the agents here look at.
-    fn say_again(&mut self, now: Instant, out: &mut Effects) {
+    /// Says what the agents here look at, and the roster: whoever has heard that has heard all.
+    fn say_all(&mut self, now: Instant, out: &mut Effects) {
         self.again_at = now + self.settings.roster_every;
-        self.say_roster(now, out);
+        (self.said_all, self.owes_all) = (Some(now), false);
         for what in What::looks(&self.seats.watched()) {
             self.say(None, what, out);
         }
-    }
-
-    fn say_roster(&mut self, now: Instant, out: &mut Effects) {
-        (self.rostered, self.owes_roster) = (Some(now), false);
         for what in What::rosters(self.said.values().cloned()) {
             self.say(None, what, out);
         }

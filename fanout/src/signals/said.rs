@@ -35,7 +35,7 @@ pub(crate) enum What {
     Visitors { on: Vec<ConversationId>, off: Vec<ConversationId> },
     /// How things stand with some of the agents at the node.
     Roster(Vec<AgentThere>),
-    /// The node is new: every other says its roster.
+    /// The node is new: every other says its roster, and what its agents look at.
     Call,
 }
 

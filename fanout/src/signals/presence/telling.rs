@@ -23,6 +23,10 @@ impl Presence {
                 for seat in self.seats.of(id) {
                     self.tell_of(id, seat, now, out);
                 }
+                // Somebody else may answer yet.
+                if self.is_visitor_online(id, now).is_none() {
+                    self.undecided.insert(id);
+                }
             }
         }
         if !std::mem::take(&mut self.rosters_changed) {

@@ -282,6 +282,35 @@ fn a_node_answers_for_its_visitors_and_says_when_that_changes() {
 }
 
 #[test]
+fn a_visitor_who_leaves_while_others_may_answer_is_offline_once_they_have_not() {
+    let mut world = World::of(2);
+    let tab = world.visitor(1, 1);
+    let ann = world.agent(0, "ann");
+    world.looks(ann, Some(1), &[]);
+    world.pass(SECOND);
+    world.leave(tab, true);
+    assert_eq!(world.told(ann), [online(1, true)]);
+    world.pass(3 * SECOND / 2);
+    assert_eq!(world.told(ann), [online(1, false)]);
+}
+
+#[test]
+fn a_visitor_who_goes_on_at_a_node_that_is_new_stays_online() {
+    let mut world = World::of(2);
+    let tab = world.visitor(1, 1);
+    let ann = world.agent(0, "ann");
+    world.looks(ann, Some(1), &[]);
+    world.pass(3 * SECOND);
+    let node = world.begin();
+    let next = world.visitor(node, 1);
+    world.leave(tab, true);
+    world.pass(30 * SECOND);
+    assert_eq!(world.told(ann), [online(1, true)]);
+    world.leave(next, true);
+    assert_eq!(world.told(ann), [online(1, false)]);
+}
+
+#[test]
 fn what_is_looked_at_for_long_is_still_answered_for() {
     let mut world = World::of(2);
     let _visitor = world.visitor(1, 1);
