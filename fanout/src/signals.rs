@@ -101,12 +101,6 @@ struct Table {
     heard: Bucket,
 }
 
-/// Notes, also after a panic, that a shard's task has ended.
-struct Runs {
-    board: Switchboard,
-    shard: Shard,
-}
-
 // === impl Switchboard ===
 
 impl Switchboard {
@@ -194,7 +188,6 @@ impl Switchboard {
     /// Listens to a shard until nobody of it is here.
     async fn run(self, shard: Shard) {
         let SwitchboardParts { signals, drain, .. } = &self.0.parts;
-        let runs = Runs { board: self.clone(), shard };
         let mut listener = signals.listen(shard);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -205,7 +198,6 @@ impl Switchboard {
                 _ = ticks.tick() => if !self.tick(shard) { break },
             }
         }
-        drop(runs);
     }
 
     fn heard(&self, shard: Shard, heard: Heard) {
@@ -303,17 +295,6 @@ impl Switchboard {
 impl fmt::Debug for Switchboard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Switchboard").field(&self.0.node).finish()
-    }
-}
-
-// === impl Runs ===
-
-impl Drop for Runs {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let mut state = self.board.lock(self.shard);
-            (state.runs, state.hears) = (false, false);
-        }
     }
 }
 

@@ -102,7 +102,7 @@ impl Backends {
         Ok(Self { log: Arc::new(log), store: Arc::new(store), incarnation, embedded: None })
     }
 
-    /// What carries signals: within the process where the log is embedded, else by the log's servers.
+    /// What carries signals: within the process where the log is embedded, else the log's servers.
     ///
     /// `clock` is the log's, since the age of signals is told by it on every node.
     pub(crate) async fn signals(

@@ -1,5 +1,5 @@
-//! The envelope of a signal on its way: a letter for its class, eight bytes for the time at which it
-//! was published in milliseconds since the Unix epoch, and what it says.
+//! The envelope of a signal on its way: a letter for its class, eight bytes for the time at which
+//! it was published in milliseconds since the Unix epoch, and what it says.
 
 use std::time::Duration;
 

@@ -33,8 +33,8 @@ pub use self::{
 /// - A signal is [`MAX_BYTES`] long at most on its way; a longer one **must** be dropped.
 /// - One that is older than [`WORTH_FOR`] when it is received, by the clocks of the two nodes,
 ///   **must** be dropped.
-/// - Every queue is bounded. What does not fit **must** be dropped and counted, by its class: a slow
-///   listener, and servers that are away, never hold up who publishes.
+/// - Every queue is bounded. What does not fit **must** be dropped, and counted by its class: a
+///   slow listener, and servers that are away, never hold up who publishes.
 pub trait Signals: Debug + Send + Sync {
     /// Sends a signal off, and forgets it: it never waits, and nobody is told what became of it.
     fn publish(&self, signal: Signal);

@@ -7,7 +7,13 @@
 mod listener;
 mod settings;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use bytes::Bytes;
@@ -152,7 +158,7 @@ fn options(
     settings: &NatsSignalsSettings,
     connected: watch::Sender<bool>,
 ) -> Result<ConnectOptions, NatsSignalsError> {
-    let connected = Arc::new(connected);
+    let connected = Arc::new((connected, AtomicBool::new(false)));
     let mut options = ConnectOptions::new()
         .name("parlor signals")
         .connection_timeout(GREETING_WAIT)
@@ -166,7 +172,8 @@ fn options(
         })
         .ignore_discovered_servers()
         .event_callback(move |event| {
-            noted(&event, &connected);
+            let (connected, refused) = &*connected;
+            noted(&event, connected, refused);
             std::future::ready(())
         });
     let NatsSignalsSettings { user, password, nkey, credentials, ca_file, .. } = settings;
@@ -187,10 +194,12 @@ fn options(
     Ok(options)
 }
 
-fn noted(event: &Event, connected: &watch::Sender<bool>) {
+/// Notes how things stand; of what the server has `refused` it is said once for each connection.
+fn noted(event: &Event, connected: &watch::Sender<bool>, refused: &AtomicBool) {
     match event {
         Event::Connected => {
             info!("signals: connected");
+            refused.store(false, Ordering::Relaxed);
             connected.send_replace(true);
         }
         Event::Disconnected | Event::Closed => {
@@ -198,7 +207,11 @@ fn noted(event: &Event, connected: &watch::Sender<bool>) {
                 warn!("signals: the connection is lost, and made again; messages go on without");
             }
         }
-        Event::ServerError(error) => warn!(%error, "signals: the server refuses something"),
+        Event::ServerError(error) => {
+            if !refused.swap(true, Ordering::Relaxed) {
+                warn!(%error, "signals: the server refuses something");
+            }
+        }
         Event::SlowConsumer(_) | Event::LameDuckMode | Event::Draining | Event::ClientError(_) => {}
     }
 }

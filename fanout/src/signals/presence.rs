@@ -1,17 +1,18 @@
-//! Presence: who of a tenant is where, as one node knows it, and who is told of it. It has no clock,
-//! no sockets and no network: what happens comes in as a call, and what is to be done about it goes
-//! out as [`Effect`]s.
+//! Presence: who of a tenant is where, as one node knows it, and who is told of it. It has no
+//! clock, no sockets and no network: what happens comes in as a call, and what is to be done about
+//! it goes out as [`Effect`]s.
 //!
 //! - A node says which **agents** have a session at it, and what each has open: its roster, when
 //!   that changes and again each [`roster_every`](SignalSettings::roster_every). What is not said
 //!   again fades after [`roster_for`](SignalSettings::roster_for).
 //! - A node whose agents look at a conversation says so, as often. A node that has the
-//!   conversation's **visitor** answers, and says when that changes. Its answers fade as rosters do.
+//!   conversation's **visitor** answers, and says when that changes. Its answers fade as rosters
+//!   do.
 //! - Somebody whose socket broke is there for another [`grace`](SignalSettings::grace); whoever
 //!   closed it is gone at once.
 //! - A node that is new, or was deaf, calls the roll: every other says its roster and what its
-//!   agents look at. After [`roll_call`](SignalSettings::roll_call) the node knows who is not there.
-//!   Until then it says neither.
+//!   agents look at. After [`roll_call`](SignalSettings::roll_call) the node knows who is not
+//!   there. Until then it says neither.
 
 mod others;
 mod seats;

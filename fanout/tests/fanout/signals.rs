@@ -280,3 +280,29 @@ async fn a_flood_of_signals_of_one_tenant_moves_no_message_and_is_shed() {
     assert!(node.metric_of("parlor_signals_dropped_total", "typing") >= 19.0 * 40.0);
     assert_eq!(node.metric("parlor_socket_sheds_total"), 0.0);
 }
+
+#[tokio::test]
+async fn nodes_of_one_installation_pass_signals_between_their_sockets() {
+    let world = World::new().await;
+    let (one, other) = (node(&world).await, node(&world).await);
+    let (token, conversations) = world.visitor("a");
+    let id = id_of(&conversations);
+    let mut visitor = live_visitor(&world, &one, "a", &token).await;
+    let mut ann = agent(&world, &other, "a", "ann", "Ann").await;
+    let mut bob = agent(&world, &one, "a", "bob", "Bob").await;
+    while visitor.signal_of("here").await["here"] != true {}
+    looks(&mut ann, Some(&id), &[]).await;
+    assert_eq!(ann.signal_of("visitor").await["online"], true);
+    looks(&mut bob, Some(&id), &[]).await;
+    let told = ann.signal_of("agents").await;
+    assert_eq!(told["agents"], json!([{"id": "bob", "name": "Bob"}]));
+    types(&mut visitor, None, true).await;
+    assert_eq!(ann.signal_of("typing").await["author"], json!({"id": visitor_of(&token)}));
+    types(&mut ann, Some(&id), true).await;
+    assert_eq!(visitor.signal_of("typing").await["author"], json!({"name": "Ann"}));
+    bob.leave().await;
+    assert_eq!(ann.signal_of("agents").await["agents"], json!([]));
+    ann.leave().await;
+    while visitor.signal_of("here").await["here"] != false {}
+    assert!(one.stop().await && other.stop().await, "every task has ended");
+}

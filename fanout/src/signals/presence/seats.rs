@@ -55,8 +55,8 @@ pub(super) struct Seats {
 pub(super) struct Seat {
     pub(super) author: Author,
     pub(super) part: Part,
-    /// It has ended, and is not told anything.
-    has_ended: bool,
+    /// It has ended, is not told anything, and counts until then.
+    lingers: Option<Instant>,
     typing: Option<Typing>,
 }
 
@@ -132,8 +132,8 @@ impl Seats {
     }
 
     /// One that may be told something.
-    pub(super) fn to_tell(&mut self, seat: SeatId) -> Option<&mut Seat> {
-        self.seats.get_mut(&seat).filter(|seat| !seat.has_ended)
+    pub(super) fn tellable(&mut self, seat: SeatId) -> Option<&mut Seat> {
+        self.seats.get_mut(&seat).filter(|seat| seat.lingers.is_none())
     }
 
     pub(super) fn insert(&mut self, id: SeatId, who: Who, now: Instant) {
@@ -150,7 +150,7 @@ impl Seats {
                 (author, Part::Agent { open: None, looks, looked: now, pending: None })
             }
         };
-        self.seats.insert(id, Seat { author, part, has_ended: false, typing: None });
+        self.seats.insert(id, Seat { author, part, lingers: None, typing: None });
     }
 
     pub(super) fn live(&mut self, seat: SeatId) {
@@ -187,29 +187,25 @@ impl Seats {
     /// It has ended, and counts until then.
     pub(super) fn linger(&mut self, id: SeatId, until: Instant) {
         if let Some(seat) = self.seats.get_mut(&id) {
-            seat.has_ended = true;
+            seat.lingers = Some(until);
             self.lingering.insert((until, id));
         }
     }
 
     /// Those that have lingered until now.
-    pub(super) fn gone(&mut self, now: Instant) -> Vec<SeatId> {
-        let mut gone = Vec::new();
-        while let Some((until, id)) = self.lingering.first().copied()
-            && until <= now
-        {
-            self.lingering.pop_first();
-            gone.push(id);
-        }
-        gone
+    pub(super) fn gone(&self, now: Instant) -> Vec<SeatId> {
+        let gone = self.lingering.iter().take_while(|(until, _)| *until <= now);
+        gone.map(|(_, id)| *id).collect()
     }
 
     pub(super) fn remove(&mut self, id: SeatId) -> Option<Removed> {
-        let Seat { author, part, .. } = self.seats.remove(&id)?;
+        let Seat { author, part, lingers, .. } = self.seats.remove(&id)?;
+        if let Some(until) = lingers {
+            self.lingering.remove(&(until, id));
+        }
         self.agents.remove(&id);
         self.untold.remove(&id);
         self.pending.remove(&id);
-        self.lingering.retain(|(_, seat)| *seat != id);
         let (is_agent, conversations) = match part {
             Part::Visitor { conversations, .. } => (false, conversations),
             Part::Agent { looks, .. } => (true, looks.into_keys().collect()),
@@ -270,7 +266,7 @@ impl Seats {
     /// Visitors' sessions that may be told.
     pub(super) fn live_visitors(&self) -> Vec<SeatId> {
         let live = self.seats.iter().filter(|(_, seat)| {
-            !seat.has_ended && matches!(seat.part, Part::Visitor { is_live: true, .. })
+            seat.lingers.is_none() && matches!(seat.part, Part::Visitor { is_live: true, .. })
         });
         live.map(|(id, _)| *id).collect()
     }

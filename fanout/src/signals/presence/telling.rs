@@ -54,7 +54,7 @@ impl Presence {
     /// Tells a visitor whether somebody is here, where it does not know.
     pub(super) fn tell_here(&mut self, id: SeatId, out: &mut Effects) {
         let here = self.here;
-        if let Some(seat) = self.seats.to_tell(id)
+        if let Some(seat) = self.seats.tellable(id)
             && let Part::Visitor { is_live: true, told, .. } = &mut seat.part
             && *told != Some(here)
         {
@@ -72,7 +72,7 @@ impl Presence {
         out: &mut Effects,
     ) {
         for id in self.seats.of(conversation) {
-            let Some(seat) = self.seats.to_tell(id) else { continue };
+            let Some(seat) = self.seats.tellable(id) else { continue };
             let is_own = seat.author.kind == by.kind && seat.author.id == by.id;
             let author = match &seat.part {
                 _ if is_own => continue,
@@ -94,7 +94,7 @@ impl Presence {
         let has_open = *open == Some(id);
         let online = self.is_visitor_online(id, now);
         let agents = if has_open { self.others_with_open(id, seat) } else { Vec::new() };
-        let Some(seat_to_tell) = self.seats.to_tell(seat) else { return };
+        let Some(seat_to_tell) = self.seats.tellable(seat) else { return };
         let Part::Agent { looks, .. } = &mut seat_to_tell.part else { return };
         let Some(told) = looks.get_mut(&id) else { return };
         let Told { online: told_online, agents: told_agents } = told;
