@@ -1,8 +1,8 @@
 //! Signals between nodes over core NATS, by a connection of their own: a flood of signals never
 //! stands in the way of an append.
 //!
-//! What is published while the servers are away waits in a bounded queue; when they are back it is
-//! too old, and whoever receives it drops it.
+//! What is published while the servers are away is dropped; of what was in the connection's own
+//! queue when they went, whoever receives it drops what is too old.
 
 mod listener;
 mod settings;
@@ -114,9 +114,11 @@ impl NatsSignals {
 
 impl Signals for NatsSignals {
     fn publish(&self, signal: Signal) {
-        let Shared { shards, prefix, clock, metrics, queue, .. } = &*self.shared;
+        let Shared { shards, prefix, clock, metrics, queue, up, .. } = &*self.shared;
         let Signal { address, class, body } = signal;
-        if body.len() > MAX_BODY_BYTES {
+        // What waited for the servers to come back would be worth nothing by then, and stand in the
+        // way of the first that is.
+        if body.len() > MAX_BODY_BYTES || !*up.borrow() {
             metrics.dropped(class);
             return;
         }

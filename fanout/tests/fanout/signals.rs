@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Client, live_visitor, of_visitor, upgrade, widget},
-    world::{TestNode, World, tenant},
+    world::{Plan, TestNode, World, tenant},
 };
 
 /// Long enough for a test to act within, and to wait for.
-const GRACE: Duration = Duration::from_millis(1_500);
+const GRACE: Duration = Duration::from_secs(3);
 
 /// The shipped settings, but for shorter waits.
 fn quick(world: &World) -> SignalSettings {
-    SignalSettings { grace: GRACE, roll_call: Duration::from_millis(300), ..world.plan().signals }
+    SignalSettings { grace: GRACE, roll_call: Duration::from_secs(1), ..world.plan().signals }
 }
 
 async fn node(world: &World) -> TestNode {
@@ -279,6 +279,36 @@ async fn a_flood_of_signals_of_one_tenant_moves_no_message_and_is_shed() {
     }
     assert!(node.metric_of("parlor_signals_dropped_total", "typing") >= 19.0 * 40.0);
     assert_eq!(node.metric("parlor_socket_sheds_total"), 0.0);
+
+    // And another tenant's people see each other type.
+    let (token, conversations) = world.visitor("b");
+    let mut theirs = live_visitor(&world, &node, "b", &token).await;
+    let mut zoe = agent(&world, &node, "b", "zoe", "Zoe").await;
+    looks(&mut zoe, Some(&id_of(&conversations)), &[]).await;
+    types(&mut theirs, None, true).await;
+    assert_eq!(zoe.signal_of("typing").await["on"], true);
+}
+
+#[tokio::test]
+async fn above_the_bound_of_a_tenant_or_a_node_signals_are_dropped_and_counted() {
+    let world = World::new().await;
+    // Of one in a second, typing must leave a part to what is shed after it.
+    let of_tenant = SignalSettings { tenant_per_second: 1, ..quick(&world) };
+    let of_node = SignalSettings { node_per_second: 1, ..quick(&world) };
+    for signals in [of_tenant, of_node] {
+        let node = world.node_with(Plan { signals, ..world.plan() }).await;
+        let (token, conversations) = world.visitor("a");
+        let mut visitor = live_visitor(&world, &node, "a", &token).await;
+        let mut ann = agent(&world, &node, "a", "ann", "Ann").await;
+        looks(&mut ann, Some(&id_of(&conversations)), &[]).await;
+        types(&mut visitor, None, true).await;
+        visitor.send(json!({"type": "message", "text": "hi"})).await;
+        assert_eq!(ann.next_text().await, "hi");
+        let signals = ann.signals_until_pong().await;
+        assert!(signals.iter().all(|signal| signal["type"] != "typing"), "{signals:?}");
+        // The beginning, and the end that the message brought.
+        assert_eq!(node.metric_of("parlor_signals_dropped_total", "typing"), 2.0);
+    }
 }
 
 #[tokio::test]
