@@ -226,6 +226,23 @@ fn who_was_at_a_node_that_is_killed_is_gone_within_30_seconds_and_nobody_else_is
     // Bob has it open at another node as well.
     assert_eq!(world.told(ann), [online(2, false)]);
     assert_eq!(world.told(shown), [], "eve is here");
+
+    let node = world.begin();
+    let carol = world.agent(node, "carol");
+    world.looks(carol, Some(7), &[]);
+    assert_eq!(world.told(ann), [open(7, &["bob", "carol"])]);
+    world.kill(node);
+    world.pass(30 * SECOND);
+    assert_eq!(world.told(ann), [open(7, &["bob"])]);
+    for node in [0, 1] {
+        assert_eq!(world.told(shown), []);
+        world.kill(node);
+        let shown = world.begin();
+        let shown = world.visitor(shown, 1);
+        world.pass(30 * SECOND);
+        let left = if node == 0 { HERE } else { NOBODY };
+        assert_eq!(world.told(shown).last(), Some(&left));
+    }
 }
 
 #[test]
