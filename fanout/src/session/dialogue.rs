@@ -197,7 +197,7 @@ impl Dialogue {
                     }
                 }
                 Means::Act(action) => {
-                    if let Some(seat) = &mut self.seat {
+                    if let (Action::Send(_), Some(seat)) = (&action, &mut self.seat) {
                         seat.has_sent();
                     }
                     let waiting = self.submission(action, arrived);
