@@ -17,6 +17,8 @@ mod operating;
 mod outages;
 #[path = "parlor/passwords.rs"]
 mod passwords;
+#[path = "parlor/signals.rs"]
+mod signals;
 #[path = "parlor/standing.rs"]
 mod standing;
 #[path = "parlor/startup.rs"]
