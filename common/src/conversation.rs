@@ -58,10 +58,8 @@ impl ConversationKey {
         else {
             return Err(BadSubject);
         };
-        let name = tenant.replace('~', ".");
-        let tenant = TenantId::parse(&name).map_err(|_| BadSubject)?;
         let id = ConversationId::parse(id).map_err(|_| BadSubject)?;
-        if tenant.as_str() == name { Ok(Self { tenant, id }) } else { Err(BadSubject) }
+        Ok(Self { tenant: parse_tenant_token(tenant)?, id })
     }
 }
 
@@ -76,8 +74,19 @@ pub fn tenant_subjects(tenant: &TenantId, shard: Shard) -> String {
     format!("chat.{shard}.{}.*", tenant_token(tenant))
 }
 
-fn tenant_token(tenant: &TenantId) -> String {
+/// The tenant as a token of a subject: a name may hold `.`, which is written `~`.
+pub fn tenant_token(tenant: &TenantId) -> String {
     tenant.as_str().replace('.', "~")
+}
+
+/// Reads back what [`tenant_token`] wrote.
+///
+/// # Errors
+/// [`BadSubject`] where it is anything else.
+pub fn parse_tenant_token(token: &str) -> Result<TenantId, BadSubject> {
+    let name = token.replace('~', ".");
+    let tenant = TenantId::parse(&name).map_err(|_| BadSubject)?;
+    if tenant.as_str() == name { Ok(tenant) } else { Err(BadSubject) }
 }
 
 // === impl ConversationSet ===

@@ -9,7 +9,7 @@ use crate::{
     cursor::Cursors,
     event::{Audience, Body, Event},
     id::{ConversationId, EventId, SessionId, VisitorId},
-    message::Message,
+    message::{Message, Sender},
     problem::{ErrorBody, ErrorObject},
     shown::{Change, Desk, Note, Profile, Rating, Read},
 };
@@ -55,6 +55,24 @@ pub enum ClientFrame {
     Mark {
         /// The cursor of the last event that was read.
         read: String,
+    },
+    /// A signal: somebody types, again each 3 s, or does no more.
+    #[serde(rename_all = "camelCase")]
+    Typing {
+        /// An agent says where; a visitor types in the own conversation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        conversation_id: Option<ConversationId>,
+        /// Whether it does.
+        on: bool,
+    },
+    /// A signal of an agent: what it looks at from now on.
+    Look {
+        /// The conversation that it has open.
+        #[serde(default)]
+        open: Option<ConversationId>,
+        /// The rows that it sees, [`MAX_VISIBLE`] at most.
+        #[serde(default)]
+        visible: Vec<ConversationId>,
     },
 }
 
@@ -175,7 +193,57 @@ pub enum ServerFrame<'a> {
         /// The close code that follows.
         code: u16,
     },
+    /// A signal: somebody on another side types, or does no more.
+    #[serde(rename_all = "camelCase")]
+    Typing {
+        /// Where.
+        conversation_id: ConversationId,
+        /// What they are.
+        by: Sender,
+        /// Who they are; a visitor is told no agent's id.
+        author: Person,
+        /// Whether they do.
+        on: bool,
+        /// When it is over, unless it is said again.
+        expires_in_ms: u64,
+    },
+    /// A signal to an agent who looks at the conversation: whether its visitor is online.
+    #[serde(rename_all = "camelCase")]
+    Visitor {
+        /// Whose visitor.
+        conversation_id: ConversationId,
+        /// Whether they are.
+        online: bool,
+    },
+    /// A signal to an agent who has the conversation open: who else has it open now.
+    #[serde(rename_all = "camelCase")]
+    Agents {
+        /// Which one.
+        conversation_id: ConversationId,
+        /// Each once, the receiver left out.
+        agents: Vec<Person>,
+    },
+    /// A signal to a visitor: whether somebody of the team is online; `null` while that is not
+    /// known.
+    Here {
+        /// Whether somebody is.
+        here: Option<bool>,
+    },
 }
+
+/// Somebody, as a signal names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Person {
+    /// A visitor's id, or an agent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// An agent's name, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// The most rows that an agent's `look` names.
+pub const MAX_VISIBLE: usize = 64;
 
 // === impl ServerFrame ===
 

@@ -71,6 +71,10 @@ faults! {
     UnboundedFragments = "unbounded-fragments",
     /// The limiter forgets nobody.
     LimiterWithoutEviction = "limiter-without-eviction",
+    /// A claim is appended whatever has come in between.
+    ClaimWithoutExpectation = "claim-without-expectation",
+    /// Of two values of a register the one that comes last stays, be it the earlier one.
+    LastComerStays = "last-comer-stays",
     /// The loop that accepts connections panics.
     PanicInAccept = "panic-in-accept",
     /// A connection's task panics.

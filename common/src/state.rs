@@ -15,6 +15,7 @@ use crate::{
     },
     id::VisitorId,
     message::Sender,
+    planted::{self, Fault},
     position::Position,
 };
 
@@ -128,7 +129,8 @@ impl ConversationState {
     pub fn write(&mut self, register: Register, position: Position, value: String) {
         let written = self.registers.get(&register);
         // At the same position it is the same, but for two agents' marks, which have no value.
-        if written.is_none_or(|written| written.position < position) {
+        let is_later = written.is_none_or(|written| written.position < position);
+        if is_later || planted::is(Fault::LastComerStays) {
             self.registers.insert(register, Written { position, value });
         }
     }

@@ -37,6 +37,7 @@ use crate::{
     feed::facts::Facts,
     login::{Known, Login},
     session::{drafts::Settled, outbox::Ended},
+    signals::notice::{Notice, Saying},
     socket::wire,
 };
 
@@ -98,6 +99,11 @@ pub(crate) trait Dialect: Debug + Send + Sync {
         None
     }
 
+    /// The frame that tells a client of a signal; `None` where clients are told of none.
+    fn signal(&self, _: &Notice) -> Option<Bytes> {
+        None
+    }
+
     /// How a client is told that the node stops; it should wait for `back_after` before it returns.
     fn goodbye(&self, back_after: Duration) -> Goodbye;
 }
@@ -153,6 +159,8 @@ pub(crate) enum Means {
     Say(Bytes),
     /// It ends the socket.
     Close(CloseCode),
+    /// It is a signal.
+    Signal(Saying),
 }
 
 /// Who is to be shown an event.

@@ -14,6 +14,7 @@ mod metrics;
 mod node;
 mod session;
 mod settings;
+mod signals;
 mod socket;
 
 use std::sync::Arc;
@@ -26,7 +27,8 @@ pub use self::{
     feed::{FeedNotWell, FeedParts, Feeds, hub::Hub},
     metrics::Metrics,
     node::Parts,
-    settings::{DrainSettings, FeedSettings, ResumeSettings, SocketSettings},
+    settings::{DrainSettings, FeedSettings, ResumeSettings, SignalSettings, SocketSettings},
+    signals::{Switchboard, SwitchboardParts},
 };
 
 use self::{

@@ -44,6 +44,8 @@ pub(crate) struct Known {
     pub(crate) writer: Option<(ConversationSet, Author)>,
     /// When its token ends; `None` for never.
     pub(crate) ends: Option<Timestamp>,
+    /// As whom it types, and is there.
+    pub(crate) person: Author,
 }
 
 // === impl Login ===
@@ -78,6 +80,7 @@ impl Known {
             scope: Scope::Conversations(conversations.clone()),
             writer: Some((conversations, visitor.author())),
             ends: None,
+            person: visitor.author(),
         }
     }
 }
@@ -103,6 +106,8 @@ impl AgentLogin {
             visit::Credential::Bearer,
         )
         .map_err(|problem| problem.code.close_code())?;
-        Ok(Known { scope: Scope::Tenant(agent.tenant), writer: None, ends: Some(agent.expires) })
+        let person = agent.author();
+        let (scope, ends) = (Scope::Tenant(agent.tenant), Some(agent.expires));
+        Ok(Known { scope, writer: None, ends, person })
     }
 }

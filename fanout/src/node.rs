@@ -15,7 +15,7 @@ use parlor_history::History;
 use parlor_http::page_loads::PageLoads;
 use tokio::sync::Semaphore;
 
-use crate::{Feeds, Hub, Metrics, SocketSettings, session::pace::Pace};
+use crate::{Feeds, Hub, Metrics, SocketSettings, Switchboard, session::pace::Pace};
 
 /// What a node's sockets need; the composition makes it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct Parts {
     pub random: Random,
     /// Tells which pages have been loaded from this node.
     pub page_loads: PageLoads,
+    /// Passes signals between sessions; without it there are none.
+    pub signals: Option<Switchboard>,
     /// Bounds and deadlines.
     pub settings: SocketSettings,
     /// Shared with the hub's.

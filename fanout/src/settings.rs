@@ -119,3 +119,29 @@ pub struct DrainSettings {
     #[serde(with = "duration")]
     pub back_within: Duration,
 }
+
+/// How many signals pass, and how long what they say holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignalSettings {
+    /// `signals.tenant_per_second`: the most signals of a tenant that this node sends, and the most
+    /// that it hears; more are dropped.
+    pub tenant_per_second: u32,
+    /// `signals.node_per_second`: the same of all tenants together.
+    pub node_per_second: u32,
+    /// `signals.grace`: how long somebody is there whose socket broke.
+    #[serde(with = "duration")]
+    pub grace: Duration,
+    /// `signals.roster_every`: how often a node says again which agents are at it, and what they
+    /// look at.
+    #[serde(with = "duration")]
+    pub roster_every: Duration,
+    /// `signals.roster_for`: how long that holds where it is not said again, since its node was
+    /// killed.
+    #[serde(with = "duration")]
+    pub roster_for: Duration,
+    /// `signals.roll_call`: how long a node that is new waits for what the others say before it
+    /// takes somebody for absent.
+    #[serde(with = "duration")]
+    pub roll_call: Duration,
+}

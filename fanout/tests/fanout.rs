@@ -17,6 +17,7 @@ mod fanout {
     mod raw;
     mod refusals;
     mod resume;
+    mod signals;
     mod slow;
     mod storm;
     mod suspended;

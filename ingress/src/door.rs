@@ -14,6 +14,7 @@ use parlor_common::{
     event::{Body, Event, Kind, MessageBody, NoteBody, Record},
     id::{ClientMessageId, EventId, VisitorId},
     message::Draft,
+    planted::{self, Fault},
     position::Position,
     problem::{Code, Problem},
     random::Random,
@@ -254,7 +255,9 @@ impl LogDoor {
                 self.once(once, &author, &conversations, body).await?
             }
             Action::Change(change) => {
-                expected = change.expected;
+                if !planted::is(Fault::ClaimWithoutExpectation) {
+                    expected = change.expected;
+                }
                 let once = Once { kind: Kind::Change, id: change.client_message_id, made };
                 self.once(once, &author, &conversations, |_| Body::Change(change.body)).await?
             }

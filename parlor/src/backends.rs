@@ -15,6 +15,7 @@ use parlor_log::{
     jetstream::{JetStreamLog, JetStreamMetrics},
     sqlite::SqliteLog,
 };
+use parlor_signals::{LocalSignals, NatsSignals, NatsSignalsSettings, Signals};
 use parlor_store::{CqlStore, HistoryStore, SqliteStore, StoreError};
 use tracing::warn;
 
@@ -99,6 +100,34 @@ impl Backends {
         warn_of_a_short_store(&log, &store).await?;
         let incarnation = log.incarnation();
         Ok(Self { log: Arc::new(log), store: Arc::new(store), incarnation, embedded: None })
+    }
+
+    /// What carries signals: within the process where the log is embedded, else the log's servers.
+    ///
+    /// `clock` is the log's, since the age of signals is told by it on every node.
+    pub(crate) async fn signals(
+        &self,
+        settings: &Settings,
+        clock: Clock,
+        drain: &Drain,
+        of_signals: parlor_signals::Metrics,
+    ) -> Result<Arc<dyn Signals>, Exit> {
+        let shards = self.log.shards();
+        if self.embedded.is_some() {
+            return Ok(Arc::new(LocalSignals::new(shards, clock, of_signals)));
+        }
+        let nats = secrets::with_nats_password(&settings.secrets, &settings.nats)?;
+        let servers = NatsSignalsSettings {
+            urls: nats.urls,
+            user: nats.user,
+            password: nats.password,
+            nkey: nats.nkey,
+            credentials: nats.credentials,
+            ca_file: nats.ca_file,
+            namespace: nats.namespace,
+        };
+        let signals = NatsSignals::connect(&servers, shards, clock, drain, of_signals).await;
+        Ok(Arc::new(signals.map_err(Exit::unavailable)?))
     }
 
     /// Lets the embedded log finish what it was given.

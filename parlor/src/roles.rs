@@ -8,7 +8,7 @@ use parlor_common::{
     clock::Clock, cursor::Cursors, door::Door, keys::InstallationKeys, metrics::Registry,
     problem::Problem, random::Random,
 };
-use parlor_fanout::{FeedParts, Feeds, Hub, Sockets};
+use parlor_fanout::{FeedParts, Feeds, Hub, Sockets, Switchboard, SwitchboardParts};
 use parlor_history::History;
 use parlor_http::page_loads::PageLoads;
 use parlor_http::{self as http, HttpSettings, Listener, Readiness, RequestId, problem_response};
@@ -84,7 +84,7 @@ pub(crate) async fn run(
     if parts.persister {
         checks.push(shared.persister()?);
     }
-    let app = shared.app(parts, &mut checks)?;
+    let app = shared.app(parts, &mut checks).await?;
     let readiness = Readiness::new(checks);
     shared.announce(role, listener.as_ref().map(|(listener, _)| listener), &admin);
     shared.serve(listener, app, admin, &readiness)?;
@@ -174,10 +174,10 @@ impl<'a> Shared<'a> {
     }
 
     /// What clients reach.
-    fn app(&self, parts: Parts, checks: &mut Vec<NamedCheck>) -> Result<Router, Exit> {
+    async fn app(&self, parts: Parts, checks: &mut Vec<NamedCheck>) -> Result<Router, Exit> {
         let mut app = Router::new().fallback(nothing);
         let sockets = match parts.visitors || parts.agents {
-            true => Some(self.sockets(checks)?),
+            true => Some(self.sockets(checks).await?),
             false => None,
         };
         if parts.rest || parts.visitors {
@@ -196,7 +196,7 @@ impl<'a> Shared<'a> {
     }
 
     /// What the sockets of a node share: one hub and its feeds, whoever looks.
-    fn sockets(&self, checks: &mut Vec<NamedCheck>) -> Result<parlor_fanout::Parts, Exit> {
+    async fn sockets(&self, checks: &mut Vec<NamedCheck>) -> Result<parlor_fanout::Parts, Exit> {
         let Backends { log, .. } = &self.backends;
         let metrics = metrics(parlor_fanout::Metrics::new(&self.registry))?;
         let cursors = self.cursors();
@@ -223,10 +223,27 @@ impl<'a> Shared<'a> {
             clock: self.clock.clone(),
             random: self.random.clone(),
             page_loads: self.page_loads.clone(),
+            signals: Some(self.switchboard().await?),
             settings: settings.sockets.clone(),
             metrics,
             drain: self.stages.edge.clone(),
         })
+    }
+
+    /// What passes signals between the sessions of this node and of others.
+    async fn switchboard(&self) -> Result<Switchboard, Exit> {
+        let (settings, of_signals) =
+            (self.settings, metrics(parlor_signals::Metrics::new(&self.registry))?);
+        let (clock, drain) = (self.clock.clone(), &self.stages.base);
+        let signals = self.backends.signals(settings, clock, drain, of_signals.clone()).await?;
+        Ok(Switchboard::new(SwitchboardParts {
+            signals,
+            shards: self.backends.log.shards(),
+            settings: settings.signals.clone(),
+            random: self.random.clone(),
+            metrics: of_signals,
+            drain: self.stages.middle.clone(),
+        }))
     }
 
     /// The door, and REST with it; the products' pages, and in development mode the demo's.

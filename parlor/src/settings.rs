@@ -11,7 +11,7 @@ use parlor_common::{
     planted::AVAILABLE,
     settings::{DEFAULTS, duration},
 };
-use parlor_fanout::{FeedSettings, SocketSettings};
+use parlor_fanout::{FeedSettings, SignalSettings, SocketSettings};
 use parlor_http::HttpSettings;
 use parlor_ingress::{DoorSettings, RestSettings};
 use parlor_log::{
@@ -45,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) door: DoorSettings,
     pub(crate) feed: FeedSettings,
     pub(crate) sockets: SocketSettings,
+    pub(crate) signals: SignalSettings,
     pub(crate) history: HistorySettings,
     pub(crate) persister: ConsumerSettings,
     pub(crate) trim: TrimSettings,
@@ -158,6 +159,7 @@ fn check(settings: &Settings) -> Result<(), Exit> {
         door,
         feed,
         sockets,
+        signals,
         persister,
         trim,
         monitor,
@@ -205,6 +207,13 @@ fn check(settings: &Settings) -> Result<(), Exit> {
             sockets.resume.page > 0 && sockets.resume.pages > 0 && sockets.resume.parallel > 0
         }),
         ("sockets.drain.batch must be 1 or more", sockets.drain.batch > 0),
+        ("signals.tenant_per_second and signals.node_per_second must be 10 or more", {
+            signals.tenant_per_second >= 10 && signals.node_per_second >= 10
+        }),
+        ("signals.roster_every must be 1s or more, and half of signals.roster_for at most", {
+            signals.roster_every >= Duration::from_secs(1)
+                && signals.roster_every <= signals.roster_for / 2
+        }),
         ("persister.batch_count and persister.batch_bytes must be 1 or more", {
             persister.batch_count > 0 && persister.batch_bytes > 0
         }),

@@ -19,6 +19,8 @@ mod outages;
 mod pages;
 #[path = "parlor/passwords.rs"]
 mod passwords;
+#[path = "parlor/signals.rs"]
+mod signals;
 #[path = "parlor/standing.rs"]
 mod standing;
 #[path = "parlor/startup.rs"]

@@ -87,10 +87,16 @@ async function listeningIn(page) {
       const frame = JSON.parse(String(data));
       sent.push(frame);
       // This server may not know of signals yet, and would complain.
-      if (!["typing", "mark"].includes(frame.type)) upstream.send(data);
+      if (frame.type !== "typing") upstream.send(data);
     });
   });
   return { sent, say: (/** @type {object} */ frame) => socket?.send(JSON.stringify(frame)) };
+}
+
+/** What agents are told of a visitor. @param {Agent} agent @param {string} id */
+async function said(agent, id) {
+  const { visitor } = await agent.state(id);
+  return [visitor?.name, visitor?.email];
 }
 
 const isApi = (/** @type {string} */ path) => path.startsWith("/api/") || path.startsWith("/ws/");
@@ -514,18 +520,8 @@ for (const color of [
 }
 
 test("what the site asks before the first message is asked once, and wrong answers are told", () =>
-  withVisitor(async ({ open }) => {
-    /** @type {unknown[]} */
-    const profiles = [];
-    const widget = await open({
-      attributes: { prechat: "require" },
-      prepare: (page) =>
-        // Stands for a server that keeps profiles.
-        page.route("**/api/chat/profile", (route) => {
-          profiles.push(route.request().postDataJSON());
-          return route.fulfill({ json: { ok: true } });
-        }),
-    });
+  withVisitor(async ({ open, agent }) => {
+    const widget = await open({ attributes: { prechat: "require" } });
     await widget.open();
     const field = (/** @type {string} */ name) => widget.frame.getByLabel(name, { exact: true });
     await widget.write("hello");
@@ -543,10 +539,11 @@ test("what the site asks before the first message is asked once, and wrong answe
     await field("E-mail").fill("ada@example.com");
     await widget.text.press("Enter");
     await widget.shows(["hello"]);
-    await untilEqual("the server was told", () => profiles.at(-1), {
-      name: "Ada",
-      email: "ada@example.com",
-    });
+    const id = await agent.conversationWith("hello");
+    await untilEqual("agents are told", () => said(agent, id), ["Ada", "ada@example.com"]);
+    assert.equal(await field("Name").isVisible(), false);
+    await widget.page.reload();
+    await widget.open();
     assert.equal(await field("Name").isVisible(), false);
   }));
 
@@ -573,7 +570,7 @@ test("typing, seen, and whether somebody is there", () =>
     await untilEqual("and no longer", () => line.isVisible(), false);
 
     await widget.text.pressSequentially("so");
-    const { sent, say } = wire;
+    const { sent } = wire;
     const told = () => sent.filter(({ type }) => type === "typing").map(({ on }) => on);
     await until("the team is told too", () => told().includes(true));
     await widget.text.press("Enter");
@@ -581,93 +578,53 @@ test("typing, seen, and whether somebody is there", () =>
     await widget.shows(["anybody?", "I am", "so"]);
     const receipt = widget.frame.locator(".receipt");
     await until("it is sent", async () => /Sent$/.test(await receipt.innerText()));
-    const page = await widget.frame.locator("body").evaluate(
-      async (_, tenant) => {
-        const headers = { "X-Tenant-ID": tenant };
-        return (await fetch("/api/chat/messages", { headers })).json();
-      },
-      new URL(widget.page.url()).searchParams.get("data-tenant") ?? "",
-    );
-    const { cursor } = page.messages.at(-1);
-    const timestamp = new Date().toISOString();
-    say({ type: "read", conversationId, read: { by: "agent", upTo: cursor, timestamp, cursor } });
+    await agent.read(conversationId);
     await until("it is seen", async () => /Seen$/.test(await receipt.innerText()));
   }));
 
 test("while nobody is there an address can be left", () =>
-  withVisitor(async ({ open }) => {
+  withVisitor(async ({ open, agent }) => {
     /** @type {Awaited<ReturnType<typeof listeningIn>> | undefined} */
     let wire;
-    /** @type {unknown[]} */
-    const profiles = [];
-    const widget = await open({
-      prepare: async (page) => {
-        wire = await listeningIn(page);
-        // Stands for a server that keeps profiles.
-        await page.route("**/api/chat/profile", (route) => {
-          profiles.push(route.request().postDataJSON());
-          return route.fulfill({ json: { ok: true } });
-        });
-      },
-    });
+    const widget = await open({ prepare: async (page) => void (wire = await listeningIn(page)) });
     await widget.open();
     wire?.say({ type: "here", here: false });
     const form = widget.frame.locator("#away");
     await untilEqual("it is asked for", () => form.isVisible(), true);
     await form.getByRole("textbox").fill("nonsense");
     await form.getByRole("button").click();
-    await untilEqual(
-      "not any text will do",
-      () => widget.frame.locator("#away-wrong").isVisible(),
-      true,
-    );
+    const wrong = widget.frame.locator("#away-wrong");
+    await untilEqual("not any text will do", () => wrong.isVisible(), true);
     await form.getByRole("textbox").fill("ada@example.com");
     await form.getByRole("button").click();
     await untilEqual("it is taken", () => form.isVisible(), false);
     await widget.write("please call back");
-    await untilEqual("and told", () => profiles.at(-1), { email: "ada@example.com" });
+    const id = await agent.conversationWith("please call back");
+    await untilEqual("and told", () => said(agent, id), [undefined, "ada@example.com"]);
   }));
 
 test("after the end one is asked how it was, once, and writing goes on", () =>
   withVisitor(async ({ open, agent }) => {
-    /** @type {Awaited<ReturnType<typeof listeningIn>> | undefined} */
-    let wire;
-    /** @type {unknown[]} */
-    const ratings = [];
-    const widget = await open({
-      prepare: async (page) => {
-        wire = await listeningIn(page);
-        // Stands for a server that takes ratings.
-        await page.route("**/api/chat/rating", (route) => {
-          ratings.push(route.request().postDataJSON());
-          return route.fulfill({ status: 201, json: {} });
-        });
-      },
-    });
+    const widget = await open();
     await widget.open();
     await widget.write("thanks");
-    const conversationId = await agent.conversationWith("thanks");
-    const { cursor } = await widget.frame.locator("body").evaluate(
-      async (_, tenant) => {
-        const headers = { "X-Tenant-ID": tenant };
-        return (await fetch("/api/chat/messages", { headers })).json();
-      },
-      new URL(widget.page.url()).searchParams.get("data-tenant") ?? "",
-    );
-    const change = { id: "c", timestamp: new Date().toISOString(), cursor, status: "closed" };
-    wire?.say({ type: "change", conversationId, change });
+    const id = await agent.conversationWith("thanks");
+    await agent.end(id);
     const panel = widget.frame.getByRole("region", { name: "How was this conversation?" });
     await untilEqual("it is asked", () => panel.isVisible(), true);
+    await widget.page.reload();
+    await widget.open();
+    await untilEqual("also after a reload", () => panel.isVisible(), true);
     await panel.getByRole("radio", { name: "3 of 5" }).click();
     await widget.page.keyboard.press("ArrowRight");
     await panel.getByRole("textbox").fill("quick");
     await panel.getByRole("button", { name: "Send" }).click();
-    await untilEqual("it is told", () => ratings, [{ score: 4, comment: "quick" }]);
     await untilEqual(
       "with thanks",
       () => widget.frame.locator("#rating-title").innerText(),
       "Thank you for your feedback!",
     );
+    await untilEqual("agents are told", async () => (await agent.state(id)).rating, 4);
     await widget.write("one more thing");
     await widget.shows(["thanks", "one more thing"]);
     await untilEqual(
@@ -675,6 +632,16 @@ test("after the end one is asked how it was, once, and writing goes on", () =>
       () => widget.frame.locator("#rating").isVisible(),
       false,
     );
+    await untilEqual("it goes on", async () => (await agent.state(id)).status, "open");
+    await widget.frame.getByRole("button", { name: "End conversation" }).click();
+    await untilEqual(
+      "the visitor ends it too",
+      async () => (await agent.state(id)).status,
+      "closed",
+    );
+    await untilEqual("and is asked again", () => panel.isVisible(), true);
+    await panel.getByRole("button", { name: "Not now" }).click();
+    await untilEqual("or would rather not", () => panel.isVisible(), false);
   }));
 
 test("what is written while the server is away is sent when it is back", owned, () =>
@@ -734,7 +701,9 @@ test("the site's script is told what happens, and sets what it likes", () =>
     const widget = await open();
     await widget.page.evaluate(() => {
       const { Parlor } = /** @type {any} */ (window);
-      const log = (/** @type {any} */ (window).log = /** @type {unknown[]} */ ([]));
+      /** @type {unknown[]} */
+      const log = [];
+      Object.assign(window, { log });
       for (const name of ["open", "close", "sent", "unread"]) {
         Parlor.on(name, (/** @type {object} */ detail) => log.push([name, { ...detail }]));
       }
@@ -760,25 +729,21 @@ test("the site's script is told what happens, and sets what it likes", () =>
     );
   }));
 
-test("who it is, a site's token tells", () =>
-  withVisitor(async ({ open }) => {
-    /** @type {unknown[]} */
-    const profiles = [];
-    const widget = await open({
-      prepare: (page) =>
-        page.route("**/api/chat/profile", (route) => {
-          profiles.push(route.request().postDataJSON());
-          return route.fulfill({ json: { ok: true } });
-        }),
-    });
+test("who it is, a site's token tells, and so does its script", () =>
+  withVisitor(async ({ open, agent }) => {
+    const widget = await open();
     const claims = Buffer.from(JSON.stringify({ sub: "7", name: "Zoë", email: "zoe@example.com" }));
     await widget.page.evaluate(`Parlor.identify(() => "x.${claims.toString("base64url")}.y")`);
     await widget.open();
     await widget.write("it is me");
-    await untilEqual("it is told", () => profiles.at(-1), {
-      name: "Zoë",
-      email: "zoe@example.com",
-    });
+    const id = await agent.conversationWith("it is me");
+    await untilEqual("it is told", () => said(agent, id), ["Zoë", "zoe@example.com"]);
+    await widget.page.evaluate("Parlor.set({ attributes: { plan: 'pro' } })");
+    await untilEqual(
+      "what is set later too",
+      async () => (await agent.state(id)).visitor?.attributes,
+      { plan: "pro" },
+    );
   }));
 
 test("by itself the frame is a page on which one can write", () =>

@@ -1,5 +1,7 @@
 //! Protocol 1: hello, subscribe, message; an answer for each draft, in order.
 
+mod signals;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +24,7 @@ use crate::{
     feed::facts::Facts,
     login::Login,
     session::{drafts::Settled, outbox::Ended},
+    signals::notice::Notice,
     socket::wire,
 };
 
@@ -118,6 +121,10 @@ impl Dialect for Parlor1 {
         Some(reconnect(code, back_after))
     }
 
+    fn signal(&self, notice: &Notice) -> Option<Bytes> {
+        Some(encoded(&signals::frame(notice)))
+    }
+
     fn goodbye(&self, back_after: Duration) -> Goodbye {
         let code = CloseCode::Draining;
         Goodbye::Finished(reconnect(code, back_after), code)
@@ -192,6 +199,10 @@ impl Speaker for Client {
             Ok(ClientFrame::Mark { read }) if writes => return vec![Means::Read(read)],
             Ok(ClientFrame::Mark { .. }) => (Code::Forbidden, "agents mark by REST"),
             Ok(ClientFrame::Hello { .. }) => (Code::BadRequest, "hello was said before"),
+            Ok(frame) => match signals::said(frame, writes) {
+                Some(saying) => return vec![Means::Signal(saying)],
+                None => (Code::BadRequest, "not a signal that this client may send"),
+            },
             Err(error) if error.is_data() => (Code::BadRequest, "not a frame of protocol 1"),
             Err(_) => (Code::BadJson, "not JSON"),
         };

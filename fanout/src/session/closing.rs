@@ -92,6 +92,7 @@ pub(crate) async fn close(
         Ending::Echo(_) => SocketIs::Closed,
         Ending::Gone | Ending::Close { .. } => SocketIs::Lost,
     };
+    dialogue.stand_up(is);
     let (close, flush, then) = match ending {
         Ending::Gone => {
             drop(writer);

@@ -34,6 +34,7 @@ use crate::{
         outbox::{Ended, Outbox, OutboxBound},
         viewer::Viewer,
     },
+    signals::seat::Seat,
 };
 
 /// One client, and what is on its way from it and to it.
@@ -48,6 +49,8 @@ pub(crate) struct Dialogue {
     /// As whom and where the client may write, once that is known.
     writer: Option<Box<(ConversationSet, Author)>>,
     following: Option<Box<Following>>,
+    /// Its place at the switchboard, once the client is known.
+    seat: Option<Box<Seat>>,
     /// What cannot be accepted at once is tried again for so long.
     hold: Option<Hold>,
     _socket: OpenSocket,
@@ -94,6 +97,7 @@ impl Dialogue {
             speaker,
             writer: None,
             following: None,
+            seat: None,
             hold,
             _socket: socket,
             node,
@@ -106,6 +110,11 @@ impl Dialogue {
 
     /// The client is known from now on: its shard is kept followed, and it may write.
     pub(crate) fn enter(&mut self, known: Known) {
+        self.seat = self
+            .node
+            .signals
+            .as_ref()
+            .map(|board| Box::new(Seat::take(board, &known.scope, known.person, &self.viewer)));
         self.following = Some(Box::new(Following::of(&self.node, known.scope)));
         self.writer = known.writer.map(Box::new);
     }
@@ -188,6 +197,9 @@ impl Dialogue {
                     }
                 }
                 Means::Act(action) => {
+                    if let (Action::Send(_), Some(seat)) = (&action, &mut self.seat) {
+                        seat.has_sent();
+                    }
                     let waiting = self.submission(action, arrived);
                     self.drafts.push(waiting, text.len(), Instant::now());
                 }
@@ -200,6 +212,11 @@ impl Dialogue {
                 }
                 Means::Say(frame) => self.say(frame),
                 Means::Close(code) => return Err(code),
+                Means::Signal(saying) => {
+                    if let Some(seat) = &mut self.seat {
+                        seat.say(saying);
+                    }
+                }
             }
         }
         Ok(())
@@ -317,7 +334,11 @@ impl Dialogue {
     /// Puts as much of the replay into the outbox as there is room for.
     pub(crate) fn refill(&mut self) -> Result<(), ComeBack> {
         let Some(following) = &mut self.following else { return Ok(()) };
-        following.refill(&self.node, &self.viewer)
+        following.refill(&self.node, &self.viewer)?;
+        if let Some(seat) = self.seat.as_mut().filter(|_| following.is_live()) {
+            seat.live();
+        }
+        Ok(())
     }
 
     /// Where the hub has found that the visitor is one with others: it follows their conversations,
@@ -331,12 +352,22 @@ impl Dialogue {
             let (set, author) = &mut **writer;
             *set = set.linked(linked.visitor, &linked.absorbed);
             author.id = linked.visitor.to_string();
+            if let Some(seat) = &self.seat {
+                seat.link(set, author);
+            }
         }
     }
 
     /// Shows nothing more.
     pub(crate) fn unfollow(&mut self) {
         self.following = None;
+    }
+
+    /// The client is there no more, or as good as.
+    pub(crate) fn stand_up(&mut self, is: SocketIs) {
+        if let Some(mut seat) = self.seat.take() {
+            seat.leave(is == SocketIs::Closed);
+        }
     }
 
     /// Whether its tenant is served no more: the registry may have changed since the socket was

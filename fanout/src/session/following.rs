@@ -101,6 +101,11 @@ impl Following {
         self.scope.tenant()
     }
 
+    /// Whether the client is shown what happens now.
+    pub(crate) const fn is_live(&self) -> bool {
+        matches!(self.state, State::Live(_))
+    }
+
     /// The visitor is one with others: their conversations are followed from now on.
     pub(crate) fn link(&mut self, linked: &LinkedBody) {
         if let Scope::Conversations(set) = &mut self.scope {

@@ -87,6 +87,22 @@ impl Outbox {
         self.wake();
     }
 
+    /// Puts in a frame that may be lost, and wakes the session, where less than a quarter of the
+    /// bound is used; tells whether it is.
+    pub(crate) fn hint(&self, frame: Bytes) -> bool {
+        let mut state = self.lock();
+        let has_room = state.ended.is_none()
+            && state.frames.len() < self.bound.frames / 4
+            && state.bytes + frame.len() < self.bound.bytes / 4;
+        if has_room {
+            state.bytes += frame.len();
+            state.frames.push_back(frame);
+            drop(state);
+            self.wake();
+        }
+        has_room
+    }
+
     /// Puts in the last frame of the session, also after the end.
     pub(crate) fn part(&self, frame: Bytes) {
         self.lock().frames.push_back(frame);
@@ -225,6 +241,19 @@ mod tests {
         assert_eq!(bytes.ended(), Some(Ended::Slow));
         bytes.end(Ended::Again);
         assert_eq!(bytes.ended(), Some(Ended::Slow), "the first reason stays");
+    }
+
+    #[test]
+    fn a_hint_is_taken_below_a_quarter_of_the_bound_alone_and_ends_nothing() {
+        let outbox = Outbox::new(OutboxBound { frames: 8, bytes: 400 });
+        let hint = |length| outbox.hint(vec![b'x'; length].into());
+        assert!(!hint(100), "in bytes");
+        assert!(hint(10) && hint(10));
+        assert!(!hint(10), "in frames");
+        assert_eq!((outbox.take().frames.len(), outbox.ended()), (2, None));
+        assert!(hint(10), "there is room again");
+        outbox.end(Ended::Again);
+        assert!(!hint(10));
     }
 
     #[test]

@@ -19,10 +19,14 @@ use parlor_common::{
     tenant::TenantId,
 };
 pub use parlor_fanout::SocketSettings;
-use parlor_fanout::{FeedParts, FeedSettings, Feeds, Hub, Metrics, Parts, Sockets};
+use parlor_fanout::{
+    FeedParts, FeedSettings, Feeds, Hub, Metrics, Parts, SignalSettings, Sockets, Switchboard,
+    SwitchboardParts,
+};
 use parlor_http::page_loads::PageLoads;
 use parlor_http::{self as http, HttpSettings};
 use parlor_log::{EventLog, monitor::Monitor};
+use parlor_signals::{LocalSignals, Signals};
 use parlor_testbed::{
     clock::TestClock,
     defaults,
@@ -50,6 +54,8 @@ pub struct World {
     pub cursors: Cursors,
     /// The way in that is not a socket.
     pub door: Arc<TestDoor>,
+    /// What the nodes hear each other by.
+    pub signals: LocalSignals,
 }
 
 /// What a node is made of, to be changed by a test.
@@ -60,6 +66,7 @@ pub struct Plan {
     pub log: Arc<dyn EventLog>,
     pub door: Arc<TestDoor>,
     pub tenants: Tenants,
+    pub signals: SignalSettings,
 }
 
 #[derive(Debug)]
@@ -123,6 +130,11 @@ impl World {
             agents: Agents::new(tenants.clone(), Clock::system()),
             cursors: Cursors::new(&keys),
             door: TestDoor::open(log.clone()),
+            signals: LocalSignals::new(
+                log.shards(),
+                Clock::system(),
+                parlor_signals::Metrics::unregistered(),
+            ),
             tenants,
             log,
             at,
@@ -137,6 +149,7 @@ impl World {
             log: self.log.clone(),
             door: self.door.clone(),
             tenants: self.tenants.clone(),
+            signals: defaults::section("signals"),
         }
     }
 
@@ -146,6 +159,19 @@ impl World {
 
     pub async fn node_with(&self, plan: Plan) -> TestNode {
         let registry = Registry::new();
+        let metrics = parlor_signals::Metrics::new(&registry).unwrap();
+        let signals = Arc::new(self.signals.also_by(Clock::system(), metrics.clone()));
+        self.node_over(plan, signals, registry, metrics).await
+    }
+
+    /// A node that hears others by these signals.
+    pub async fn node_over(
+        &self,
+        plan: Plan,
+        signals: Arc<dyn Signals>,
+        registry: Registry,
+        of_signals: parlor_signals::Metrics,
+    ) -> TestNode {
         let (drain, feeds_drain, http_drain) = (Drain::new(), Drain::new(), Drain::new());
         let metrics = Metrics::new(&registry).unwrap();
         let hub = Hub::new(plan.log.shards(), &plan.feed, self.cursors.clone(), metrics.clone());
@@ -155,6 +181,14 @@ impl World {
             settings: plan.feed,
             random: Random::system(),
             metrics: metrics.clone(),
+            drain: feeds_drain.clone(),
+        });
+        let signals = Switchboard::new(SwitchboardParts {
+            signals,
+            shards: plan.log.shards(),
+            settings: plan.signals,
+            random: Random::system(),
+            metrics: of_signals,
             drain: feeds_drain.clone(),
         });
         let history = installation::history(
@@ -175,6 +209,7 @@ impl World {
             clock: Clock::system(),
             random: Random::system(),
             page_loads: page_loads.clone(),
+            signals: Some(signals),
             settings: plan.sockets,
             metrics,
             drain: drain.clone(),

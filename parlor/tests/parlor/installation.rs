@@ -106,6 +106,9 @@ pub(crate) fn variables(folder: &Path, name: &str, servers: &Servers) -> Variabl
         ("PARLOR_CQL__KEYSPACE", keyspace(name)),
         ("PARLOR_CQL__REPLICATION_FACTOR", "1".to_owned()),
         ("PARLOR_DRAIN__LINGER", "100ms".to_owned()),
+        // So that a test need not wait long for who was at a node that was killed.
+        ("PARLOR_SIGNALS__ROSTER_EVERY", "1s".to_owned()),
+        ("PARLOR_SIGNALS__ROSTER_FOR", "3s".to_owned()),
     ]
 }
 

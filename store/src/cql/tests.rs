@@ -9,6 +9,7 @@ use parlor_common::{
     event::{Body, MessageBody, Record, Transport},
     id::{ClientMessageId, ConversationId},
     position::Epoch,
+    state::Reader,
 };
 use scylla::client::session::Session;
 use tokio::sync::OnceCell;
@@ -186,14 +187,14 @@ async fn a_keyspace_of_another_version_is_refused_with_a_sentence() {
         CqlSettings { keyspace: format!("{}_later", t.settings.keyspace), ..t.settings.clone() };
     CqlStore::provision(&settings).await.unwrap();
     let later =
-        format!("UPDATE {}.schema_version SET version = 3 WHERE part = 'store'", settings.keyspace);
+        format!("UPDATE {}.schema_version SET version = 4 WHERE part = 'store'", settings.keyspace);
     t.cql(&later).await;
     for refused in [
         CqlStore::connect(&settings, Metrics::unregistered()).await.map(drop),
         CqlStore::provision(&settings).await,
     ] {
         let Err(StoreError::Rejected(sentence)) = refused else { panic!("{refused:?}") };
-        assert!(sentence.contains("its schema is 3, this version knows 2"), "{sentence}");
+        assert!(sentence.contains("its schema is 4, this version knows 3"), "{sentence}");
     }
 }
 
@@ -223,4 +224,41 @@ async fn a_keyspace_of_version_1_is_upgraded_with_what_it_has() {
     let store = CqlStore::connect(&settings, Metrics::unregistered()).await.unwrap();
     assert_eq!(store.watermark(Shard::ONLY).await.unwrap(), Some(at(7)));
     assert_eq!(store.state(&t.conversation).await.unwrap(), ConversationState::default());
+}
+
+#[tokio::test]
+async fn a_keyspace_of_version_2_is_upgraded_with_what_it_has() {
+    let t = Bench::new("second").await;
+    let keyspace = format!("{}_second", t.settings.keyspace);
+    let settings = CqlSettings { keyspace: keyspace.clone(), ..t.settings.clone() };
+    let of_it = |statement: &str| statement.replace("{second}", &keyspace);
+    let ConversationKey { tenant, id } = &t.conversation;
+    let (up_to, last) = (at(7).as_i64(), at(9).as_i64());
+    for statement in [
+        "CREATE KEYSPACE {second} WITH replication = {'class': 'SimpleStrategy', \
+         'replication_factor': 1}",
+        "CREATE TABLE {second}.schema_version (part text PRIMARY KEY, version int)",
+        "CREATE TABLE {second}.conversations (tenant text, conversation blob, position bigint, at \
+         bigint, preview text, sender text, visitor blob, delivered map<text, bigint>, PRIMARY \
+         KEY ((tenant, conversation)))",
+        "INSERT INTO {second}.schema_version (part, version) VALUES ('store', 2) USING TIMESTAMP 2",
+        &format!(
+            "INSERT INTO {{second}}.conversations (tenant, conversation, position, at, preview, \
+             sender, visitor, delivered) VALUES ('{tenant}', 0x{id}, {last}, 5, 'hi', 'user', \
+             0x{id}, {{'visitor': {up_to}}}) USING TIMESTAMP {last}"
+        ),
+    ] {
+        t.session.query_unpaged(of_it(statement), ()).await.unwrap();
+    }
+    for _ in 0..2 {
+        CqlStore::provision(&settings).await.unwrap();
+    }
+    let store = CqlStore::connect(&settings, Metrics::unregistered()).await.unwrap();
+    let state = store.state(&t.conversation).await.unwrap();
+    assert_eq!(state.delivered(Reader::Visitor), at(7));
+    assert_eq!(state.of_visitor.map(|last| last.position), Some(at(9)));
+    assert_eq!(
+        state.last.map(|last| (last.position, last.preview)),
+        Some((at(9), "hi".to_owned()))
+    );
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where a socket does what it did not expect")]
 
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -51,7 +52,12 @@ pub struct Socket {
     pub headers: HeaderMap,
     /// How many pings came.
     pub pings: usize,
+    /// Signals that came while something else was waited for.
+    signals: VecDeque<Value>,
 }
+
+/// The frames that are signals: they come whenever they do.
+const SIGNALS: [&str; 4] = ["typing", "visitor", "agents", "here"];
 
 // === impl Upgrade ===
 
@@ -105,7 +111,8 @@ impl Upgrade {
         let answer = timeout(DEADLINE, client_async(request, stream)).await;
         match answer.expect("an answer to the handshake in 20 s") {
             Ok((stream, answer)) => {
-                Ok(Socket { stream, headers: answer.headers().clone(), pings: 0 })
+                let (headers, signals) = (answer.headers().clone(), VecDeque::new());
+                Ok(Socket { stream, headers, pings: 0, signals })
             }
             Err(tungstenite::Error::Http(answer)) => {
                 let body = answer.body().as_deref();
@@ -164,8 +171,48 @@ impl Socket {
         self.stream.send(Message::text(text.into())).await.unwrap();
     }
 
-    /// The next text frame; pings are counted on the way.
+    /// The next text frame that is no signal; pings are counted on the way.
     pub async fn next(&mut self) -> Value {
+        loop {
+            let frame = self.next_frame().await;
+            if !is_signal(&frame) {
+                return frame;
+            }
+            self.signals.push_back(frame);
+        }
+    }
+
+    /// The next signal, of those that came on the way as well; any other frame is an error.
+    ///
+    /// # Panics
+    /// Something else came, or nothing in 20 s.
+    pub async fn next_signal(&mut self) -> Value {
+        if let Some(signal) = self.signals.pop_front() {
+            return signal;
+        }
+        let frame = self.next_frame().await;
+        assert!(is_signal(&frame), "a signal was expected: {frame}");
+        frame
+    }
+
+    /// The next signal of this type; others are let go of.
+    pub async fn signal_of(&mut self, kind: &str) -> Value {
+        loop {
+            let signal = self.next_signal().await;
+            if signal["type"] == kind {
+                return signal;
+            }
+        }
+    }
+
+    /// All signals that came until now: the server has read all that was sent to it.
+    pub async fn signals_until_pong(&mut self) -> Vec<Value> {
+        let others = self.frames_until_pong().await;
+        assert!(others.is_empty(), "signals alone were expected: {others:?}");
+        self.signals.drain(..).collect()
+    }
+
+    async fn next_frame(&mut self) -> Value {
         loop {
             match self.next_message().await {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),
@@ -226,8 +273,8 @@ impl Socket {
         }
     }
 
-    /// Takes part in a ping of its own, and gives the text frames that came before its pong: all
-    /// that the server had written, and it has read all that was sent to it.
+    /// Takes part in a ping of its own, and gives the text frames, but for signals, that came
+    /// before its pong: all that the server had written, and it has read all that was sent to it.
     pub async fn frames_until_pong(&mut self) -> Vec<Value> {
         // The library would write the answers to pings that were read behind this one.
         self.stream.flush().await.unwrap();
@@ -235,7 +282,14 @@ impl Socket {
         let mut frames = Vec::new();
         loop {
             match self.next_message().await {
-                Message::Text(text) => frames.push(serde_json::from_str(&text).unwrap()),
+                Message::Text(text) => {
+                    let frame = serde_json::from_str(&text).unwrap();
+                    if is_signal(&frame) {
+                        self.signals.push_back(frame);
+                    } else {
+                        frames.push(frame);
+                    }
+                }
                 Message::Ping(_) => {}
                 Message::Pong(payload) if *payload == *b"fence" => return frames,
                 other => panic!("unexpected: {other:?}"),
@@ -281,4 +335,8 @@ impl Socket {
             }
         }
     }
+}
+
+fn is_signal(frame: &Value) -> bool {
+    frame["type"].as_str().is_some_and(|kind| SIGNALS.contains(&kind))
 }

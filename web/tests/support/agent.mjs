@@ -2,7 +2,7 @@
  * @file An agent who works by REST alone, with the development token that the demo page gets too.
  */
 
-/** @import {HistoryPage, InboxPage} from "../../client/parlor.js" */
+/** @import {Conversation, HistoryPage, InboxPage} from "../../client/parlor.js" */
 /** @import {Server} from "./server.mjs" */
 
 import { until } from "./until.mjs";
@@ -72,6 +72,28 @@ export class Agent {
     const clientMessageId = crypto.randomUUID();
     const path = `/${encodeURIComponent(id)}/messages`;
     await until(`“${text}” accepted`, () => this.#call("POST", path, { text, clientMessageId }));
+  }
+
+  /**
+   * What a conversation is like now.
+   *
+   * @param {string} id
+   */
+  async state(id) {
+    const answer = await this.#call("GET", `/${encodeURIComponent(id)}`);
+    return /** @type {{conversation: Conversation}} */ (answer).conversation;
+  }
+
+  /** Ends a conversation, until its visitor writes again. @param {string} id */
+  async end(id) {
+    await this.#call("PATCH", `/${encodeURIComponent(id)}`, { status: "closed" });
+  }
+
+  /** Notes that everything in a conversation was read. @param {string} id */
+  async read(id) {
+    const path = `/${encodeURIComponent(id)}`;
+    const page = /** @type {HistoryPage} */ (await this.#call("GET", `${path}/messages`));
+    await this.#call("PUT", `${path}/mark`, { read: page.messages.at(-1)?.cursor });
   }
 
   /**

@@ -155,6 +155,7 @@ async fn a_third_dialect_needs_its_file_and_nothing_else() {
         clock: clock.clone(),
         random: random.clone(),
         page_loads: PageLoads::new(),
+        signals: None,
         settings: sockets(),
         metrics: metrics.clone(),
         drain: drain.clone(),

@@ -219,6 +219,11 @@ impl Follower {
             | ServerFrame::Rating { .. }
             | ServerFrame::Desk { .. } => unreachable!("nobody of the simulation does this"),
             ServerFrame::Message { .. } => unreachable!(),
+            // Its nodes have no switchboard.
+            ServerFrame::Typing { .. }
+            | ServerFrame::Visitor { .. }
+            | ServerFrame::Agents { .. }
+            | ServerFrame::Here { .. } => unreachable!(),
         }
     }
 

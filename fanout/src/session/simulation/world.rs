@@ -128,6 +128,7 @@ impl World {
             clock: self.clock.clone(),
             random: self.random.clone(),
             page_loads: PageLoads::new(),
+            signals: None,
             settings: socket_settings,
             metrics,
             drain: sockets.clone(),
