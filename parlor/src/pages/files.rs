@@ -43,10 +43,7 @@ const CLIENT: &[(&str, &str)] = files![
 ];
 
 /// What the products share.
-const UI: &[(&str, &str)] = files![
-    "ui/texts/dashboard.en.js",
-    "ui/tokens.css",
-];
+const UI: &[(&str, &str)] = files!["ui/texts/dashboard.en.js", "ui/tokens.css",];
 
 /// The chat that other sites embed: its loader, and its frame.
 const WIDGET: &[(&str, &str)] = files![
