@@ -273,8 +273,8 @@ impl History {
         }
     }
 
-    /// What a conversation has come to: what the store has, and what of the log it may not have yet.
-    /// Many who ask for the same at once cost two reads.
+    /// What a conversation has come to: what the store has, and what of the log it may not have
+    /// yet. Many who ask for the same at once cost two reads.
     ///
     /// # Errors
     /// [`HistoryError::Unavailable`] where it cannot be told.

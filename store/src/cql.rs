@@ -17,6 +17,7 @@ mod state;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::sync::Arc;
 

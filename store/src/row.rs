@@ -49,10 +49,12 @@ impl Kept {
                 return Err(StoreError::Rejected("an event cannot have position 0".to_owned()));
             }
             let body = &event.record.body;
-            if let Body::Delivered(DeliveredBody { up_to, .. }) | Body::Read(ReadBody { up_to, .. }) =
-                body
-                && *up_to > event.position
-            {
+            let up_to = match body {
+                Body::Delivered(DeliveredBody { up_to, .. })
+                | Body::Read(ReadBody { up_to, .. }) => *up_to,
+                _ => Position::ZERO,
+            };
+            if up_to > event.position {
                 return Err(StoreError::Rejected("a mark cannot be ahead of itself".to_owned()));
             }
             if body.is_row() {

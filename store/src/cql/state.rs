@@ -7,10 +7,10 @@ use parlor_common::{
     conversation::ConversationKey,
     id::VisitorId,
     position::Position,
-    state::{ConversationState, LastMessage, OfVisitor, Reader, Register, Written},
+    state::{ConversationState, LastMessage, OfVisitor, Reader, Register},
 };
 
-use super::connection::Connection;
+use super::{connection::Connection, written};
 use crate::{StoreError, row};
 
 /// The columns of the row, in the order of the statement.
@@ -63,21 +63,9 @@ pub(super) async fn state(
         }
     }
     for (name, text) in registers.unwrap_or_default() {
-        if let (Some(register), Some(written)) = (Register::parse(&name), parse_written(&text)) {
+        if let (Some(register), Some(written)) = (Register::parse(&name), written::parse(&text)) {
             state.write(register, written.position, written.value);
         }
     }
     Ok(state)
-}
-
-/// A register's value as the row keeps it: its position, a space and the value.
-pub(super) fn written_text(written: &Written) -> String {
-    format!("{} {}", written.position.as_i64(), written.value)
-}
-
-/// Reads what [`written_text`] wrote.
-fn parse_written(text: &str) -> Option<Written> {
-    let (position, value) = text.split_once(' ')?;
-    let position = Position::from_i64(position.parse().ok()?)?;
-    Some(Written { position, value: value.to_owned() })
 }

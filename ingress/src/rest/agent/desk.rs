@@ -1,5 +1,5 @@
-//! The desk: what a tenant's agents share. Canned replies, teams, labels, the widget's look, and who
-//! the agents are.
+//! The desk: what a tenant's agents share. Canned replies, teams, labels, the widget's look, and
+//! who the agents are.
 
 use std::collections::BTreeMap;
 

@@ -91,8 +91,8 @@ async fn snapshot(rest: &Deps, set: &ConversationSet) -> Position {
     page.map_or_else(|_| persisted(rest, set.tenant()), |page| page.through)
 }
 
-/// Whether the conversation is closed. While that cannot be read it counts as open, in which more is
-/// offered.
+/// Whether the conversation is closed. While that cannot be read it counts as open: more
+/// is offered then.
 async fn status(rest: &Deps, set: &ConversationSet) -> Status {
     let state = within(rest.settings.read_within, rest.history.state(&set.primary())).await;
     match state.map(|state| state.status(rest.monitor.time()).0) {
