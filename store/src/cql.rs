@@ -71,7 +71,9 @@ impl CqlStore {
     pub async fn connect(settings: &CqlSettings, metrics: Metrics) -> Result<Self, StoreError> {
         let session = connection::open(settings, settings.request_timeout).await?;
         provision::check(settings, &session).await?;
-        let connection = Arc::new(Connection::new(session, settings, metrics.clone()).await?);
+        // Preparing the statements takes room for each of them.
+        let connection = Box::pin(Connection::new(session, settings, metrics.clone())).await?;
+        let connection = Arc::new(connection);
         Ok(Self {
             connection,
             pages: Flights::new(metrics.clone()),
