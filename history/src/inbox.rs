@@ -46,7 +46,8 @@ impl History {
         let persisted = self.monitor.persisted(self.log.shards().of(tenant));
         let stored = self.ask_store(self.store.inbox(tenant, filter, now, before, limit));
         let (stored, unstored) = tokio::join!(stored, self.unstored(tenant, persisted));
-        let (InboxPage { mut rows, next }, moved) = (stored?, self.moved(unstored).await?);
+        let InboxPage { mut rows, next } = stored?;
+        let moved = self.moved(unstored, &rows).await?;
         rows.retain(|row| moved.iter().all(|other| other.conversation != row.conversation));
         // What was active at or after `before` is on an earlier page, and what was active before
         // `next` on a later one.
@@ -73,8 +74,12 @@ impl History {
         }
     }
 
-    /// What these events make of their conversations.
-    async fn moved(&self, unstored: Vec<Event>) -> Result<Vec<InboxRow>, HistoryError> {
+    /// What these events make of their conversations, of which some are among the stored rows.
+    async fn moved(
+        &self,
+        unstored: Vec<Event>,
+        rows: &[InboxRow],
+    ) -> Result<Vec<InboxRow>, HistoryError> {
         let mut events: BTreeMap<ConversationKey, Vec<Event>> = BTreeMap::new();
         // A delivered mark, the most frequent of all, changes nothing that a list shows.
         let counts = |event: &Event| !matches!(event.record.body, Body::Delivered(_));
@@ -82,7 +87,11 @@ impl History {
             events.entry(event.conversation.clone()).or_default().push(event);
         }
         let state = async |(key, events): (ConversationKey, Vec<Event>)| {
-            let mut state = self.ask_store(self.store.state(&key)).await?;
+            let stored = rows.iter().find(|row| row.conversation == key.id);
+            let mut state = match stored {
+                Some(row) => row.state.clone(),
+                None => self.ask_store(self.store.state(&key)).await?,
+            };
             events.iter().for_each(|event| state.apply(event));
             Ok(InboxRow { conversation: key.id, state })
         };

@@ -16,7 +16,7 @@ import { Server } from "./support/server.mjs";
 import { Shop } from "./support/shop.mjs";
 import { until, untilEqual } from "./support/until.mjs";
 
-/** @import {Browser, BrowserContext, BrowserContextOptions, Page} from "playwright-core" */
+/** @import {Browser, BrowserContext, BrowserContextOptions} from "playwright-core" */
 /** @import {Embedded, Snippet} from "./support/shop.mjs" */
 
 const owned = Server.owned ? {} : { skip: "needs PARLOR_BIN: a server of its own" };
@@ -71,26 +71,32 @@ async function withVisitor(body, options) {
 }
 
 /**
- * Lets a test say to the frame what the server would: the socket stays the server's.
+ * An agent who has the conversation open, on a page of the server's that runs no script of its own.
  *
- * @param {Page} page
+ * @param {BrowserContext} context
+ * @param {string} tenantId
+ * @param {string} token
+ * @param {string} id
  */
-async function listeningIn(page) {
-  /** @type {{type: string, [name: string]: unknown}[]} */
-  const sent = [];
-  /** @type {import("playwright-core").WebSocketRoute | undefined} */
-  let socket;
-  await page.routeWebSocket(/\/ws\/chat/, (route) => {
-    const upstream = route.connectToServer();
-    socket = route;
-    route.onMessage((data) => {
-      const frame = JSON.parse(String(data));
-      sent.push(frame);
-      // This server may not know of signals yet, and would complain.
-      if (frame.type !== "typing") upstream.send(data);
-    });
-  });
-  return { sent, say: (/** @type {object} */ frame) => socket?.send(JSON.stringify(frame)) };
+async function atTheDesk(context, tenantId, token, id) {
+  const page = await visit(context, `${server.url}/demo/demo.css`);
+  await page.evaluate(
+    async ([tenant, jwt, conversation]) => {
+      const address = "/client/agent.js";
+      const { ParlorAgent } = await import(address);
+      const agent = new ParlorAgent({ tenantId: tenant, token: jwt });
+      Object.assign(globalThis, { agent, typing: false });
+      agent.addEventListener("typing", (/** @type {any} */ { detail }) => {
+        if (detail.by === "user") Object.assign(globalThis, { typing: detail.on });
+      });
+      agent.connect();
+      await agent.open(conversation);
+      agent.look({ open: conversation });
+    },
+    [tenantId, token, id],
+  );
+  await untilEqual("the agent is there", () => page.evaluate("agent.state"), "online");
+  return page;
 }
 
 /** What agents are told of a visitor. @param {Agent} agent @param {string} id */
@@ -548,47 +554,48 @@ test("what the site asks before the first message is asked once, and wrong answe
   }));
 
 test("typing, seen, and whether somebody is there", () =>
-  withVisitor(async ({ open, agent }) => {
-    /** @type {Awaited<ReturnType<typeof listeningIn>> | undefined} */
-    let wire;
-    const widget = await open({ prepare: async (page) => void (wire = await listeningIn(page)) });
-    assert.ok(wire);
+  withVisitor(async ({ context, open, agent, tenantId }) => {
+    const widget = await open();
     await widget.open();
     await widget.write("anybody?");
-    const conversationId = await agent.conversationWith("anybody?");
+    const id = await agent.conversationWith("anybody?");
     const state = widget.frame.locator("#state");
-    wire.say({ type: "here", here: true });
+    const away = widget.frame.locator("#away");
+    await untilEqual("nobody is there", () => away.isVisible(), true);
+
+    const desk = await atTheDesk(context, tenantId, await agent.token(), id);
     await untilEqual("somebody is there", () => state.innerText(), "We’re online");
-
-    const typing = { type: "typing", conversationId, by: "agent", author: { name: "Ann" } };
-    wire.say({ ...typing, on: true, expiresInMs: 60_000 });
+    assert.equal(await away.isVisible(), false);
+    await desk.evaluate(`agent.typing(${JSON.stringify(id)}, true)`);
     const line = widget.frame.locator("#typing-text");
-    await untilEqual("it is told who types", () => line.innerText(), "Ann is typing…");
-    await agent.reply(conversationId, "I am");
+    await untilEqual("it is told who types", () => line.innerText(), "Demo agent is typing…");
+    await agent.reply(id, "I am");
     await widget.shows(["anybody?", "I am"]);
-    wire.say({ ...typing, on: false });
-    await untilEqual("and no longer", () => line.isVisible(), false);
+    await untilEqual("until it is said", () => line.isVisible(), false);
 
-    await widget.text.pressSequentially("so");
-    const { sent } = wire;
-    const told = () => sent.filter(({ type }) => type === "typing").map(({ on }) => on);
-    await until("the team is told too", () => told().includes(true));
+    // It is told every 3 s at most, to whoever goes on writing.
+    await until("the team is told too", async () => {
+      await widget.text.press("o");
+      return desk.evaluate("typing");
+    });
     await widget.text.press("Enter");
-    await until("until it is sent", () => told().at(-1) === false);
-    await widget.shows(["anybody?", "I am", "so"]);
+    await untilEqual("until it is sent", () => desk.evaluate("typing"), false);
     const receipt = widget.frame.locator(".receipt");
     await until("it is sent", async () => /Sent$/.test(await receipt.innerText()));
-    await agent.read(conversationId);
+    await agent.read(id);
     await until("it is seen", async () => /Seen$/.test(await receipt.innerText()));
+    await untilEqual(
+      "and the team knows what the visitor has read",
+      async () => typeof (await agent.state(id)).read?.visitor,
+      "string",
+    );
+    await desk.close();
   }));
 
 test("while nobody is there an address can be left", () =>
   withVisitor(async ({ open, agent }) => {
-    /** @type {Awaited<ReturnType<typeof listeningIn>> | undefined} */
-    let wire;
-    const widget = await open({ prepare: async (page) => void (wire = await listeningIn(page)) });
+    const widget = await open();
     await widget.open();
-    wire?.say({ type: "here", here: false });
     const form = widget.frame.locator("#away");
     await untilEqual("it is asked for", () => form.isVisible(), true);
     await form.getByRole("textbox").fill("nonsense");
