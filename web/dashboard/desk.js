@@ -8,7 +8,9 @@
 import { atMostEach, beforePicture, Events } from "./events.js";
 import { apply, belongs, queryOf, statusOf, unknown, whole } from "./state.js";
 
-const PAGE = 50;
+const FIRST_PAGE = 50;
+/** As many as the server gives at once. */
+const NEXT_PAGE = 100;
 /** How many conversations that only the stream has named are asked for one by one. */
 const MAX_ASKED = 20;
 const COUNTS_MS = 2_000;
@@ -161,7 +163,8 @@ export class Desk extends Events {
     this.tell("list", undefined);
     const told = new Map(this.#told);
     try {
-      const query = { ...queryOf(view), after: page.next, limit: PAGE };
+      const limit = page.loaded ? NEXT_PAGE : FIRST_PAGE;
+      const query = { ...queryOf(view), after: page.next, limit };
       const { conversations, next, hasMore } = await this.api.inbox(query);
       for (const raw of conversations) this.#take(raw, told.get(raw.id) ?? 0);
       page.next = next ?? undefined;

@@ -127,6 +127,25 @@ test("of two agents who claim, one wins, and the other is told who", () =>
     }
   }));
 
+test("who else reads the conversation, or writes an answer, stands above the field", () =>
+  withProfile(browser, async (context) => {
+    const { tenantId } = await visitors(["Ada"]);
+    const ann = await Desk.open(context, server.url, { tenantId, agent: "ann" });
+    const bob = await Desk.open(context, server.url, { tenantId, agent: "bob" });
+    await ann.choose("Ada");
+    await bob.choose("Ada");
+    const above = () => ann.page.locator(".presence-line").textContent();
+    await untilEqual("she sees that he reads", above, "Bob reads this too");
+    await bob.press("r");
+    await bob.type("let me");
+    await untilEqual("and that he writes", above, "Bob is writing an answer");
+    await bob.press("Escape");
+    await untilEqual("and that he does not any more", above, "Bob reads this too");
+    await bob.page.close();
+    const line = ann.page.locator(".presence-line");
+    await untilEqual("and that he has gone", () => line.isVisible(), false);
+  }));
+
 test("what a visitor writes and is called is text", () =>
   withProfile(browser, async (context) => {
     const tenantId = newTenant();
@@ -224,6 +243,10 @@ test("the first minute: what is written in the shop opens beside it, and rings",
       await desk.locator("html[data-rang]").waitFor();
       await desk.locator(".composer-field").fill("Good day!");
       await desk.locator(".composer-field").press("Enter");
+      // Who has just sent a message is told of as typing 3 s later at the soonest.
+      await chat.locator("#text").pressSequentially("I will look for it", { delay: 250 });
+      await desk.locator(".typing-line").waitFor();
+      await desk.locator(".row .presence").waitFor();
       const seen = chat.locator(".bubble");
       await untilEqual("the shop has the answer", () => seen.allTextContents(), [
         "Is anybody there?",

@@ -6,25 +6,11 @@
  */
 
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { extname, normalize } from "node:path";
+import { extname } from "node:path";
 
+import { agentOf, file, KINDS, nameOf, POLICY, tokenOf } from "./fake-pages.mjs";
 import { FakeSocket } from "./socket-server.mjs";
-
-const WEB = new URL("../../", import.meta.url);
-const KINDS = {
-  ".js": "text/javascript",
-  ".css": "text/css",
-  ".svg": "image/svg+xml",
-  ".html": "text/html",
-};
-
-/** What the binary sends with the dashboard. */
-export const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; " +
-  "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'; " +
-  "connect-src 'self'; frame-ancestors 'self'";
 
 /** @typedef {Record<string, any>} Json */
 
@@ -516,35 +502,4 @@ export class FakeServer {
 /** @param {string} code */
 function problem(code) {
   return { error: { code, message: `fake: ${code}`, retryable: false, requestId: "fake" } };
-}
-
-/** @param {string} path @returns {Promise<[number, Json | Buffer | string]>} */
-async function file(path) {
-  const name = path === "/dashboard" ? "dashboard/index.html" : normalize(path).slice(1);
-  try {
-    return [200, await readFile(new URL(name, WEB))];
-  } catch {
-    return [404, "there is no such page\n"];
-  }
-}
-
-/** @param {string} agent */
-function nameOf(agent) {
-  return { ann: "Ann Meyer", bob: "Bob Grant" }[agent] ?? agent;
-}
-
-/** @param {string} agent */
-function tokenOf(agent) {
-  const part = (/** @type {Json} */ json) =>
-    Buffer.from(JSON.stringify(json)).toString("base64url");
-  return `${part({ alg: "none" })}.${part({ sub: agent, name: nameOf(agent), exp: Math.ceil(Date.now() / 1000) + 3600 })}.fake`;
-}
-
-/** @param {string} token */
-function agentOf(token) {
-  try {
-    return JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8")).sub;
-  } catch {
-    return "";
-  }
 }
