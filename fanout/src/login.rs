@@ -88,6 +88,7 @@ impl AgentLogin {
     fn identify(&self, token: &str) -> Result<Known, CloseCode> {
         let agent = self.agents.verify(token).map_err(|refused| match refused {
             Refused::Suspended => CloseCode::TenantSuspended,
+            Refused::KeysPending => CloseCode::Again,
             _ => CloseCode::BadToken,
         })?;
         if self.hint.as_ref().is_some_and(|hint| *hint != agent.tenant) {
