@@ -1,7 +1,7 @@
 //! Actions: what a client, or a session on its behalf, asks the door to make an event of.
 
 use crate::{
-    event::{ChangeBody, DeliveredBody, LinkedBody, ProfileBody, RatingBody, ReadBody},
+    event::{ChangeBody, DeliveredBody, DeskBody, LinkedBody, ProfileBody, RatingBody, ReadBody},
     id::ClientMessageId,
     message::Draft,
     position::Position,
@@ -27,6 +27,8 @@ pub enum Action {
     Read(ReadBody),
     /// To say something of the visitor.
     Know(ProfileBody, Option<ClientMessageId>),
+    /// To put something on the tenant's desk, or take it away.
+    Furnish(DeskBody, Option<ClientMessageId>),
     /// To rate a conversation that was closed at this position, once for each closing.
     Rate(RatingBody, Position),
 }
@@ -46,7 +48,8 @@ pub struct Change {
 
 impl Action {
     /// The name of each, as metrics and logs spell it.
-    pub const NAMES: [&str; 8] = ["send", "mark", "link", "note", "change", "read", "know", "rate"];
+    pub const NAMES: [&str; 9] =
+        ["send", "mark", "link", "note", "change", "read", "know", "rate", "furnish"];
 
     /// Its name, one of [`NAMES`](Self::NAMES).
     pub const fn name(&self) -> &'static str {
@@ -59,6 +62,7 @@ impl Action {
             Self::Read(_) => Self::NAMES[5],
             Self::Know(..) => Self::NAMES[6],
             Self::Rate(..) => Self::NAMES[7],
+            Self::Furnish(..) => Self::NAMES[8],
         }
     }
 }

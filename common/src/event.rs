@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 pub use self::{
     body::{Audience, Body},
     content::{
-        ChangeBody, DeliveredBody, LinkedBody, MarkedSocket, MessageBody, NoteBody, ProfileBody,
-        RatingBody, ReadBody, SocketIs, StatusSet,
+        ChangeBody, DeliveredBody, DeskBody, DeskItem, LinkedBody, MarkedSocket, MessageBody,
+        NoteBody, ProfileBody, RatingBody, ReadBody, SocketIs, StatusSet,
     },
 };
 pub use crate::kind::Kind;
@@ -217,6 +217,7 @@ mod tests {
                 attributes: [("plan".to_owned(), None)].into(),
             }),
             Body::Rating(RatingBody { score: 5, comment: None }),
+            Body::Desk(DeskBody { item: DeskItem::Reply, key: "hi".to_owned(), value: None }),
         ] {
             let record = Record { body, ..record() };
             assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);

@@ -11,7 +11,7 @@ use crate::{
     id::{ConversationId, EventId, SessionId, VisitorId},
     message::Message,
     problem::{ErrorBody, ErrorObject},
-    shown::{Change, Note, Profile, Rating, Read},
+    shown::{Change, Desk, Note, Profile, Rating, Read},
 };
 
 /// The WebSocket subprotocol of protocol 1.
@@ -141,6 +141,11 @@ pub enum ServerFrame<'a> {
         /// How.
         rating: Rating,
     },
+    /// A thing that the tenant's agents share is another now.
+    Desk {
+        /// Which, and what it is.
+        desk: Desk,
+    },
     /// A draft was accepted.
     #[serde(rename_all = "camelCase")]
     Accepted {
@@ -199,6 +204,7 @@ impl ServerFrame<'_> {
             Body::Rating(_) => {
                 Self::Rating { conversation_id, rating: Rating::of(event, cursors)? }
             }
+            Body::Desk(_) => Self::Desk { desk: Desk::of(event, cursors)? },
             Body::Linked(linked) => {
                 let tenant = &event.conversation.tenant;
                 let set = ConversationSet::of_visitor(tenant, linked.visitor, &linked.absorbed);

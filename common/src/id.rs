@@ -133,6 +133,11 @@ impl ConversationId {
             &[tenant.as_str().as_bytes(), visitor.as_bytes()],
         ))
     }
+
+    /// Where a tenant's agents keep what they share: a conversation of no visitor.
+    pub fn desk(tenant: &TenantId) -> Self {
+        Self(derive("parlor 2026 desk", &[tenant.as_str().as_bytes()]))
+    }
 }
 
 impl EventId {

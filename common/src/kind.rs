@@ -19,6 +19,8 @@ pub enum Kind {
     Profile,
     /// The visitor has said how it was.
     Rating,
+    /// A thing that the tenant's agents share is another now.
+    Desk,
     /// One of a later version.
     Unknown,
 }
@@ -27,7 +29,7 @@ pub enum Kind {
 
 impl Kind {
     /// Those that this version knows.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Message,
         Self::Delivered,
         Self::Linked,
@@ -36,6 +38,7 @@ impl Kind {
         Self::Read,
         Self::Profile,
         Self::Rating,
+        Self::Desk,
     ];
 
     /// As records, ids and frames spell it.
@@ -49,6 +52,7 @@ impl Kind {
             Self::Read => "read",
             Self::Profile => "profile",
             Self::Rating => "rating",
+            Self::Desk => "desk",
             Self::Unknown => "unknown",
         }
     }

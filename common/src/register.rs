@@ -33,6 +33,8 @@ pub enum Register {
     Attribute(String),
     /// The score of the last rating.
     Score,
+    /// A thing on the tenant's desk, by its kind and key: a JSON object, or empty where it is gone.
+    Desk(String, String),
 }
 
 /// Whose reading a mark tells of.
@@ -79,6 +81,10 @@ impl Register {
         None.or_else(|| of("read/agent/").map(Self::ReadBy))
             .or_else(|| of("label/").map(Self::Label))
             .or_else(|| of("attribute/").map(Self::Attribute))
+            .or_else(|| {
+                let (item, key) = name.strip_prefix("desk/")?.split_once('/')?;
+                Some(Self::Desk(item.to_owned(), key.to_owned()))
+            })
             .or_else(|| known.into_iter().find(|register| register.to_string() == name))
     }
 }
@@ -98,6 +104,7 @@ impl fmt::Display for Register {
             Self::Locale => f.write_str("locale"),
             Self::Attribute(name) => write!(f, "attribute/{name}"),
             Self::Score => f.write_str("score"),
+            Self::Desk(item, key) => write!(f, "desk/{item}/{key}"),
         }
     }
 }
@@ -154,6 +161,7 @@ mod tests {
             Register::Locale,
             Register::Attribute(String::new()),
             Register::Score,
+            Register::Desk("reply".to_owned(), "a/b".to_owned()),
         ] {
             assert_eq!(Register::parse(&register.to_string()), Some(register));
         }

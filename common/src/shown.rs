@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     cursor::Cursors,
-    event::{Audience, Body, ChangeBody, Event, ProfileBody, StatusSet},
+    event::{Audience, Body, ChangeBody, DeskBody, DeskItem, Event, ProfileBody, StatusSet},
     id::{ClientMessageId, EventId},
     message::{MessageAuthor, Sender},
     register::Status,
@@ -114,6 +115,20 @@ pub struct Rating {
     /// In words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+}
+
+/// A thing that the tenant's agents share, as it is from now on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Desk {
+    /// Who, and what they are, and where it lies.
+    #[serde(flatten)]
+    pub by: Made,
+    /// What kind of thing it is.
+    pub item: DeskItem,
+    /// Which one.
+    pub key: String,
+    /// A JSON object; `null` where it is gone.
+    pub value: Option<Value>,
 }
 
 /// Who made an event, when, and where it lies.
@@ -242,5 +257,17 @@ impl Rating {
             score: rating.score,
             comment: rating.comment.clone(),
         })
+    }
+}
+
+// === impl Desk ===
+
+impl Desk {
+    /// The thing that `event` puts on the desk, for agents.
+    pub fn of(event: &Event, cursors: &Cursors) -> Option<Self> {
+        let Body::Desk(DeskBody { item, key, value }) = &event.record.body else { return None };
+        let by = Made::of(event, Audience::Agents, cursors);
+        let value = value.as_deref().and_then(|value| serde_json::from_str(value).ok());
+        Some(Self { by, item: *item, key: key.clone(), value })
     }
 }

@@ -9,7 +9,10 @@ pub use crate::register::{Reader, Register, Status};
 use crate::{
     author::AuthorKind,
     clock::Timestamp,
-    event::{Body, ChangeBody, DeliveredBody, Event, ProfileBody, RatingBody, ReadBody, StatusSet},
+    event::{
+        Body, ChangeBody, DeliveredBody, DeskBody, Event, ProfileBody, RatingBody, ReadBody,
+        StatusSet,
+    },
     id::VisitorId,
     message::Sender,
     position::Position,
@@ -101,6 +104,10 @@ impl ConversationState {
             Body::Profile(profile) => self.know(position, profile),
             Body::Rating(RatingBody { score, .. }) => {
                 self.write(Register::Score, position, score.to_string());
+            }
+            Body::Desk(DeskBody { item, key, value }) => {
+                let register = Register::Desk(item.as_str().to_owned(), key.clone());
+                self.write(register, position, value.clone().unwrap_or_default());
             }
             Body::Note(_) | Body::Linked(_) | Body::Unknown => {}
         }
@@ -266,6 +273,16 @@ impl ConversationState {
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.registers.iter().filter_map(|(register, written)| match register {
             Register::Attribute(name) => Some((name.as_str(), written.value.strip_prefix('=')?)),
+            _ => None,
+        })
+    }
+
+    /// The things on a desk: kind, key and value.
+    pub fn desk(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.registers.iter().filter_map(|(register, written)| match register {
+            Register::Desk(item, key) if !written.value.is_empty() => {
+                Some((item.as_str(), key.as_str(), written.value.as_str()))
+            }
             _ => None,
         })
     }

@@ -223,6 +223,7 @@ impl LogDoor {
             | Action::Change(_)
             | Action::Read(_)
             | Action::Know(..)
+            | Action::Furnish(..)
             | Action::Rate(..) => self.check_limits(&key, &author, 0)?,
         }
         if self.monitor.overdue(self.log.shards().of(&key.tenant)) {
@@ -260,6 +261,10 @@ impl LogDoor {
             Action::Know(profile, id) => {
                 let once = Once { kind: Kind::Profile, id, made };
                 self.once(once, &author, &conversations, |_| Body::Profile(profile)).await?
+            }
+            Action::Furnish(desk, id) => {
+                let once = Once { kind: Kind::Desk, id, made };
+                self.once(once, &author, &conversations, |_| Body::Desk(desk)).await?
             }
             Action::Rate(rating, closed_at) => {
                 // One for each closing, whoever asks how often.

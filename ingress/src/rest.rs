@@ -27,6 +27,7 @@ mod agent {
     pub(super) mod access;
     pub(super) mod change;
     pub(super) mod conversations;
+    pub(super) mod desk;
     pub(super) mod messages;
     pub(super) mod state;
     pub(super) mod timeline;
@@ -52,7 +53,7 @@ use crate::metrics::Answered;
 type Params = Result<RawPathParams, RawPathParamsRejection>;
 
 /// Every path there is. `docs/PROTOCOL.md` lists the same, which a test checks.
-static ROUTES: [Route; 15] = [
+static ROUTES: [Route; 18] = [
     Route {
         name: "messages",
         path: "/api/chat/messages",
@@ -135,6 +136,24 @@ static ROUTES: [Route; 15] = [
         name: "changes",
         path: "/api/agent/changes",
         methods: &[(Method::GET, |rest, call, _| Box::pin(agent::timeline::changes(rest, call)))],
+    },
+    Route {
+        name: "desk",
+        path: "/api/agent/desk",
+        methods: &[(Method::GET, |rest, call, _| Box::pin(agent::desk::all(rest, call)))],
+    },
+    Route {
+        name: "desk_thing",
+        path: "/api/agent/desk/{item}/{key}",
+        methods: &[
+            (Method::PUT, |rest, call, body| Box::pin(agent::desk::put(rest, call, body))),
+            (Method::DELETE, |rest, call, body| Box::pin(agent::desk::delete(rest, call, body))),
+        ],
+    },
+    Route {
+        name: "me",
+        path: "/api/agent/me",
+        methods: &[(Method::PUT, |rest, call, body| Box::pin(agent::desk::me(rest, call, body)))],
     },
     Route {
         name: "counts",

@@ -8,6 +8,8 @@ mod agents;
 mod clocks;
 #[path = "ingress/cors.rs"]
 mod cors;
+#[path = "ingress/desk.rs"]
+mod desk;
 #[path = "ingress/idempotency.rs"]
 mod idempotency;
 #[path = "ingress/identity.rs"]

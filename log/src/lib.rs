@@ -56,11 +56,11 @@ pub trait EventLog: Debug + Send + Sync + 'static {
     /// that wait for each other get rising positions.
     ///
     /// An entry that says where the last one of its conversation is
-    /// [`expected`](NewEntry::expected) **must** be committed only where that holds in the moment of
-    /// the commit: of several that expect the same place, one at most is. The id comes before the
-    /// expectation: an entry of the conversation that has the same id is answered as its duplicate,
-    /// whatever is expected, so that who repeats an append that had no answer finds the own entry,
-    /// and no conflict with it.
+    /// [`expected`](NewEntry::expected) **must** be committed only where that holds in the moment
+    /// of the commit: of several that expect the same place, one at most is. The id comes before
+    /// the expectation: an entry of the conversation that has the same id is answered as its
+    /// duplicate, whatever is expected, so that who repeats an append that had no answer finds the
+    /// own entry, and no conflict with it.
     ///
     /// # Errors
     /// [`LogError::Unavailable`] after 12 s at most, when nobody can tell whether it was committed:

@@ -40,19 +40,31 @@ const FILES: &[(&str, &str)] = files![
     "demo/message-log.js",
     "demo/state-line.js",
     "demo/visitor-panel.js",
+    "client/agent-client.js",
+    "client/agent.js",
     "client/backoff.js",
     "client/client.js",
     "client/clock.js",
+    "client/coalesce.js",
+    "client/connection.js",
     "client/drafts.js",
     "client/errors.js",
     "client/identity.js",
+    "client/item-list.js",
+    "client/items.js",
     "client/link.js",
+    "client/marks.js",
     "client/parlor.js",
+    "client/poller.js",
+    "client/polling.js",
+    "client/profile.js",
     "client/rest.js",
     "client/sender.js",
     "client/timeline.js",
     "client/timelines.js",
+    "client/typing.js",
     "client/uuid7.js",
+    "client/visitor-client.js",
     "client/wake.js",
 ];
 
@@ -154,8 +166,9 @@ mod tests {
         for folder in ["client", "demo"] {
             for file in std::fs::read_dir(web.join(folder)).unwrap() {
                 let name = file.unwrap().file_name().into_string().unwrap();
-                // Types are for editors, and no browser asks for them.
-                if !name.ends_with(".d.ts") {
+                // Types and what describes the package are for editors and registries, and no
+                // browser asks for them.
+                if ![".d.ts", ".md", "package.json"].iter().any(|end| name.ends_with(end)) {
                     there.push(format!("{folder}/{name}"));
                 }
             }

@@ -23,3 +23,5 @@ mod standing;
 mod startup;
 #[path = "parlor/tiers.rs"]
 mod tiers;
+#[path = "parlor/work.rs"]
+mod work;

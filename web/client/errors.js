@@ -1,6 +1,6 @@
 /** @file What went wrong, in the one shape the protocol has for it. */
 
-/** @import {ErrorDetail} from "./parlor.js" */
+/** @import {Conversation, ErrorDetail, ParlorError as Declared} from "./parlor.js" */
 
 /**
  * An error the server named, or one the client noticed itself (`network`, `timeout`,
@@ -10,19 +10,18 @@
 export class ParlorError extends Error {
   /**
    * @param {string} message
-   * @param {{code: string, retryable?: boolean | undefined, retryAfterMs?: number | undefined,
-   *   requestId?: string | undefined, status?: number | undefined, details?: ErrorDetail[] |
-   *   undefined}} facts
+   * @param {ConstructorParameters<typeof Declared>[1]} facts
    */
-  constructor(message, { code, retryable = false, retryAfterMs, requestId, status, details = [] }) {
+  constructor(message, facts) {
     super(message);
     this.name = "ParlorError";
-    this.code = code;
-    this.retryable = retryable;
-    this.retryAfterMs = retryAfterMs;
-    this.requestId = requestId;
-    this.status = status;
-    this.details = details;
+    this.code = facts.code;
+    this.retryable = facts.retryable ?? false;
+    this.retryAfterMs = facts.retryAfterMs;
+    this.requestId = facts.requestId;
+    this.status = facts.status;
+    this.details = facts.details ?? [];
+    this.conversation = facts.conversation;
   }
 
   /**
@@ -32,8 +31,9 @@ export class ParlorError extends Error {
    * @param {unknown} body the value of the key `error`
    * @param {number} [status] the HTTP status, if there was one
    * @param {number} [retryAfterMs] what the `Retry-After` header said
+   * @param {Conversation} [conversation] what stands beside `error` after a conflict
    */
-  static from(body, status, retryAfterMs) {
+  static from(body, status, retryAfterMs, conversation) {
     const error = /** @type {Record<string, unknown>} */ (
       typeof body === "object" && body !== null ? body : {}
     );
@@ -55,6 +55,7 @@ export class ParlorError extends Error {
       retryAfterMs: typeof error.retryAfterMs === "number" ? error.retryAfterMs : retryAfterMs,
       requestId: typeof error.requestId === "string" ? error.requestId : undefined,
       details: Array.isArray(error.details) ? /** @type {ErrorDetail[]} */ (error.details) : [],
+      conversation,
     });
   }
 

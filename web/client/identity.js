@@ -35,6 +35,7 @@ export class VisitorIdentity {
   /** @type {Session | undefined} */
   session;
 
+  #doubted = true;
   #base;
   #tenantId;
   #byToken;
@@ -77,18 +78,26 @@ export class VisitorIdentity {
    * @returns {Promise<Entry>}
    */
   async enter(rest, clock) {
-    if (!this.session) {
-      this.session = await (this.#byToken ? this.#openByToken(rest) : rest.session());
-      clock.hear(this.session.serverTime);
-    }
+    if (this.#doubted) clock.hear((await this.refresh(rest)).serverTime);
     return {
-      url: socketUrl(this.#base, this.session.socketUrl ?? "ws/chat", this.#tenantId),
+      url: socketUrl(this.#base, this.session?.socketUrl ?? "ws/chat", this.#tenantId),
       token: this.#token,
     };
   }
 
   doubt() {
-    this.session = undefined;
+    this.#doubted = true;
+  }
+
+  /**
+   * Asks the server again.
+   *
+   * @param {Rest} rest
+   */
+  async refresh(rest) {
+    this.session = await (this.#byToken ? this.#openByToken(rest) : rest.session());
+    this.#doubted = false;
+    return this.session;
   }
 
   /**

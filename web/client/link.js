@@ -1,8 +1,9 @@
 /** @file One socket of protocol 1, from its hello to its end. */
 
-/** @import {Draft, Message, Receipt} from "./parlor.js" */
+/** @import {Draft, Receipt, StreamItem} from "./parlor.js" */
 
 import { ParlorError } from "./errors.js";
+import { itemOf } from "./items.js";
 
 /** The subprotocol; without it the server would take this client for the widget. */
 const SUBPROTOCOL = "parlor.1";
@@ -18,9 +19,11 @@ const SUBPROTOCOL = "parlor.1";
  * @typedef {{code: number, reason: string, afterMs?: number | undefined}} LinkEnd */
 
 /**
- * What the owner of a link is told, in the order of the stream.
+ * What the owner of a link is told, in the order of the stream: `signal` of frames that are told
+ * once and have no place in it.
  *
- * @typedef {{message: (message: Message) => void, position: (cursor: string) => void}} LinkEvents
+ * @typedef {{item: (item: StreamItem) => void, position: (cursor: string) => void,
+ *   signal: (frame: Frame) => void}} LinkEvents
  */
 
 /**
@@ -56,6 +59,7 @@ export class Link {
   #subscribed;
   /** The one draft in flight. @type {(Waiter<Receipt> & {id: string}) | undefined} */
   #delivering;
+  #signals = /** @type {"untried" | "tried" | "refused"} */ ("untried");
   /** @type {(end: LinkEnd) => void} */
   #end = () => {};
 
@@ -143,6 +147,20 @@ export class Link {
   }
 
   /**
+   * Sends a frame that nothing answers, and tells whether it did. An older server takes signals for
+   * nonsense, and ends a socket that goes on with it: the first refusal ends them on this link.
+   *
+   * @param {Frame} frame
+   */
+  signal(frame) {
+    const open = this.#hello !== undefined && this.#socket.readyState === WebSocket.OPEN;
+    if (!open || this.#signals === "refused") return false;
+    this.#signals = "tried";
+    this.#send(frame);
+    return true;
+  }
+
+  /**
    * Ends the link from our side. The socket's own `close` event can take a minute on a dead
    * network, so nobody waits for it.
    *
@@ -182,7 +200,6 @@ export class Link {
   #receive(data) {
     this.heardAt = performance.now();
     const frame = parse(data);
-    // Other types belong to a later version of the protocol, and are ignored.
     switch (frame?.type) {
       case "hello":
         this.#hello = /** @type {Hello} */ (/** @type {unknown} */ (frame));
@@ -195,13 +212,6 @@ export class Link {
         this.#subscribing = undefined;
         break;
       }
-      case "message":
-        this.#message(
-          /** @type {{message: Message, conversationId?: string}} */ (
-            /** @type {unknown} */ (frame)
-          ),
-        );
-        break;
       case "accepted":
         if (frame.clientMessageId !== this.#delivering?.id) break;
         settle(this.#delivering)?.resolve(/** @type {Receipt} */ (/** @type {unknown} */ (frame)));
@@ -213,13 +223,23 @@ export class Link {
       case "reconnect":
         this.#leave(frame);
         break;
+      case "typing":
+      case "visitor":
+      case "agents":
+      case "here":
+        this.#events.signal(frame);
+        break;
+      default:
+        this.#item(frame);
     }
   }
 
-  /** @param {{message: Message, conversationId?: string}} frame */
-  #message({ message, conversationId = message.conversationId }) {
-    this.#events.message({ ...message, conversationId });
-    if (message.cursor) this.#events.position(message.cursor);
+  /** @param {Frame | undefined} frame */
+  #item(frame) {
+    const item = itemOf(frame);
+    if (!item) return;
+    this.#events.item(item);
+    if (item.cursor) this.#events.position(item.cursor);
   }
 
   /** @param {Frame} frame */
@@ -230,6 +250,8 @@ export class Link {
     if (!named && this.#subscribing) {
       settle(this.#subscribing)?.reject(error);
       this.#subscribing = undefined;
+    } else if (!named && this.#signals === "tried" && error.code === "bad_request") {
+      this.#signals = "refused";
     } else if (!named || frame.clientMessageId === this.#delivering?.id) {
       settle(this.#delivering)?.reject(error);
       this.#delivering = undefined;

@@ -1,12 +1,13 @@
-/** @file The REST side of protocol 1: sessions, pages of history, the inbox, an agent's writing. */
+/** @file The REST side of protocol 1: sessions, pages of history, the inbox, writing. */
 
 /**
- * @import {Draft, HistoryPage, InboxPage, InboxQuery, Message, PageQuery,
- *   Receipt} from "./parlor.js"
+ * @import {ChangesPage, Conversation, Draft, HistoryPage, InboxPage, InboxQuery, Message,
+ *   PageQuery, Receipt, TimelineItem} from "./parlor.js"
  */
 /** @import {Identity} from "./identity.js" */
 
 import { ParlorError } from "./errors.js";
+import { isKept, isMessage, itemOf } from "./items.js";
 
 /**
  * @typedef {object} Session
@@ -16,6 +17,13 @@ import { ParlorError } from "./errors.js";
  * @property {string} [socketUrl]
  * @property {string} [serverTime]
  * @property {string} [token] the visitor token, if one was asked for
+ * @property {"open" | "closed"} [status]
+ */
+
+/**
+ * A page of one conversation, of whatever its reader may see.
+ *
+ * @typedef {HistoryPage & {items: TimelineItem[]}} Page
  */
 
 /** Calls the server; every failure is a `ParlorError`. */
@@ -24,6 +32,8 @@ export class Rest {
   #tenantId;
   #identity;
   #timeoutMs;
+  /** The server has no timelines. */
+  #messagesOnly = false;
 
   /**
    * @param {URL} base
@@ -58,13 +68,37 @@ export class Rest {
    *
    * @param {string | undefined} conversationId
    * @param {PageQuery} [query]
-   * @returns {Promise<HistoryPage>}
+   * @returns {Promise<Page>}
    */
   async page(conversationId, query = {}) {
-    const page = /** @type {Partial<HistoryPage>} */ (
-      await this.#call("GET", messagesPath(conversationId), { query })
+    if (conversationId !== undefined && !this.#messagesOnly) {
+      try {
+        return await this.#page(conversationPath(conversationId, "timeline"), query);
+      } catch (thrown) {
+        // Either there is no such conversation, or the server is older than timelines.
+        if (ParlorError.wrap(thrown).status !== 404) throw thrown;
+      }
+    }
+    const page = await this.#page(messagesPath(conversationId), query);
+    this.#messagesOnly ||= conversationId !== undefined;
+    return page;
+  }
+
+  /**
+   * @param {string} path
+   * @param {PageQuery} query
+   * @returns {Promise<Page>}
+   */
+  async #page(path, query) {
+    const { events, ...page } = /** @type {Partial<HistoryPage> & {events?: unknown[]}} */ (
+      await this.call("GET", path, { query })
     );
-    return { ...page, messages: page.messages ?? [], hasMore: page.hasMore ?? false };
+    const said = page.messages ?? [];
+    const items = /** @type {TimelineItem[]} */ (
+      events?.map(itemOf).filter((item) => item && isKept(item)) ??
+        said.map((message) => ({ ...message, type: "message" }))
+    );
+    return { ...page, items, messages: items.filter(isMessage), hasMore: page.hasMore ?? false };
   }
 
   /**
@@ -73,9 +107,22 @@ export class Rest {
    */
   async inbox(query) {
     const page = /** @type {Partial<InboxPage>} */ (
-      await this.#call("GET", "/api/agent/conversations", { query })
+      await this.call("GET", "/api/agent/conversations", { query })
     );
     return { ...page, conversations: page.conversations ?? [], hasMore: page.hasMore ?? false };
+  }
+
+  /**
+   * @param {string | undefined} since
+   * @param {number} [limit]
+   * @returns {Promise<ChangesPage>}
+   */
+  async changes(since, limit) {
+    const page = /** @type {Partial<ChangesPage>} */ (
+      await this.call("GET", "/api/agent/changes", { query: { since, limit } })
+    );
+    const { changes = [], hasMore = false, recovered = true } = page;
+    return { ...page, changes, hasMore, recovered };
   }
 
   /**
@@ -85,7 +132,7 @@ export class Rest {
    * @returns {Promise<Receipt>}
    */
   async post({ clientMessageId, conversationId, text }) {
-    const answer = await this.#call("POST", messagesPath(conversationId), {
+    const answer = await this.call("POST", messagesPath(conversationId), {
       body: { text, clientMessageId },
     });
     const { message, duplicate = false } = /** @type {{message: Message, duplicate?: boolean}} */ (
@@ -100,7 +147,7 @@ export class Rest {
    * @param {{query?: object, body?: object}} [content]
    * @returns {Promise<unknown>}
    */
-  async #call(method, path, content = {}) {
+  async call(method, path, content = {}) {
     try {
       return await this.#once(method, path, content, this.#identity.bearer);
     } catch (thrown) {
@@ -165,11 +212,24 @@ async function read(response) {
     error,
     response.status,
     Number.isFinite(seconds) ? seconds * 1000 : undefined,
+    object && "conversation" in object
+      ? /** @type {Conversation} */ (object.conversation)
+      : undefined,
   );
 }
 
 /** @param {string | undefined} conversationId */
 function messagesPath(conversationId) {
-  if (conversationId === undefined) return "/api/chat/messages";
-  return `/api/agent/conversations/${encodeURIComponent(conversationId)}/messages`;
+  return conversationId === undefined
+    ? "/api/chat/messages"
+    : conversationPath(conversationId, "messages");
+}
+
+/**
+ * @param {string} conversationId
+ * @param {string} [part]
+ */
+export function conversationPath(conversationId, part) {
+  const path = `/api/agent/conversations/${encodeURIComponent(conversationId)}`;
+  return part === undefined ? path : `${path}/${part}`;
 }

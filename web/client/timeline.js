@@ -1,6 +1,8 @@
-/** @file One conversation as a reader sees it: every message once, in order. */
+/** @file One conversation as a reader sees it: every item once, in order. */
 
-/** @import {Message} from "./parlor.js" */
+/** @import {TimelineItem} from "./parlor.js" */
+
+import { ItemList } from "./item-list.js";
 
 /**
  * How many ids are remembered at most, the latest ones.
@@ -22,8 +24,10 @@ export class Timeline {
    * @type {Set<string>}
    */
   #beyond = new Set();
-  /** @type {Message[] | undefined} */
+  /** @type {TimelineItem[] | undefined} */
   #held;
+  /** What was shown, in order. @type {ItemList | undefined} */
+  #list;
 
   /**
    * The cursor of the oldest message that was shown, for the page before it.
@@ -37,6 +41,21 @@ export class Timeline {
   stale = true;
   /** The load under way. @type {Promise<string | undefined> | undefined} */
   loading;
+
+  /** @param {{keep?: boolean}} [options] whether what was shown can be asked for again */
+  constructor({ keep = true } = {}) {
+    if (keep) this.#list = new ItemList(MAX_KNOWN);
+  }
+
+  /** What was shown, oldest first. */
+  get items() {
+    return this.#list?.all ?? [];
+  }
+
+  /** @param {string} cursor */
+  place(cursor) {
+    return this.#list?.place(cursor) ?? -1;
+  }
 
   /** Whether a message was shown, and nothing is missing up to it. @param {string} id */
   has(id) {
@@ -62,8 +81,8 @@ export class Timeline {
   /**
    * A message of the stream; returns what is to be shown now.
    *
-   * @param {Message} message
-   * @returns {Message[]}
+   * @param {TimelineItem} message
+   * @returns {TimelineItem[]}
    */
   live(message) {
     if (this.#held) {
@@ -78,17 +97,18 @@ export class Timeline {
   /**
    * The page has come: returns what is to be shown now, the page's first.
    *
-   * @param {Message[]} page oldest first
+   * @param {TimelineItem[]} page oldest first
    * @param {boolean} hasMore whether there are older ones than these
-   * @returns {Message[]}
+   * @returns {TimelineItem[]}
    */
   release(page, hasMore) {
     const held = this.#unhold();
     if (this.empty) {
-      this.first = page[0]?.cursor ?? this.first ?? held[0]?.cursor;
+      this.first = firstCursor(page) ?? this.first ?? firstCursor(held);
       this.hasMore = hasMore;
     }
     this.#beyond.clear();
+    this.#list?.merge(page);
     return this.#unseen([...page, ...held]);
   }
 
@@ -96,13 +116,13 @@ export class Timeline {
    * The page will not come for now: returns what is to be shown nevertheless, which is what was
    * said meanwhile.
    *
-   * @returns {Message[]}
+   * @returns {TimelineItem[]}
    */
   giveUp() {
     this.stale = true;
     const held = this.#unhold();
     if (this.#known.size === 0) {
-      this.first = held[0]?.cursor;
+      this.first = firstCursor(held);
       this.hasMore = true;
     }
     return this.#unseen(held);
@@ -111,12 +131,13 @@ export class Timeline {
   /**
    * An older page, for the top; returns what was not shown before.
    *
-   * @param {Message[]} page oldest first
+   * @param {TimelineItem[]} page oldest first
    * @param {boolean} hasMore
    */
   prepend(page, hasMore) {
-    this.first = page[0]?.cursor ?? this.first;
+    this.first = firstCursor(page) ?? this.first;
     this.hasMore = hasMore;
+    this.#list?.prepend(page);
     return this.#unseen(page);
   }
 
@@ -126,7 +147,7 @@ export class Timeline {
     return held;
   }
 
-  /** @param {Message[]} messages */
+  /** @param {TimelineItem[]} messages */
   #unseen(messages) {
     const unseen = [];
     for (const message of messages) {
@@ -135,6 +156,7 @@ export class Timeline {
       if (this.stale) this.#beyond.add(message.id);
       unseen.push(message);
     }
+    this.#list?.append(unseen);
     for (const id of this.#known) {
       if (this.#known.size <= MAX_KNOWN) break;
       this.#known.delete(id);
@@ -142,4 +164,13 @@ export class Timeline {
     }
     return unseen;
   }
+}
+
+/**
+ * The cursor of the first item that has one.
+ *
+ * @param {TimelineItem[]} items
+ */
+export function firstCursor(items) {
+  return items.find(({ cursor }) => cursor !== undefined)?.cursor;
 }

@@ -1,11 +1,12 @@
 /** @file The conversations this client follows, and how their pages of history are loaded. */
 
-/** @import {HistoryPage, Message} from "./parlor.js" */
-/** @import {Rest} from "./rest.js" */
+/** @import {HistoryPage, TimelineItem} from "./parlor.js" */
+/** @import {Page, Rest} from "./rest.js" */
 
 import { Backoff } from "./backoff.js";
 import { ParlorError } from "./errors.js";
-import { Timeline } from "./timeline.js";
+import { isMessage } from "./items.js";
+import { Timeline, firstCursor } from "./timeline.js";
 
 /**
  * How far back a gap is filled, in pages; whoever missed more has a hole between what was shown and
@@ -28,15 +29,15 @@ export class Timelines {
   /**
    * @param {Rest} rest
    * @param {boolean} agent
-   * @param {{show: (messages: Message[], source: "history" | "stream") => void, found: (message:
-   *   Message) => void}} events what is to be shown; and, before it is, every message that history
-   *   or stream holds
+   * @param {{show: (items: TimelineItem[], source: "history" | "stream") => void, found: (item:
+   *   TimelineItem) => void}} events what is to be shown; and, before it is, every item that
+   *   history or stream holds
    */
   constructor(rest, agent, events) {
     this.#rest = rest;
     this.#agent = agent;
     this.#events = events;
-    const first = new Timeline();
+    const first = new Timeline({ keep: !agent });
     first.stale = !agent;
     this.#byConversation.set(undefined, first);
   }
@@ -57,11 +58,25 @@ export class Timelines {
     if (timeline) this.#events.show(timeline.giveUp(), "stream");
   }
 
-  /** @param {Message} message of the stream */
-  receive(message) {
-    this.#events.found(message);
-    const followed = this.#agent ? this.#byConversation.get(message.conversationId) : undefined;
-    this.#events.show((followed ?? this.#get(undefined)).live(message), "stream");
+  /** @param {TimelineItem} item of the stream */
+  receive(item) {
+    this.#events.found(item);
+    // One that is about several conversations has a place in each of them, and is shown once.
+    const about = item.type === "linked" ? item.conversationIds : [item.conversationId];
+    const followed = about.flatMap((id) => (this.#agent && this.#byConversation.get(id)) || []);
+    if (followed.length === 0) followed.push(this.#get(undefined));
+    const [shown] = followed.map((timeline) => timeline.live(item));
+    this.#events.show(shown ?? [], "stream");
+  }
+
+  /** What was shown of a conversation, in order. @param {string | undefined} conversationId */
+  items(conversationId) {
+    return this.#byConversation.get(conversationId)?.items ?? [];
+  }
+
+  /** @param {string | undefined} conversationId @param {string} cursor */
+  place(conversationId, cursor) {
+    return this.#byConversation.get(conversationId)?.place(cursor) ?? -1;
   }
 
   /**
@@ -104,13 +119,15 @@ export class Timelines {
 
   /**
    * @param {string | undefined} conversationId
-   * @returns {Promise<HistoryPage>}
+   * @returns {Promise<HistoryPage & {items: TimelineItem[]}>}
    */
   async older(conversationId) {
     const timeline = this.#byConversation.get(conversationId);
     const page = await this.#rest.page(conversationId, { before: timeline?.first });
     const hasMore = page.hasMore || page.incomplete === true;
-    return timeline ? { ...page, messages: timeline.prepend(page.messages, hasMore) } : page;
+    if (!timeline) return page;
+    const items = timeline.prepend(page.items, hasMore);
+    return { ...page, items, messages: items.filter(isMessage) };
   }
 
   /** @param {string | undefined} conversationId one that is there */
@@ -141,15 +158,15 @@ export class Timelines {
       for (;;) {
         timeline.hold();
         timeline.stale = false;
-        const { messages, hasMore, cursor } = await this.#pages(timeline, conversationId);
+        const { items, hasMore, cursor } = await this.#pages(timeline, conversationId);
         // Nothing is shown of a conversation that was left meanwhile. Opening it again loads the
         // page again.
         if (this.#byConversation.get(conversationId) !== timeline) return cursor;
         // A gap came while this was on its way: the page may be older than the gap, and is loaded
         // once more.
         if (timeline.stale) continue;
-        for (const message of messages) this.#events.found(message);
-        this.#events.show(timeline.release(messages, hasMore), "history");
+        for (const item of items) this.#events.found(item);
+        this.#events.show(timeline.release(items, hasMore), "history");
         return cursor;
       }
     } catch (thrown) {
@@ -164,25 +181,23 @@ export class Timelines {
    *
    * @param {Timeline} timeline
    * @param {string | undefined} conversationId
-   * @returns {Promise<HistoryPage>}
+   * @returns {Promise<Pick<Page, "items" | "hasMore" | "cursor">>}
    */
   async #pages(timeline, conversationId) {
     const newest = await this.#rest.page(conversationId);
-    let { messages, hasMore } = newest;
-    const reached = () => timeline.empty || !hasMore || messages.some(({ id }) => timeline.has(id));
+    let { items, hasMore } = newest;
+    const reached = () => timeline.empty || !hasMore || items.some(({ id }) => timeline.has(id));
     for (let pages = 1; pages < MAX_PAGES && !reached(); pages += 1) {
-      if (messages.length === 0) {
+      const before = firstCursor(items);
+      if (before === undefined) {
         const problem = "What was missed cannot be reached just now.";
         throw new ParlorError(problem, { code: "incomplete", retryable: true });
       }
-      const page = await this.#rest.page(conversationId, {
-        before: messages[0]?.cursor,
-        limit: 100,
-      });
-      messages = [...page.messages, ...messages];
+      const page = await this.#rest.page(conversationId, { before, limit: 100 });
+      items = [...page.items, ...items];
       hasMore = page.hasMore;
     }
-    return { ...newest, messages, hasMore: hasMore || newest.incomplete === true };
+    return { ...newest, items, hasMore: hasMore || newest.incomplete === true };
   }
 
   /**

@@ -54,6 +54,8 @@ export class Inbox {
   /** @param {InboxConversation[]} conversations */
   load(conversations) {
     for (const { id, lastMessage, lastActivity: activity, visitor } of conversations) {
+      // One with notes alone has nothing to show here.
+      if (!lastMessage || activity === null) continue;
       const before = this.#entries.get(id);
       if (before && before.activity >= activity) continue;
       const name = visitor?.name ?? nameOf(visitor?.id ?? id);

@@ -447,3 +447,36 @@ test("an agent's gap is filled in the conversations that are open", () =>
     await visitor.send("live again");
     await client.shows(["before", "missed", "live again"]);
   }));
+
+test("where sockets are blocked a visitor is online by asking, until one opens again", () =>
+  withContext(async ({ tenantId, agent, open }) => {
+    const client = await open((page) =>
+      page.addInitScript(() => {
+        const Real = WebSocket;
+        /** An upgrade that fails, as at a proxy that knows no sockets. */
+        class Blocked extends Real {
+          constructor() {
+            super(new URL("/no-sockets", location.origin.replace("http", "ws")));
+          }
+        }
+        Object.assign(globalThis, { WebSocket: Blocked, unblock: () => (WebSocket = Real) });
+      }),
+    );
+    await client.connect({ tenantId });
+    await client.send("early");
+    await client.connected();
+    assert.equal(await client.page.evaluate("client.polling"), true);
+    assert.deepEqual(client.wire.sent, []);
+    await client.send("late");
+    await client.shows(["early", "late"]);
+    const conversation = await client.conversationId();
+    await agent.reply(conversation, "answer");
+    await client.shows(["early", "late", "answer"]);
+    await client.page.evaluate("unblock(); dispatchEvent(new Event('online'))");
+    await until("a socket is open", () => client.page.evaluate("!client.polling"));
+    await client.send("by socket");
+    await client.shows(["early", "late", "answer", "by socket"]);
+    assert.equal(client.wire.sentOf("message").length, 1);
+    assert.deepEqual(await client.noted("gap"), []);
+    assert.deepEqual(await agent.history(conversation), ["early", "late", "answer", "by socket"]);
+  }));

@@ -7,7 +7,8 @@
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::content::{
-    ChangeBody, DeliveredBody, LinkedBody, MessageBody, NoteBody, ProfileBody, RatingBody, ReadBody,
+    ChangeBody, DeliveredBody, DeskBody, LinkedBody, MessageBody, NoteBody, ProfileBody,
+    RatingBody, ReadBody,
 };
 use crate::{
     author::AuthorKind,
@@ -39,6 +40,8 @@ pub enum Body {
     Profile(ProfileBody),
     /// The visitor has said how the conversation was.
     Rating(RatingBody),
+    /// A thing that the tenant's agents share is another now.
+    Desk(DeskBody),
     /// A kind that a later version writes; readers skip it.
     Unknown,
 }
@@ -66,6 +69,7 @@ impl Body {
             Self::Read(_) => Kind::Read,
             Self::Profile(_) => Kind::Profile,
             Self::Rating(_) => Kind::Rating,
+            Self::Desk(_) => Kind::Desk,
             Self::Unknown => Kind::Unknown,
         }
     }
@@ -77,7 +81,11 @@ impl Body {
             Self::Linked(_) | Self::Note(_) | Self::Change(_) | Self::Rating(_) => {
                 matches!(audience, Audience::Agents)
             }
-            Self::Delivered(_) | Self::Read(_) | Self::Profile(_) | Self::Unknown => false,
+            Self::Delivered(_)
+            | Self::Read(_)
+            | Self::Profile(_)
+            | Self::Desk(_)
+            | Self::Unknown => false,
         }
     }
 
@@ -96,14 +104,19 @@ impl Body {
                 | Self::Change(_)
                 | Self::Read(_)
                 | Self::Profile(_)
-                | Self::Rating(_),
+                | Self::Rating(_)
+                | Self::Desk(_),
                 Audience::Agents,
             ) => true,
             // Visitors are told whether it is closed, and how far the team has read.
             (Self::Change(change), Audience::Visitor) => change.status.is_some(),
             (Self::Read(read), Audience::Visitor) => read.agent.is_some(),
             (
-                Self::Linked(_) | Self::Note(_) | Self::Profile(_) | Self::Rating(_),
+                Self::Linked(_)
+                | Self::Note(_)
+                | Self::Profile(_)
+                | Self::Rating(_)
+                | Self::Desk(_),
                 Audience::Visitor,
             )
             | (Self::Delivered(_) | Self::Unknown, Audience::Visitor | Audience::Agents) => false,
@@ -126,6 +139,7 @@ impl Body {
             (Self::Message(_), AuthorKind::Visitor | AuthorKind::Agent | AuthorKind::Bot)
             | (Self::Profile(_), AuthorKind::Visitor | AuthorKind::Agent | AuthorKind::Bot)
             | (Self::Note(_) | Self::Change(_), AuthorKind::Agent | AuthorKind::Bot)
+            | (Self::Desk(_), AuthorKind::Agent)
             | (Self::Linked(_) | Self::Rating(_), AuthorKind::Visitor) => true,
             (Self::Delivered(delivered), AuthorKind::Visitor) => {
                 matches!(delivered.reader, Reader::Visitor)
@@ -140,6 +154,7 @@ impl Body {
             }
             (Self::Delivered(_) | Self::Read(_), AuthorKind::Bot)
             | (Self::Note(_), AuthorKind::Visitor)
+            | (Self::Desk(_), AuthorKind::Visitor | AuthorKind::Bot)
             | (Self::Linked(_) | Self::Rating(_), AuthorKind::Agent | AuthorKind::Bot)
             | (Self::Unknown, AuthorKind::Visitor | AuthorKind::Agent | AuthorKind::Bot) => false,
         }
@@ -199,6 +214,7 @@ impl Body {
             Self::Read(read) => to_raw_value(read),
             Self::Profile(profile) => to_raw_value(profile),
             Self::Rating(rating) => to_raw_value(rating),
+            Self::Desk(desk) => to_raw_value(desk),
             Self::Unknown => {
                 Err(serde::ser::Error::custom("an event of an unknown kind cannot be written"))
             }
@@ -219,6 +235,7 @@ impl Body {
             Kind::Read => Self::Read(serde_json::from_str(json.get())?),
             Kind::Profile => Self::Profile(serde_json::from_str(json.get())?),
             Kind::Rating => Self::Rating(serde_json::from_str(json.get())?),
+            Kind::Desk => Self::Desk(serde_json::from_str(json.get())?),
             Kind::Unknown => Self::Unknown,
         })
     }

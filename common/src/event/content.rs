@@ -138,6 +138,57 @@ pub struct RatingBody {
     pub comment: Option<String>,
 }
 
+/// A thing that the tenant's agents share: a canned reply, a team, a label, the widget's look, an
+/// agent. It is an event of the tenant's desk, a conversation of nobody's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeskBody {
+    /// What kind of thing it is.
+    pub item: DeskItem,
+    /// Which one.
+    pub key: String,
+    /// What it is from now on, as a JSON object; `None` where it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+/// The kinds of things on a desk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeskItem {
+    /// A canned reply.
+    Reply,
+    /// A team.
+    Team,
+    /// A label.
+    Label,
+    /// How the widget looks and what it asks.
+    Widget,
+    /// What an agent is called, and whether the agent is away; the key is the token's `sub`.
+    Agent,
+}
+
+// === impl DeskItem ===
+
+impl DeskItem {
+    /// As records, addresses and frames spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reply => "reply",
+            Self::Team => "team",
+            Self::Label => "label",
+            Self::Widget => "widget",
+            Self::Agent => "agent",
+        }
+    }
+
+    /// Reads what [`as_str`](Self::as_str) wrote.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Reply, Self::Team, Self::Label, Self::Widget, Self::Agent]
+            .into_iter()
+            .find(|item| item.as_str() == name)
+    }
+}
+
 // === impl DeliveredBody ===
 
 impl DeliveredBody {

@@ -161,6 +161,7 @@ impl Door for TestDoor {
             | Action::Change(_)
             | Action::Read(_)
             | Action::Know(..)
+            | Action::Furnish(..)
             | Action::Rate(..) => return self.append(submission).await,
             Action::Link(_) => {
                 let failure = self.failures.lock().unwrap().pop_front();

@@ -1,6 +1,6 @@
 //! What the store has answered is taken again, and nothing that came since is missing.
 
-use parlor_common::{event::Audience, position::Position};
+use parlor_common::{event::Audience, position::Position, state::Reader};
 use parlor_history::{History, HistoryPage};
 use parlor_store::PageRange;
 use parlor_testbed::faulty::store::StoreFault;

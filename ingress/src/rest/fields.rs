@@ -10,12 +10,12 @@ use parlor_common::{
     problem::Problem,
     state::{ConversationState, Status},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::body::object;
 
 /// The most characters of an agent's id.
-const MAX_AGENT: usize = 128;
+pub(super) const MAX_AGENT: usize = 128;
 /// The most characters of a team's or label's name.
 const MAX_NAME: usize = 64;
 /// The most labels that one request names.
@@ -75,6 +75,30 @@ impl Fields {
             Some(_) => Err(wrong_type(name, "a cursor")),
             None => Err(Problem::field(name, "missing", format!("{name} is missing"))),
         }
+    }
+
+    /// An object that must be there.
+    pub(super) fn object(&mut self, name: &'static str) -> Result<Value, Problem> {
+        match self.0.remove(name) {
+            Some(object @ Value::Object(_)) => Ok(object),
+            Some(_) => Err(wrong_type(name, "an object")),
+            None => Err(Problem::field(name, "missing", format!("{name} is missing"))),
+        }
+    }
+
+    /// What an agent says of itself, as JSON.
+    pub(super) fn me(mut self) -> Result<String, Problem> {
+        let name = self.text("name", MAX_VISITOR_NAME)?.flatten();
+        let availability = match self.0.remove("availability") {
+            None | Some(Value::Null) => "online",
+            Some(Value::String(text)) if text == "online" => "online",
+            Some(Value::String(text)) if text == "away" => "away",
+            Some(_) => {
+                let message = "availability is online or away";
+                return Err(Problem::field("availability", "unknown", message));
+            }
+        };
+        Ok(json!({ "name": name, "availability": availability }).to_string())
     }
 
     /// What a PATCH of a conversation asks for at `now`; `key` is the `Idempotency-Key`.

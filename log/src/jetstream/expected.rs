@@ -26,9 +26,9 @@ pub(super) const HEADER: &str = "Nats-Expected-Last-Subject-Sequence";
 /// The pause before the leader is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Publishes what expects the conversation's last entry there. Whoever is refused and has no earlier
-/// entry of the same id has a conflict; where the leader does not say so until the deadline, nobody
-/// can tell.
+/// Publishes what expects the conversation's last entry there. Whoever is refused and has no
+/// earlier entry of the same id has a conflict; where the leader does not say so until the
+/// deadline, nobody can tell.
 pub(super) async fn publish(
     log: &JetStreamLog,
     stream: &StreamRef,
@@ -119,7 +119,10 @@ impl Own<'_> {
             if self.is_own(&known) {
                 return Ok(Some(known.seq));
             }
-            message = self.next(known.seq).await?;
+            message = match known.seq < last.seq {
+                true => self.next(known.seq).await?,
+                false => None,
+            };
         }
         Ok(None)
     }

@@ -59,9 +59,14 @@ impl Installation {
 
     /// A development token of `tenant`'s agent.
     pub(crate) fn token(&self, tenant: &str) -> String {
+        self.token_of(tenant, "ann")
+    }
+
+    /// A token of the agent with this id.
+    pub(crate) fn token_of(&self, tenant: &str, agent: &str) -> String {
         let minted = run(
             self.folder.path(),
-            &["token", "--tenant", tenant, "--agent", "ann"],
+            &["token", "--tenant", tenant, "--agent", agent],
             &self.variables,
         );
         assert_eq!(minted.status, Some(0), "{minted:?}");

@@ -51,7 +51,8 @@ function open() {
   /** @type {string[]} */
   const positions = [];
   const events = {
-    message: () => {},
+    item: () => {},
+    signal: () => {},
     position: (/** @type {string} */ cursor) => positions.push(cursor),
   };
   const url = new URL("ws://localhost/ws/chat");

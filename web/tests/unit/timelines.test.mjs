@@ -5,7 +5,8 @@ import { ParlorError } from "../../client/errors.js";
 import { Timelines } from "../../client/timelines.js";
 import { until } from "../support/until.mjs";
 
-/** @import {HistoryPage, Message, PageQuery} from "../../client/parlor.js" */
+/** @import {Message, PageQuery} from "../../client/parlor.js" */
+/** @import {Page} from "../../client/rest.js" */
 
 const PAGE = 50;
 const down = new ParlorError("down", { code: "unavailable", retryable: true, retryAfterMs: 1 });
@@ -30,7 +31,7 @@ class History {
   after = async () => {};
   asked = 0;
 
-  /** @param {string | undefined} _ @param {PageQuery} [query] @returns {Promise<HistoryPage>} */
+  /** @param {string | undefined} _ @param {PageQuery} [query] @returns {Promise<Page>} */
   async page(_, { before, limit = PAGE } = {}) {
     this.asked += 1;
     await this.before();
@@ -43,7 +44,7 @@ class History {
     const messages = [];
     for (let n = first; n <= last; n += 1) messages.push(message(n));
     await this.after();
-    return { messages, hasMore: first > 1, cursor: `${this.end}` };
+    return { messages, items: messages, hasMore: first > 1, cursor: `${this.end}` };
   }
 }
 
@@ -57,7 +58,7 @@ function setUp({ agent = false } = {}) {
   );
   const timelines = new Timelines(rest, agent, {
     found: () => {},
-    show: (messages) => shown.push(...messages.map(({ text }) => Number(text))),
+    show: (items) => shown.push(...items.map(({ id }) => Number(id?.slice(1)))),
   });
   const say = (live = true) => {
     history.end += 1;
@@ -151,7 +152,7 @@ test("after a gap an empty page that has older ones is no answer", async () => {
   for (let n = 0; n < 5; n += 1) say(false);
   const { page } = history;
   // The log holds nothing any more, and the store does not answer.
-  history.page = async () => ({ messages: [], hasMore: true, incomplete: true });
+  history.page = async () => ({ messages: [], items: [], hasMore: true, incomplete: true });
   timelines.mend(() => true);
   await quiet(history);
   history.page = page;
@@ -198,7 +199,7 @@ test("older messages that cannot be reached just now can be asked for again", as
   const { history, timelines, say } = setUp();
   for (let n = 0; n < 60; n += 1) say(false);
   await timelines.start();
-  history.page = async () => ({ messages: [], hasMore: false, incomplete: true });
+  history.page = async () => ({ messages: [], items: [], hasMore: false, incomplete: true });
   await timelines.older(undefined);
   assert.equal(timelines.hasOlder(undefined), true);
 });

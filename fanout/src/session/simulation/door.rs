@@ -221,7 +221,13 @@ impl Door for SimDoor {
                 let call = self.comes(session, number);
                 (Body::Message(MessageBody { text, client_message_id }), Some(call))
             }
-            Action::Link(_) => unreachable!("no visitor of the simulation has several cookies"),
+            other @ (Action::Link(_)
+            | Action::Note(_)
+            | Action::Change(_)
+            | Action::Read(_)
+            | Action::Know(..)
+            | Action::Furnish(..)
+            | Action::Rate(..)) => unreachable!("nobody of the simulation asks for {other:?}"),
             Action::Mark(mark) => {
                 let key = submission.conversations.primary();
                 let got = self.log.truth().acknowledged.get(&key).copied().unwrap_or_default();

@@ -212,6 +212,12 @@ impl Follower {
             ServerFrame::Hello { .. }
             | ServerFrame::Reconnect { .. }
             | ServerFrame::Linked { .. } => {}
+            ServerFrame::Note { .. }
+            | ServerFrame::Change { .. }
+            | ServerFrame::Read { .. }
+            | ServerFrame::Profile { .. }
+            | ServerFrame::Rating { .. }
+            | ServerFrame::Desk { .. } => unreachable!("nobody of the simulation does this"),
             ServerFrame::Message { .. } => unreachable!(),
         }
     }

@@ -94,7 +94,7 @@ impl Truth {
                 let marks = self.marks.entry(conversation.clone()).or_default();
                 marks.push((self.entries.len(), mark.up_to));
             }
-            Body::Linked(_) | Body::Unknown => {}
+            _ => {}
         }
         let record: Bytes = record.encode().unwrap();
         let (stored_at, conversation) = (Default::default(), conversation.clone());

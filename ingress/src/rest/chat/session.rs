@@ -10,6 +10,7 @@ use parlor_common::{
     id::{ConversationId, VisitorId},
     position::Position,
     problem::Problem,
+    state::Status,
     tenant::TenantId,
 };
 use parlor_http::read_body;
@@ -32,6 +33,8 @@ struct SessionBody {
     session_id: VisitorId,
     conversation_id: ConversationId,
     cursor: String,
+    /// Open or closed; a visitor is told nothing of snoozing.
+    status: Status,
     socket_url: String,
     protocol: u32,
     server_time: String,
@@ -61,13 +64,17 @@ pub(in super::super) async fn open(
     };
     let shown = (handover == Handover::Token).then(|| rest.visitors.write(&token));
     let set = token.conversations(&tenant.id);
-    let position = if is_known { snapshot(rest, &set).await } else { persisted(rest, &tenant.id) };
+    let (position, status) = match is_known {
+        true => tokio::join!(snapshot(rest, &set), status(rest, &set)),
+        false => (persisted(rest, &tenant.id), Status::Open),
+    };
     json(
         StatusCode::OK,
         &SessionBody {
             session_id: token.visitor(),
             conversation_id: set.primary().id,
             cursor: rest.cursors.write(&tenant.id, position),
+            status,
             socket_url: socket_url(&rest.settings.socket_url, call.headers(), &tenant.id),
             protocol: PROTOCOL,
             server_time: rest.clock.now().to_string(),
@@ -82,6 +89,16 @@ async fn snapshot(rest: &Deps, set: &ConversationSet) -> Position {
     let newest = rest.history.page(set, Audience::Visitor, PageRange::Before(Position::MAX), 1);
     let page = within(rest.settings.read_within, newest).await;
     page.map_or_else(|_| persisted(rest, set.tenant()), |page| page.through)
+}
+
+/// Whether the conversation is closed. While that cannot be read it counts as open, in which more is
+/// offered.
+async fn status(rest: &Deps, set: &ConversationSet) -> Status {
+    let state = within(rest.settings.read_within, rest.history.state(&set.primary())).await;
+    match state.map(|state| state.status(rest.monitor.time()).0) {
+        Ok(Status::Closed) => Status::Closed,
+        Ok(Status::Open | Status::Snoozed) | Err(_) => Status::Open,
+    }
 }
 
 /// Where the visitor's socket is: as the setting says, or where the request was sent to. A tenant's
