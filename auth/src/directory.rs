@@ -24,6 +24,8 @@ pub(crate) struct Directory {
     agent_keys: HashMap<String, HashMap<String, (Arc<Tenant>, TokenKey)>>,
     /// Those whose keys are fetched, by issuer. One has either these or the ones above.
     issuers: HashMap<String, Arc<AgentIssuer>>,
+    /// By tenant, then key id.
+    visitor_keys: HashMap<TenantId, HashMap<String, TokenKey>>,
     origins: HashSet<OriginRule>,
     /// Whom the file names as removed.
     removed: HashSet<TenantId>,
@@ -54,6 +56,10 @@ impl Directory {
         self.issuers.get(issuer).cloned()
     }
 
+    pub(crate) fn visitor_key(&self, tenant: &TenantId, kid: &str) -> Option<TokenKey> {
+        self.visitor_keys.get(tenant)?.get(kid).cloned()
+    }
+
     /// The keys of every issuer.
     pub(crate) fn issuers_keys(&self) -> impl Iterator<Item = &Arc<IssuerKeys>> {
         self.issuers.values().map(|issuer| &issuer.keys)
@@ -78,6 +84,9 @@ impl Directory {
             self.missing.insert(id.clone());
             self.origins.extend(tenant.origins.iter().cloned());
             self.tenants.insert(id.clone(), tenant.clone());
+            if let Some(keys) = before.visitor_keys.get(id) {
+                self.visitor_keys.insert(id.clone(), keys.clone());
+            }
         }
         for (name, issuer) in &before.issuers {
             match self.issuers.get_mut(name) {
@@ -110,7 +119,8 @@ impl Directory {
     ///
     /// # Errors
     /// A sentence that says what is wrong with it.
-    pub(crate) fn add(&mut self, Entry { text, keys }: &Entry) -> Result<(), String> {
+    pub(crate) fn add(&mut self, entry: &Entry) -> Result<(), String> {
+        let Entry { text, keys, visitor_keys } = entry;
         let id = TenantId::parse(&text.name).map_err(|error| error.to_string())?;
         if id.as_str() != text.name {
             return Err(format!("{BadTenant}, written in lower case"));
@@ -173,6 +183,17 @@ impl Directory {
         for issuer in &text.agent_issuer {
             self.add_issuer(issuer, &tenant)
                 .map_err(|trouble| format!("agent issuer {:?}: {trouble}", issuer.issuer))?;
+        }
+        for (key, bytes) in text.visitor_key.iter().zip(visitor_keys) {
+            let named = |trouble: String| format!("visitor key {:?}: {trouble}", key.kid);
+            key.check().map_err(named)?;
+            let bytes = bytes.as_ref().map_err(|error| named(error.clone()))?;
+            let parsed = TokenKey::from_file(key.algorithm, bytes)
+                .map_err(|error: BadKey| named(error.to_string()))?;
+            let of_tenant = self.visitor_keys.entry(id.clone()).or_default();
+            if of_tenant.insert(key.kid.clone(), parsed).is_some() {
+                return Err(named("there is one of this kid already".to_owned()));
+            }
         }
         self.origins.extend(origins);
         self.tenants.insert(id, tenant);

@@ -8,6 +8,7 @@
 pub mod agent;
 mod connector;
 mod directory;
+pub mod identity;
 mod issuer;
 
 mod jar;
@@ -31,6 +32,7 @@ pub mod visitor;
 
 pub use self::{
     agent::{Agent, Agents, Refused, Role},
+    identity::Proven,
     jar::CookieVisitor,
     jwks::{Connector, Jwks},
     limits::{LimitSettings, Limited, Limits},

@@ -177,6 +177,14 @@ impl Tenants {
         }
     }
 
+    /// The key that this tenant calls `kid`, and whose visitors it verifies.
+    pub(crate) fn visitor_key(&self, tenant: &TenantId, kid: &str) -> Option<TokenKey> {
+        match &*self.0 {
+            Source::Development(_) => None,
+            Source::File { directory, .. } => directory.load().visitor_key(tenant, kid),
+        }
+    }
+
     /// The keys of every issuer that the file names.
     pub(crate) fn issuers_keys(&self) -> Vec<Arc<IssuerKeys>> {
         match &*self.0 {

@@ -49,6 +49,8 @@ pub(crate) struct TenantText {
     pub(crate) agent_key: Vec<AgentKeyText>,
     #[serde(default)]
     pub(crate) agent_issuer: Vec<IssuerText>,
+    #[serde(default)]
+    pub(crate) visitor_key: Vec<VisitorKeyText>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +62,24 @@ pub(crate) struct AgentKeyText {
     pub(crate) secret_file: Option<PathBuf>,
     pub(crate) public_key: Option<String>,
     pub(crate) public_key_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VisitorKeyText {
+    pub(crate) kid: String,
+    pub(crate) algorithm: KeyAlgorithm,
+    pub(crate) secret_file: Option<PathBuf>,
+    pub(crate) public_key: Option<String>,
+    pub(crate) public_key_file: Option<PathBuf>,
+}
+
+/// Where the bytes of a key are said to be.
+struct KeyAt<'a> {
+    algorithm: KeyAlgorithm,
+    secret_file: Option<&'a PathBuf>,
+    public_key: Option<&'a String>,
+    public_key_file: Option<&'a PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -84,6 +104,8 @@ pub(crate) struct Entry {
     pub(crate) text: TenantText,
     /// The bytes of each agent's key, or why they cannot be had.
     pub(crate) keys: Vec<Result<Vec<u8>, String>>,
+    /// The same of each visitor's key.
+    pub(crate) visitor_keys: Vec<Result<Vec<u8>, String>>,
 }
 
 /// Reads a file that may have so many bytes.
@@ -109,35 +131,62 @@ impl FileText {
     }
 }
 
-// === impl AgentKeyText ===
+// === impl KeyAt ===
 
-impl AgentKeyText {
+impl KeyAt<'_> {
     fn bytes(
         &self,
         folder: &Path,
         take: &mut impl FnMut(io::Result<Vec<u8>>) -> Result<Vec<u8>, String>,
     ) -> Result<Vec<u8>, String> {
-        let file =
-            match (self.algorithm, &self.secret_file, &self.public_key, &self.public_key_file) {
-                (KeyAlgorithm::Hs256, Some(file), None, None) => file,
-                (KeyAlgorithm::Hs256, ..) => {
-                    return Err("HS256 takes a secret_file and nothing else".to_owned());
-                }
-                (_, None, Some(pem), None) => return Ok(pem.clone().into_bytes()),
-                (_, None, None, Some(file)) => file,
-                _ => {
-                    return Err(
-                        "EdDSA and ES256 take either public_key or public_key_file".to_owned()
-                    );
-                }
-            };
+        let file = match (self.algorithm, self.secret_file, self.public_key, self.public_key_file) {
+            (KeyAlgorithm::Hs256, Some(file), None, None) => file,
+            (KeyAlgorithm::Hs256, ..) => {
+                return Err("HS256 takes a secret_file and nothing else".to_owned());
+            }
+            (_, None, Some(pem), None) => return Ok(pem.clone().into_bytes()),
+            (_, None, None, Some(file)) => file,
+            _ => {
+                return Err("EdDSA and ES256 take either public_key or public_key_file".to_owned());
+            }
+        };
         let file = folder.join(file);
         take(read(&file, MAX_KEY_BYTES)).map_err(|error| format!("{}: {error}", file.display()))
+    }
+}
+
+// === impl AgentKeyText ===
+
+impl AgentKeyText {
+    const fn at(&self) -> KeyAt<'_> {
+        KeyAt {
+            algorithm: self.algorithm,
+            secret_file: self.secret_file.as_ref(),
+            public_key: self.public_key.as_ref(),
+            public_key_file: self.public_key_file.as_ref(),
+        }
     }
 
     /// What is in every token must fit its header and be readable in a log.
     pub(crate) fn check(&self) -> Result<(), String> {
         short("issuer", &self.issuer)?;
+        short("kid", &self.kid)
+    }
+}
+
+// === impl VisitorKeyText ===
+
+impl VisitorKeyText {
+    const fn at(&self) -> KeyAt<'_> {
+        KeyAt {
+            algorithm: self.algorithm,
+            secret_file: self.secret_file.as_ref(),
+            public_key: self.public_key.as_ref(),
+            public_key_file: self.public_key_file.as_ref(),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
         short("kid", &self.kid)
     }
 }
@@ -151,8 +200,10 @@ impl Entry {
         folder: &Path,
         take: &mut impl FnMut(io::Result<Vec<u8>>) -> Result<Vec<u8>, String>,
     ) -> Self {
-        let keys = text.agent_key.iter().map(|key| key.bytes(folder, take)).collect();
-        Self { text, keys }
+        let keys = text.agent_key.iter().map(|key| key.at().bytes(folder, take)).collect();
+        let of_visitors = text.visitor_key.iter().map(|key| key.at().bytes(folder, take));
+        let visitor_keys = of_visitors.collect();
+        Self { text, keys, visitor_keys }
     }
 }
 

@@ -57,7 +57,9 @@ impl Login {
         match self {
             Self::Visitor { tokens, tenant, cookie } => {
                 let visitor = match (token, cookie) {
-                    (Some(token), _) => &tokens.read(token).map_err(|_| CloseCode::BadToken)?,
+                    (Some(token), _) => {
+                        &tokens.verify(token, tenant).map_err(|_| CloseCode::BadToken)?
+                    }
                     (None, Some(cookie)) => cookie,
                     (None, None) => return Err(CloseCode::BadToken),
                 };
@@ -77,7 +79,7 @@ impl Known {
         Self {
             scope: Scope::Conversations(conversations.clone()),
             writer: Some((conversations, visitor.author())),
-            ends: None,
+            ends: visitor.ends(),
         }
     }
 }

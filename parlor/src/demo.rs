@@ -58,6 +58,7 @@ const FILES: &[(&str, &str)] = files![
     "client/poller.js",
     "client/polling.js",
     "client/profile.js",
+    "client/proof.js",
     "client/rest.js",
     "client/sender.js",
     "client/timeline.js",
