@@ -68,7 +68,9 @@ impl VisitorTokens {
         let ours = pairs.filter(|(name, _)| self.is_ours(name)).take(MAX_TOKENS);
         let mut jar: Vec<(&str, VisitorToken)> = Vec::new();
         for (name, value) in ours {
+            // A proven visitor is in no cookie of ours, and becomes one visitor with none.
             if let Ok(token) = self.read(value)
+                && !token.is_proven()
                 && jar.iter().all(|(known, _)| *known != name)
             {
                 jar.push((name, token));

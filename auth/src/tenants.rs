@@ -17,11 +17,13 @@ use parlor_common::{
 use tracing::{info, warn};
 
 use crate::{
-    agent_key::AgentKey,
+    directory::Directory,
+    issuer::{AgentIssuer, IssuerKeys},
     metrics::Metrics,
     origin::{Origin, OriginRule},
     tenant::Tenant,
-    tenants_file::{BadTenants, Directory, TenantsFile},
+    tenants_file::{BadTenants, TenantsFile},
+    token_key::TokenKey,
 };
 
 const DEVELOPMENT_ISSUER: &str = "parlor-dev:";
@@ -154,16 +156,40 @@ impl Tenants {
     }
 
     /// The key that this issuer calls `kid`, and whose agents it verifies.
-    pub(crate) fn agent_key(&self, issuer: &str, kid: &str) -> Option<(Arc<Tenant>, AgentKey)> {
+    pub(crate) fn agent_key(&self, issuer: &str, kid: &str) -> Option<(Arc<Tenant>, TokenKey)> {
         match &*self.0 {
             Source::Development(keys) => {
                 let name = issuer.strip_prefix(DEVELOPMENT_ISSUER)?;
                 let id = TenantId::parse(name).ok().filter(|id| id.as_str() == name)?;
                 let key = keys.iter().find(|key| key.kid == kid)?;
                 let secret = key.secret(&id);
-                Some((Arc::new(Tenant::development(id)), AgentKey::secret(&secret).ok()?))
+                Some((Arc::new(Tenant::development(id)), TokenKey::secret(&secret).ok()?))
             }
             Source::File { directory, .. } => directory.load().agent_key(issuer, kid),
+        }
+    }
+
+    /// The issuer of this name, where its keys are at an address.
+    pub(crate) fn agent_issuer(&self, issuer: &str) -> Option<Arc<AgentIssuer>> {
+        match &*self.0 {
+            Source::Development(_) => None,
+            Source::File { directory, .. } => directory.load().agent_issuer(issuer),
+        }
+    }
+
+    /// The key that this tenant calls `kid`, and whose visitors it verifies.
+    pub(crate) fn visitor_key(&self, tenant: &TenantId, kid: &str) -> Option<TokenKey> {
+        match &*self.0 {
+            Source::Development(_) => None,
+            Source::File { directory, .. } => directory.load().visitor_key(tenant, kid),
+        }
+    }
+
+    /// The keys of every issuer that the file names.
+    pub(crate) fn issuers_keys(&self) -> Vec<Arc<IssuerKeys>> {
+        match &*self.0 {
+            Source::Development(_) => Vec::new(),
+            Source::File { directory, .. } => directory.load().issuers_keys().cloned().collect(),
         }
     }
 

@@ -196,7 +196,7 @@ pub fn check_publishable_key(tenant: &Tenant, bearer: Bearer<'_>) -> Result<(), 
         .detail("authorization", "publishable_key"))
 }
 
-/// The visitor that `Authorization` names; `None` where it names none.
+/// The visitor that `Authorization` names to `tenant`; `None` where it names none.
 ///
 /// # Errors
 /// `Unauthorized` for a token that does not verify, and for what is neither a visitor's token nor a
@@ -204,10 +204,11 @@ pub fn check_publishable_key(tenant: &Tenant, bearer: Bearer<'_>) -> Result<(), 
 pub fn bearer_visitor(
     tokens: &VisitorTokens,
     bearer: Bearer<'_>,
+    tenant: &TenantId,
 ) -> Result<Option<VisitorToken>, Problem> {
     let refuse = || Problem::new(Code::Unauthorized, "not a visitor's token of this installation");
     match bearer {
-        Bearer::Visitor(token) => tokens.read(token).map(Some).map_err(|_| refuse()),
+        Bearer::Visitor(token) => tokens.verify(token, tenant).map(Some).map_err(|_| refuse()),
         Bearer::None | Bearer::Publishable(_) => Ok(None),
         Bearer::Other(_) => Err(refuse()),
     }

@@ -28,6 +28,8 @@ pub struct ConversationSet {
     tenant: TenantId,
     /// The primary's first. The visitor is known where the visitor itself asks.
     members: Vec<(ConversationId, Option<VisitorId>)>,
+    /// Whether the visitor was proven by the tenant.
+    is_proven: bool,
 }
 
 /// The subject is not one of ours.
@@ -100,12 +102,24 @@ impl ConversationSet {
             members: visitors
                 .map(|visitor| (ConversationId::derive(tenant, visitor), Some(visitor)))
                 .collect(),
+            is_proven: false,
         }
+    }
+
+    /// These, of a visitor whom the tenant has proven.
+    #[must_use]
+    pub fn proven(self) -> Self {
+        Self { is_proven: true, ..self }
+    }
+
+    /// Whether the visitor was proven by the tenant.
+    pub const fn is_proven(&self) -> bool {
+        self.is_proven
     }
 
     /// One conversation alone, as an agent reads it.
     pub fn only(key: &ConversationKey) -> Self {
-        Self { tenant: key.tenant.clone(), members: vec![(key.id, None)] }
+        Self { tenant: key.tenant.clone(), members: vec![(key.id, None)], is_proven: false }
     }
 
     /// Whose they are.
@@ -154,7 +168,8 @@ impl ConversationSet {
     /// one again and again while a socket stays open.
     #[must_use]
     pub fn linked(&self, primary: VisitorId, absorbed: &[VisitorId]) -> Self {
-        let mut all = Self::of_visitor(&self.tenant, primary, absorbed);
+        let all = Self::of_visitor(&self.tenant, primary, absorbed);
+        let mut all = Self { is_proven: self.is_proven, ..all };
         for member in &self.members {
             let is_new = all.members.iter().all(|(known, _)| *known != member.0);
             if is_new && all.members.len() < MOST_LINKED {
@@ -173,6 +188,7 @@ impl ConversationSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::LinkedBody;
 
     #[test]
     fn linked_conversations_go_on_in_the_primarys_and_lose_none() {
@@ -187,6 +203,26 @@ mod tests {
         let many = (4..100).fold(linked, |set, number| set.linked(visitor(number), &[visitor(1)]));
         assert_eq!(many.keys().count(), MOST_LINKED);
         assert_eq!(many.primary(), set(visitor(99), &[]).primary());
+    }
+
+    #[test]
+    fn nobody_becomes_a_proven_visitor_by_a_link_and_a_proven_one_nobody_else() {
+        let tenant = TenantId::parse("a").unwrap();
+        let visitor = |number| VisitorId::from_bytes([number; 16]);
+        let set = |number, absorbed: &[_]| {
+            ConversationSet::of_visitor(&tenant, visitor(number), absorbed)
+        };
+        let link = |primary, absorbed, proven| LinkedBody {
+            visitor: visitor(primary),
+            absorbed: vec![visitor(absorbed)],
+            proven,
+        };
+        let of_proven = set(1, &[visitor(2)]).proven();
+        assert!(link(1, 2, true).extends(&set(1, &[]).proven()), "its other sockets follow");
+        assert!(!link(1, 2, true).extends(&set(2, &[])), "the absorbed one does not");
+        assert!(!link(3, 2, false).extends(&of_proven), "it writes as no other");
+        assert!(link(3, 2, false).extends(&set(2, &[])), "cookies are one visitor");
+        assert!(of_proven.linked(visitor(1), &[visitor(4)]).is_proven());
     }
 
     #[test]

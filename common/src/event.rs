@@ -193,7 +193,8 @@ mod tests {
         for body in [
             Body::Delivered(mark),
             Body::Delivered(DeliveredBody { socket, ..mark }),
-            Body::Linked(LinkedBody { visitor, absorbed }),
+            Body::Linked(LinkedBody { visitor, absorbed: absorbed.clone(), proven: false }),
+            Body::Linked(LinkedBody { visitor, absorbed, proven: true }),
             Body::Note(NoteBody {
                 text: "n".to_owned(),
                 client_message_id: ClientMessageId::parse("n1").unwrap(),
@@ -215,6 +216,7 @@ mod tests {
                 email: Some(None),
                 locale: None,
                 attributes: [("plan".to_owned(), None)].into(),
+                proven: true,
             }),
             Body::Rating(RatingBody { score: 5, comment: None }),
             Body::Desk(DeskBody { item: DeskItem::Reply, key: "hi".to_owned(), value: None }),

@@ -123,6 +123,12 @@ impl VisitorId {
     pub fn derive(secret: &[u8; 16]) -> Self {
         Self(derive("parlor 2026 visitor id", &[secret]))
     }
+
+    /// The visitor whom `tenant` knows by this name.
+    pub fn proven(tenant: &TenantId, subject: &str) -> Self {
+        let parts = [tenant.as_str().as_bytes(), subject.as_bytes()];
+        Self(derive("parlor 2026 proven visitor id", &parts))
+    }
 }
 
 impl ConversationId {

@@ -35,6 +35,8 @@ pub enum Register {
     Score,
     /// A thing on the tenant's desk, by its kind and key: a JSON object, or empty where it is gone.
     Desk(String, String),
+    /// What the tenant says of the visitor, instead of what was claimed: one of the four above.
+    Proven(Box<Self>),
 }
 
 /// Whose reading a mark tells of.
@@ -78,6 +80,9 @@ impl Register {
             Self::Score,
         ];
         let of = |prefix: &str| name.strip_prefix(prefix).map(ToOwned::to_owned);
+        if let Some(of) = name.strip_prefix("proven/") {
+            return Self::parse_claim(of).map(Self::proven);
+        }
         None.or_else(|| of("read/agent/").map(Self::ReadBy))
             .or_else(|| of("label/").map(Self::Label))
             .or_else(|| of("attribute/").map(Self::Attribute))
@@ -86,6 +91,21 @@ impl Register {
                 Some(Self::Desk(item.to_owned(), key.to_owned()))
             })
             .or_else(|| known.into_iter().find(|register| register.to_string() == name))
+    }
+
+    /// The register of the tenant's word for this one.
+    #[must_use]
+    pub fn proven(self) -> Self {
+        Self::Proven(Box::new(self))
+    }
+
+    /// Reads the name of something that is said of a visitor.
+    fn parse_claim(name: &str) -> Option<Self> {
+        let known = [Self::Name, Self::Email, Self::Locale];
+        match name.strip_prefix("attribute/") {
+            Some(attribute) => Some(Self::Attribute(attribute.to_owned())),
+            None => known.into_iter().find(|register| register.to_string() == name),
+        }
     }
 }
 
@@ -105,6 +125,7 @@ impl fmt::Display for Register {
             Self::Attribute(name) => write!(f, "attribute/{name}"),
             Self::Score => f.write_str("score"),
             Self::Desk(item, key) => write!(f, "desk/{item}/{key}"),
+            Self::Proven(of) => write!(f, "proven/{of}"),
         }
     }
 }
@@ -162,9 +183,13 @@ mod tests {
             Register::Attribute(String::new()),
             Register::Score,
             Register::Desk("reply".to_owned(), "a/b".to_owned()),
+            Register::Email.proven(),
+            Register::Attribute("proven/a".to_owned()).proven(),
         ] {
             assert_eq!(Register::parse(&register.to_string()), Some(register));
         }
-        assert_eq!(Register::parse("mood"), None);
+        for odd in ["mood", "proven/status", "proven/proven/name", "proven/"] {
+            assert_eq!(Register::parse(odd), None, "{odd}");
+        }
     }
 }

@@ -100,6 +100,9 @@ pub struct Profile {
     /// Anything else.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, Option<String>>,
+    /// `true` where the tenant says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven: Option<bool>,
 }
 
 /// How the visitor found it.
@@ -239,9 +242,9 @@ impl Profile {
     /// What `event` says of the visitor, for agents.
     pub fn of(event: &Event, cursors: &Cursors) -> Option<Self> {
         let Body::Profile(profile) = &event.record.body else { return None };
-        let ProfileBody { name, email, locale, attributes } = profile.clone();
+        let ProfileBody { name, email, locale, attributes, proven } = profile.clone();
         let by = Made::of(event, Audience::Agents, cursors);
-        Some(Self { by, name, email, locale, attributes })
+        Some(Self { by, name, email, locale, attributes, proven: proven.then_some(true) })
     }
 }
 

@@ -174,16 +174,8 @@ impl ConversationState {
     }
 
     fn know(&mut self, position: Position, profile: &ProfileBody) {
-        let ProfileBody { name, email, locale, attributes } = profile;
-        let fields = [(Register::Name, name), (Register::Email, email), (Register::Locale, locale)];
-        for (register, value) in fields {
-            if let Some(value) = value {
-                self.write(register, position, value.clone().unwrap_or_default());
-            }
-        }
-        for (name, value) in attributes {
-            let value = value.as_ref().map(|value| format!("={value}")).unwrap_or_default();
-            self.write(Register::Attribute(name.clone()), position, value);
+        for (register, value) in said(profile) {
+            self.write(register, position, value);
         }
     }
 
@@ -257,8 +249,31 @@ impl ConversationState {
         self.of_visitor.is_some_and(|last| last.position > up_to)
     }
 
-    /// The value of a register that was written and not emptied.
+    /// The value of a register that was written and not emptied. What the tenant says of the
+    /// visitor goes before what was claimed, whichever came later.
     pub fn value(&self, register: &Register) -> Option<&str> {
+        self.written(&register.clone().proven()).or_else(|| self.written(register))
+    }
+
+    /// Whether the value of this register is the tenant's word.
+    pub fn is_proven(&self, register: &Register) -> bool {
+        self.written(&register.clone().proven()).is_some()
+    }
+
+    /// Whether it has all that a profile says, in the registers that the profile would write.
+    pub fn knows(&self, profile: &ProfileBody) -> bool {
+        said(profile).iter().all(|(register, value)| {
+            self.registers.get(register).map_or("", |written| written.value.as_str()) == value
+        })
+    }
+
+    /// Where the tenant's word was written last; [`Position::ZERO`] where it never was.
+    pub fn proven_at(&self) -> Position {
+        let proven = self.registers.iter().filter(|(of, _)| matches!(of, Register::Proven(_)));
+        proven.map(|(_, written)| written.position).max().unwrap_or_default()
+    }
+
+    fn written(&self, register: &Register) -> Option<&str> {
         let value = self.registers.get(register)?.value.as_str();
         (!value.is_empty()).then_some(value)
     }
@@ -272,11 +287,19 @@ impl ConversationState {
     }
 
     /// What else is known of the visitor, by name.
-    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.registers.iter().filter_map(|(register, written)| match register {
-            Register::Attribute(name) => Some((name.as_str(), written.value.strip_prefix('=')?)),
-            _ => None,
-        })
+    pub fn attributes(&self) -> BTreeMap<&str, &str> {
+        let named = |wants_proven| {
+            self.registers.iter().filter_map(move |(register, written)| {
+                let (register, is_proven) = match register {
+                    Register::Proven(of) => (&**of, true),
+                    register => (register, false),
+                };
+                let Register::Attribute(name) = register else { return None };
+                let value = written.value.strip_prefix('=')?;
+                (is_proven == wants_proven).then_some((name.as_str(), value))
+            })
+        };
+        named(false).chain(named(true)).collect()
     }
 
     /// The things on a desk: kind, key and value.
@@ -292,6 +315,21 @@ impl ConversationState {
     fn marked(&self, register: &Register) -> Position {
         self.registers.get(register).map(|written| written.position).unwrap_or_default()
     }
+}
+
+/// The registers that a profile writes, and what into each.
+fn said(profile: &ProfileBody) -> Vec<(Register, String)> {
+    let ProfileBody { name, email, locale, attributes, proven } = profile;
+    let fields = [(Register::Name, name), (Register::Email, email), (Register::Locale, locale)];
+    let fields = fields.into_iter().filter_map(|(register, value)| {
+        value.as_ref().map(|value| (register, value.clone().unwrap_or_default()))
+    });
+    let attributes = attributes.iter().map(|(name, value)| {
+        let value = value.as_ref().map(|value| format!("={value}")).unwrap_or_default();
+        (Register::Attribute(name.clone()), value)
+    });
+    let of = |register: Register| if *proven { register.proven() } else { register };
+    fields.chain(attributes).map(|(register, value)| (of(register), value)).collect()
 }
 
 #[cfg(test)]

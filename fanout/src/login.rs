@@ -59,7 +59,9 @@ impl Login {
         match self {
             Self::Visitor { tokens, tenant, cookie } => {
                 let visitor = match (token, cookie) {
-                    (Some(token), _) => &tokens.read(token).map_err(|_| CloseCode::BadToken)?,
+                    (Some(token), _) => {
+                        &tokens.verify(token, tenant).map_err(|_| CloseCode::BadToken)?
+                    }
                     (None, Some(cookie)) => cookie,
                     (None, None) => return Err(CloseCode::BadToken),
                 };
@@ -79,7 +81,7 @@ impl Known {
         Self {
             scope: Scope::Conversations(conversations.clone()),
             writer: Some((conversations, visitor.author())),
-            ends: None,
+            ends: visitor.ends(),
             person: visitor.author(),
         }
     }
@@ -91,6 +93,7 @@ impl AgentLogin {
     fn identify(&self, token: &str) -> Result<Known, CloseCode> {
         let agent = self.agents.verify(token).map_err(|refused| match refused {
             Refused::Suspended => CloseCode::TenantSuspended,
+            Refused::KeysPending => CloseCode::Again,
             _ => CloseCode::BadToken,
         })?;
         if self.hint.as_ref().is_some_and(|hint| *hint != agent.tenant) {

@@ -14,6 +14,7 @@ mod fanout {
     mod marks;
     mod openings;
     mod parlor1;
+    mod proven;
     mod raw;
     mod refusals;
     mod resume;

@@ -19,6 +19,7 @@ mod chat {
     pub(super) mod delivered;
     pub(super) mod messages;
     pub(super) mod own;
+    mod proof;
     pub(super) mod session;
 }
 

@@ -26,6 +26,8 @@ mod own;
 mod pages;
 #[path = "ingress/pressure.rs"]
 mod pressure;
+#[path = "ingress/proven.rs"]
+mod proven;
 #[path = "ingress/runs.rs"]
 mod runs;
 #[path = "ingress/statuses.rs"]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Extension, Router, response::Response};
-use parlor_auth::{Agents, Limits, Tenants, VisitorTokens};
+use parlor_auth::{Agents, Connector, Jwks, Limits, Tenants, VisitorTokens};
 use parlor_common::{
     clock::Clock, cursor::Cursors, door::Door, keys::InstallationKeys, metrics::Registry,
     problem::Problem, random::Random,
@@ -124,6 +124,16 @@ impl<'a> Shared<'a> {
         let limits = Limits::new(settings.limits.clone(), tenants.clone(), clock.clone());
         stages.base.spawn(monitor.clone().run(settings.monitor.every, stages.base.clone()));
         let of_tenants = metrics(parlor_auth::Metrics::new(&registry))?;
+        if parts.listens() {
+            let jwks = Jwks::new(
+                tenants.clone(),
+                Connector::system(),
+                monitor.clock(),
+                of_tenants.clone(),
+                stages.base.clone(),
+            );
+            stages.base.spawn(jwks.run());
+        }
         let reloads =
             tenants.clone().run(settings.tenants.reload_every, of_tenants, stages.base.clone());
         stages.base.spawn(reloads);

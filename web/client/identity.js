@@ -2,6 +2,7 @@
 
 /** @import {Rest, Session} from "./rest.js" */
 /** @import {ServerClock} from "./clock.js" */
+/** @import {ParlorOptions} from "./parlor.js" */
 
 import { ParlorError } from "./errors.js";
 
@@ -26,7 +27,8 @@ import { ParlorError } from "./errors.js";
 
 /**
  * A visitor: anonymous, known by a cookie that scripts cannot see, or by a token that lies in this
- * storage. Both are the browser's own, and so are the drafts beside them.
+ * storage. Both are the browser's own, and so are the drafts beside them. Of
+ * one who is proven nothing is kept: the browser's next user is another.
  *
  * @implements {Identity}
  */
@@ -42,19 +44,23 @@ export class VisitorIdentity {
   #publishableKey;
   #storage;
   #tokenKey;
+  #identify;
   /** @type {string | undefined} */
   #token;
+  /** @type {import("./proof.js").Proof | undefined} */
+  proof;
 
   /**
    * @param {URL} base
    * @param {string} tenantId
-   * @param {{credential?: string | undefined, publishableKey?: string | undefined, identity?:
-   *   string | undefined, storage?: Storage | undefined}} options
+   * @param {Partial<ParlorOptions> & {storage?: Storage | undefined}} options
    */
-  constructor(base, tenantId, { credential, publishableKey, identity = "visitor", storage }) {
+  constructor(base, tenantId, options) {
+    const { credential, publishableKey, identity = "visitor", identify, storage } = options;
     this.#base = base;
     this.#tenantId = tenantId;
-    this.#byToken = credential === "token";
+    this.#identify = identify;
+    this.#byToken = credential === "token" || !!identify;
     this.#publishableKey = publishableKey;
     this.#storage = storage;
     this.scope = identity;
@@ -78,7 +84,8 @@ export class VisitorIdentity {
    * @returns {Promise<Entry>}
    */
   async enter(rest, clock) {
-    if (this.#doubted) clock.hear((await this.refresh(rest)).serverTime);
+    // A proof ends.
+    if (this.#doubted || this.proof) clock.hear((await this.refresh(rest)).serverTime);
     return {
       url: socketUrl(this.#base, this.session?.socketUrl ?? "ws/chat", this.#tenantId),
       token: this.#token,
@@ -95,7 +102,15 @@ export class VisitorIdentity {
    * @param {Rest} rest
    */
   async refresh(rest) {
-    this.session = await (this.#byToken ? this.#openByToken(rest) : rest.session());
+    if (this.#identify) {
+      const { Proof } = await import("./proof.js");
+      this.proof ??= new Proof(this.#identify);
+      this.session = await this.proof.open(rest, this.#token, this.#publishableKey);
+      this.#token = this.session.token;
+      this.#storage?.removeItem(this.#tokenKey);
+    } else {
+      this.session = await (this.#byToken ? this.#openByToken(rest) : rest.session());
+    }
     this.#doubted = false;
     return this.session;
   }
@@ -109,7 +124,7 @@ export class VisitorIdentity {
    */
   async renew(refusal, rest) {
     if (this.#token === undefined || !saysUnverified(refusal)) return false;
-    this.session = await this.#openByToken(rest);
+    await this.refresh(rest);
     return true;
   }
 

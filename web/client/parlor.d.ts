@@ -344,6 +344,12 @@ export interface ParlorOptions {
   publishableKey?: string | undefined;
   /** Whose drafts are kept; for pages on which several people sign in one after another. */
   identity?: string | undefined;
+  /**
+   * Proves who the visitor is: fetches a JWT from your server, before each connection. Its visitor
+   * is the same one on every device; nothing of it is kept in the browser. Make a new client, with
+   * another `identity`, when somebody signs in or out.
+   */
+  identify?: (() => string | Promise<string>) | undefined;
   /** Where drafts and tokens are kept; `localStorage` by default, `null` for nowhere. */
   storage?: Storage | null | undefined;
   /** Name and version of what uses this module, for the server's log. */

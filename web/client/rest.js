@@ -51,12 +51,13 @@ export class Rest {
   /**
    * Makes this visitor known, or finds out who it is.
    *
-   * @param {{bearer: string | undefined}} [byToken] asks for a visitor token instead of a cookie,
-   *   and shows this
+   * @param {{bearer: string | undefined, identity?: string}} [byToken] asks for a visitor token
+   *   instead of a cookie, and shows this, and the JWT that proves who it is
    * @returns {Promise<Session>}
    */
   async session(byToken) {
-    const body = { tenantId: this.#tenantId, ...(byToken && { credential: "token" }) };
+    const { identity } = byToken ?? {};
+    const body = { tenantId: this.#tenantId, credential: byToken && "token", identity };
     const bearer = byToken ? byToken.bearer : this.#identity.bearer;
     // A 401 does not renew the credential here: this request decides about a visitor's credential.
     const session = await this.#once("POST", "/api/chat/session", { body }, bearer);

@@ -7,7 +7,6 @@
 import { Client } from "./client.js";
 import { VisitorIdentity } from "./identity.js";
 import { Mark } from "./marks.js";
-import { PendingProfile } from "./profile.js";
 import { TypingTold } from "./typing.js";
 
 /** With an agent's token it is an agent's client that knows messages and the inbox. */
@@ -26,9 +25,8 @@ export class VisitorClient extends Client {
     (cursor) => this.place(undefined, cursor),
     (cursor) => this.#tellMark(cursor),
   );
-  #profile = new PendingProfile((profile) =>
-    this.rest.call("PUT", "/api/chat/profile", { body: profile }),
-  );
+  /** @type {import("./profile.js").PendingProfile | undefined} */
+  #profile;
 
   /**
    * @override
@@ -56,6 +54,10 @@ export class VisitorClient extends Client {
   /** @param {Profile} profile */
   async setProfile(profile) {
     this.#visitorOnly();
+    const { PendingProfile } = await import("./profile.js");
+    this.#profile ??= new PendingProfile((body) =>
+      this.rest.call("PUT", "/api/chat/profile", { body }),
+    );
     return this.#profile.set(profile, this.conversationId !== undefined);
   }
 
@@ -89,7 +91,7 @@ export class VisitorClient extends Client {
   stateChanged() {
     if (this.state === "online") {
       this.#mark.again(this.#markUnsure);
-      this.#profile.flush();
+      this.#profile?.flush();
     } else if (this.here !== null) {
       this.#setHere(null);
     }
@@ -118,7 +120,8 @@ export class VisitorClient extends Client {
   /** @override @param {Receipt} receipt */
   accepted(receipt) {
     super.accepted(receipt);
-    this.#profile.flush();
+    if (this.identity instanceof VisitorIdentity) this.identity.proof?.tell(this.rest);
+    this.#profile?.flush();
   }
 
   /** @override @param {Frame} frame */

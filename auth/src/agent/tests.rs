@@ -1,7 +1,10 @@
 //! A06: the matrix of tokens that must be refused, and those that must not.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use parlor_common::keys::{InstallationKeys, Secret};
+use parlor_common::{
+    keys::{InstallationKeys, Secret},
+    problem::{Code, Problem},
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -247,15 +247,19 @@ fn a_bearer_token_is_a_visitor_or_refused() {
     let clock = Clock::new(|| Timestamp::from_millis(0));
     let tokens = VisitorTokens::new(&keys(), clock, Random::seeded(1), CookieSettings::default());
     let token = tokens.issue();
-    assert_eq!(bearer_visitor(&tokens, Bearer::Visitor(&tokens.write(&token))), Ok(Some(token)));
-    assert_eq!(bearer_visitor(&tokens, Bearer::None), Ok(None));
-    assert_eq!(bearer_visitor(&tokens, Bearer::Publishable("pk_live")), Ok(None));
+    let tenant = TenantId::parse("shop").unwrap();
     assert_eq!(
-        bearer_visitor(&tokens, Bearer::Visitor("vt_forged")).unwrap_err().code,
+        bearer_visitor(&tokens, Bearer::Visitor(&tokens.write(&token)), &tenant),
+        Ok(Some(token))
+    );
+    assert_eq!(bearer_visitor(&tokens, Bearer::None, &tenant), Ok(None));
+    assert_eq!(bearer_visitor(&tokens, Bearer::Publishable("pk_live"), &tenant), Ok(None));
+    assert_eq!(
+        bearer_visitor(&tokens, Bearer::Visitor("vt_forged"), &tenant).unwrap_err().code,
         Code::Unauthorized
     );
     assert_eq!(
-        bearer_visitor(&tokens, Bearer::Other("a.b.c")).unwrap_err().code,
+        bearer_visitor(&tokens, Bearer::Other("a.b.c"), &tenant).unwrap_err().code,
         Code::Unauthorized
     );
 }

@@ -291,3 +291,66 @@ proptest! {
         prop_assert_eq!(tokens(1, 0).read(&text), Err(BadToken));
     }
 }
+
+fn proven(tenant: &str, subject: &str, ends: i64) -> Proven {
+    let tenant = TenantId::parse(tenant).unwrap();
+    let visitor = VisitorId::proven(&tenant, subject);
+    Proven { tenant, visitor, ends: Timestamp::from_millis(ends), claims: serde_json::Map::new() }
+}
+
+#[test]
+fn a_proven_visitors_token_is_its_tenants_alone_and_ends() {
+    let (shop, other) = (TenantId::parse("shop").unwrap(), TenantId::parse("other").unwrap());
+    let (tokens, proof) = (tokens(1, 1_000), proven("shop", "vera", 60_000));
+    let anonymous = tokens.issue();
+    let token = tokens.prove(&proof).absorbing([&anonymous]);
+    assert_eq!((token.visitor(), token.ends()), (proof.visitor, Some(proof.ends)));
+    assert_eq!(token.absorbed(), [anonymous.visitor()]);
+    let text = tokens.write(&token);
+    assert_eq!(tokens.verify(&text, &shop), Ok(token.clone()));
+    assert_eq!(tokens.verify(&text, &other), Err(BadToken));
+    assert_eq!(tokens.verify_past(&text, &other), Err(BadToken));
+    assert!(token.conversations(&shop).is_proven());
+    let at = |millis| tokens_with(&keys(1, None), 2, millis);
+    assert!(at(64_999).verify(&text, &shop).is_ok(), "clocks may be 5 s apart");
+    assert_eq!(at(65_000).verify(&text, &shop), Err(BadToken));
+    assert_eq!(at(65_000).verify_past(&text, &shop), Ok(token));
+
+    let text = tokens.write(&anonymous);
+    for tenant in [&shop, &other] {
+        assert_eq!(at(i64::MAX >> 20).verify(&text, tenant), Ok(anonymous.clone()), "as ever");
+    }
+}
+
+#[test]
+fn a_changed_token_of_a_proven_visitor_is_none() {
+    let tokens = tokens(1, 0);
+    let text = tokens.write(&tokens.prove(&proven("shop", "vera", 60_000)));
+    let bytes = URL_SAFE_NO_PAD.decode(text.strip_prefix("vt_").unwrap()).unwrap();
+    for index in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[index] ^= 1;
+        let changed = format!("vt_{}", URL_SAFE_NO_PAD.encode(changed));
+        assert_eq!(tokens.read(&changed), Err(BadToken), "byte {index}");
+        let cut = format!("vt_{}", URL_SAFE_NO_PAD.encode(&bytes[..index]));
+        assert_eq!(tokens.read(&cut), Err(BadToken), "{index} bytes");
+    }
+}
+
+#[test]
+fn a_proven_visitor_is_absorbed_by_nobody_and_named_by_no_cookie() {
+    let tokens = tokens(1, 0);
+    let (vera, mallory) = (proven("shop", "vera", 60_000), proven("shop", "mallory", 60_000));
+    let (vera, mallory) = (tokens.prove(&vera), tokens.prove(&mallory));
+    let anonymous = tokens.issue();
+    assert_eq!(anonymous.absorbing([&vera]).absorbed(), []);
+    assert_eq!(mallory.absorbing([&vera.absorbing([&anonymous])]).absorbed(), []);
+    // Another proof of the same visitor goes on with what the first one stood for.
+    let again = vera.absorbing([&vera.absorbing([&anonymous])]);
+    assert_eq!(again.absorbed(), [anonymous.visitor()]);
+
+    let of_vera = cookie("a", &tokens, &vera);
+    assert_eq!(tokens.from_cookies(&cookies(&[&of_vera])), None);
+    let both = cookies(&[&of_vera, &cookie("b", &tokens, &anonymous)]);
+    assert_eq!(tokens.from_cookies(&both).unwrap().token, anonymous);
+}

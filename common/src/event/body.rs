@@ -137,7 +137,7 @@ impl Body {
     pub fn may_come_from(&self, author: AuthorKind) -> bool {
         match (self, author) {
             (Self::Message(_), AuthorKind::Visitor | AuthorKind::Agent | AuthorKind::Bot)
-            | (Self::Profile(_), AuthorKind::Visitor | AuthorKind::Agent | AuthorKind::Bot)
+            | (Self::Profile(_), AuthorKind::Visitor)
             | (Self::Note(_) | Self::Change(_), AuthorKind::Agent | AuthorKind::Bot)
             | (Self::Desk(_), AuthorKind::Agent)
             | (Self::Linked(_) | Self::Rating(_), AuthorKind::Visitor) => true,
@@ -147,6 +147,8 @@ impl Body {
             (Self::Delivered(delivered), AuthorKind::Agent) => {
                 matches!(delivered.reader, Reader::Agent)
             }
+            // The tenant's word comes with its visitor.
+            (Self::Profile(profile), AuthorKind::Agent | AuthorKind::Bot) => !profile.proven,
             (Self::Read(read), AuthorKind::Visitor) => read.agent.is_none(),
             (Self::Read(read), AuthorKind::Agent) => read.agent.is_some(),
             (Self::Change(change), AuthorKind::Visitor) => {

@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     clock::Timestamp,
-    id::{ClientMessageId, SessionId, VisitorId},
+    conversation::ConversationSet,
+    id::{ClientMessageId, ConversationId, SessionId, VisitorId},
     position::Position,
     register::{Reader, Status},
 };
@@ -62,6 +63,10 @@ pub struct LinkedBody {
     pub visitor: VisitorId,
     /// The visitors that it stands for besides, at least one.
     pub absorbed: Vec<VisitorId>,
+    /// Whether the visitor was proven by the tenant. Then those that it stands for follow nothing
+    /// more than before: their cookies may be the next user's of the same browser.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub proven: bool,
 }
 
 /// What agents tell each other about a conversation; its visitor never sees it.
@@ -126,6 +131,9 @@ pub struct ProfileBody {
     /// Anything else, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, Option<String>>,
+    /// Whether the tenant says it, and not somebody who writes.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub proven: bool,
 }
 
 /// How a visitor found the conversation.
@@ -223,8 +231,24 @@ impl ChangeBody {
 impl ProfileBody {
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        *self == Self { proven: self.proven, ..Self::default() }
     }
+}
+
+// === impl LinkedBody ===
+
+impl LinkedBody {
+    /// Whether who follows these conversations follows the others of the link too. Nobody becomes
+    /// a proven visitor by it, and a proven one becomes nobody else.
+    pub fn extends(&self, set: &ConversationSet) -> bool {
+        let own = ConversationId::derive(set.tenant(), self.visitor);
+        set.primary().id == own || !(self.proven || set.is_proven())
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+const fn is_false(is: &bool) -> bool {
+    !*is
 }
 
 /// A field that is there, be it `null`, is something else than one that is not.

@@ -87,9 +87,10 @@ fn body() -> impl Strategy<Value = (AuthorKind, Body)> {
                 let (team, labels) = (team.map(Some), [(label, added)].into());
                 agents(Body::Change(ChangeBody { status, assignee, team, labels }))
             }),
-        (prop::option::of(words()), words()).prop_map(move |(name, plan)| {
+        (prop::option::of(words()), words(), any::<bool>()).prop_map(|(name, plan, proven)| {
             let attributes = [("plan".to_owned(), plan)].into();
-            agents(Body::Profile(ProfileBody { name, attributes, ..ProfileBody::default() }))
+            let profile = ProfileBody { name, attributes, proven, ..ProfileBody::default() };
+            (AuthorKind::Visitor, Body::Profile(profile))
         }),
         (1_u8..=5).prop_map(|score| {
             (AuthorKind::Visitor, Body::Rating(RatingBody { score, comment: None }))
@@ -153,4 +154,29 @@ fn what_the_visitor_wrote_is_unread_until_an_agent_has_read_it() {
     assert!(!all.is_unread() && !all.is_unread_by("ann") && all.is_unread_by("ben"));
     assert_eq!(all.waiting(), Some(Waiting::Visitor));
     assert!(!state(&[message(1, AuthorKind::Agent)]).is_unread());
+}
+
+#[test]
+fn what_the_tenant_says_of_the_visitor_goes_before_what_is_claimed_whenever_it_comes() {
+    let profile = |sequence, name: Option<&str>, plan: Option<&str>, proven| {
+        let name = Some(name.map(ToOwned::to_owned));
+        let attributes = [("plan".to_owned(), plan.map(ToOwned::to_owned))].into();
+        let profile = ProfileBody { name, attributes, proven, ..ProfileBody::default() };
+        (profile.clone(), event(sequence, AuthorKind::Visitor, Body::Profile(profile)))
+    };
+    let (_, claimed) = profile(2, Some("Mallory"), Some("gold"), false);
+    let (said, proven) = profile(1, Some("Vera"), Some("free"), true);
+    let only_claimed = state(std::slice::from_ref(&claimed));
+    let both = state(&[claimed.clone(), proven.clone()]);
+    assert_eq!(both.value(&Register::Name), Some("Vera"));
+    assert_eq!(both.attributes(), [("plan", "free")].into());
+    assert!(both.is_proven(&Register::Name) && !both.is_proven(&Register::Email));
+    assert!(both.knows(&said) && !only_claimed.knows(&said));
+    assert_eq!((both.proven_at(), only_claimed.proven_at()), (at(1), Position::ZERO));
+
+    let (_, withdrawn) = profile(3, None, None, true);
+    let after = state(&[withdrawn, claimed, proven]);
+    assert_eq!(after.value(&Register::Name), Some("Mallory"), "it is only claimed now");
+    assert_eq!(after.attributes(), [("plan", "gold")].into());
+    assert!(!after.is_proven(&Register::Name) && !after.knows(&said));
 }

@@ -303,6 +303,7 @@ impl Hub {
             if let Scope::Conversations(set) = &scope
                 && set.contains(item.conversation())
                 && let Some(linked) = item.linked()
+                && linked.extends(set)
             {
                 scope = Scope::Conversations(set.linked(linked.visitor, &linked.absorbed));
                 viewer.link(linked);

@@ -12,12 +12,15 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 const CLIENT_MESSAGE_ID: &str = "clientMessageId";
 
 /// Where a session's visitor token goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) enum Handover {
     /// Into a cookie.
     Cookie,
     /// Into the answer, for clients without cookies.
     Token,
+    /// Into the answer, for the visitor whom this JWT proves.
+    Proven(String),
 }
 
 /// Reads a draft: `{"text","clientMessageId"?}`, or the id as `Idempotency-Key`. Other fields are
@@ -56,16 +59,30 @@ pub(super) fn one_id(
     }
 }
 
-/// Reads what a session is asked for: nothing, or an object that may have `"credential": "token"`.
+/// Reads what a session is asked for: nothing, or an object that may have `"credential": "token"`,
+/// or the tenant's JWT as `identity`, whose visitor is in no cookie.
 pub(super) fn handover(body: &[u8]) -> Result<Handover, Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Handover::Cookie);
     }
-    match object(body)?.get("credential") {
+    let mut body = object(body)?;
+    if let Some(identity) = identity(&mut body)? {
+        return Ok(Handover::Proven(identity));
+    }
+    match body.get("credential") {
         None | Some(Value::Null) => Ok(Handover::Cookie),
         Some(Value::String(credential)) if credential == "token" => Ok(Handover::Token),
         Some(Value::String(credential)) if credential == "cookie" => Ok(Handover::Cookie),
         Some(_) => Err(Problem::field("credential", "unknown", "credential is cookie or token")),
+    }
+}
+
+/// The tenant's JWT, where the body has one.
+pub(super) fn identity(body: &mut Map<String, Value>) -> Result<Option<String>, Problem> {
+    match body.remove("identity") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(identity)) => Ok(Some(identity)),
+        Some(_) => Err(Problem::field("identity", "wrong_type", "identity is not a string")),
     }
 }
 
@@ -175,6 +192,10 @@ mod tests {
         }
         assert_eq!(handover(r#"{"credential":"token"}"#), Ok(Handover::Token));
         assert_eq!(handover(r#"{"credential":"other"}"#), Err(Code::Invalid));
+        let proven = Handover::Proven("a.b.c".to_owned());
+        assert_eq!(handover(r#"{"identity":"a.b.c","credential":"cookie"}"#), Ok(proven));
+        assert_eq!(handover(r#"{"identity":null}"#), Ok(Handover::Cookie));
+        assert_eq!(handover(r#"{"identity":7}"#), Err(Code::Invalid));
         assert_eq!(handover("{"), Err(Code::BadJson));
     }
 }

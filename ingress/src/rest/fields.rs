@@ -121,24 +121,44 @@ impl Fields {
         Ok(Patch { body, client_message_id: self.client_message_id(key)?, if_assignee })
     }
 
+    /// The tenant's JWT, where a profile is that.
+    pub(super) fn identity(&mut self) -> Result<Option<String>, Problem> {
+        super::body::identity(&mut self.0)
+    }
+
+    /// What the claims of a tenant's JWT say of a visitor; `None` where they say nothing.
+    pub(super) fn claims(mut claims: Map<String, Value>) -> Result<Option<ProfileBody>, Problem> {
+        claims.retain(|name, _| ["name", "email", "locale", "attributes"].contains(&&**name));
+        match claims.is_empty() {
+            true => Ok(None),
+            false => Ok(Some(ProfileBody { proven: true, ..Self(claims).said()? }))
+                .map(|profile| profile.filter(|profile| !profile.is_empty())),
+        }
+    }
+
     /// What is said of a visitor.
-    pub(super) fn profile(mut self) -> Result<ProfileBody, Problem> {
+    pub(super) fn profile(self) -> Result<ProfileBody, Problem> {
+        let profile = self.said()?;
+        match profile.is_empty() {
+            true => Err(Problem::field("body", "empty", "nothing is said of the visitor")),
+            false => Ok(profile),
+        }
+    }
+
+    fn said(mut self) -> Result<ProfileBody, Problem> {
         let email = self.text("email", MAX_EMAIL)?;
         if let Some(Some(email)) = &email
             && !is_email(email)
         {
             return Err(Problem::field("email", "malformed", "email is not an e-mail address"));
         }
-        let profile = ProfileBody {
+        Ok(ProfileBody {
             name: self.text("name", MAX_VISITOR_NAME)?,
             email,
             locale: self.text("locale", MAX_LOCALE)?,
             attributes: self.attributes()?,
-        };
-        match profile.is_empty() {
-            true => Err(Problem::field("body", "empty", "nothing is said of the visitor")),
-            false => Ok(profile),
-        }
+            proven: false,
+        })
     }
 
     /// How the visitor found it.

@@ -32,6 +32,7 @@ const CLIENT: &[(&str, &str)] = files![
     "client/poller.js",
     "client/polling.js",
     "client/profile.js",
+    "client/proof.js",
     "client/rest.js",
     "client/sender.js",
     "client/timeline.js",

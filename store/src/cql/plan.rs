@@ -105,10 +105,12 @@ pub(super) fn plan(kept: &Kept, bound: Bound) -> Vec<Vec<Write<'_>>> {
     for (key, state) in &kept.states {
         let rows = conversations.remove(key).unwrap_or_default();
         split(&mut batches, rows.writes(key).chain(state_writes(key, state)), bound);
-        if let Some(Written { position, value: email }) = state.registers().get(&Register::Email)
-            && !email.is_empty()
-        {
-            batches.push(vec![Write::Person { conversation: key, email, position: *position }]);
+        for register in [Register::Email, Register::Email.proven()] {
+            if let Some(Written { position, value: email }) = state.registers().get(&register)
+                && !email.is_empty()
+            {
+                batches.push(vec![Write::Person { conversation: key, email, position: *position }]);
+            }
         }
     }
     for ((tenant, day), last) in inbox {

@@ -166,7 +166,7 @@ impl Harness {
     pub(crate) fn link(&self, number: u32, position: Position) -> Event {
         let message = self.message(number, position).event();
         let absorbed = vec![visitor(number + 1)];
-        let body = Body::Linked(LinkedBody { visitor: visitor(number), absorbed });
+        let body = Body::Linked(LinkedBody { visitor: visitor(number), absorbed, proven: false });
         let id = body.value_id(&self.tenant, message.conversation.id).unwrap();
         let raw = Record { id, body, ..message.record }.encode().unwrap();
         Event::decode(message.conversation, position, raw).unwrap()

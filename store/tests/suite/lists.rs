@@ -134,6 +134,15 @@ pub(crate) async fn a_visitor_is_found_by_the_last_e_mail_address(t: &Harness) {
     assert_eq!(listed(t, &by("a@example.com")).await, [1]);
     assert_eq!(listed(t, &by("b@example.com")).await, [2]);
     assert!(listed(t, &by("A@example.com")).await.is_empty(), "it is found exactly");
+    let proven =
+        |email: &str, proven| ProfileBody { email: some(email), proven, ..ProfileBody::default() };
+    t.insert(&[
+        t.other(3, at(16), Body::Profile(proven("p@example.com", true))),
+        t.other(3, at(17), Body::Profile(proven("c@example.com", false))),
+    ])
+    .await;
+    assert_eq!(listed(t, &by("p@example.com")).await, [3], "by the one that is proven");
+    assert!(listed(t, &by("c@example.com")).await.is_empty(), "though another is claimed later");
     let closed = InboxFilter { status: Some(Status::Closed), ..by("a@example.com") };
     assert!(listed(t, &closed).await.is_empty());
 }
@@ -178,7 +187,7 @@ pub(crate) async fn what_is_known_of_a_visitor_comes_back_as_it_was(t: &Harness)
     assert_eq!(state.value(&Register::Name), Some(odd));
     assert_eq!(state.value(&Register::Email), None);
     assert_eq!(state.value(&Register::Score), Some("4"));
-    assert_eq!(state.attributes().collect::<Vec<_>>(), [(odd, ""), ("plan", odd)]);
+    assert_eq!(state.attributes(), [(odd, ""), ("plan", odd)].into());
 }
 
 pub(crate) async fn notes_and_changes_are_rows_of_the_agents_alone(t: &Harness) {

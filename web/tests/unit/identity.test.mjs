@@ -12,7 +12,7 @@ const unauthorized = {
   error: { code: "unauthorized", message: "no", retryable: false, requestId: "r" },
 };
 
-/** @typedef {{path: string, bearer: string | null}} Asked */
+/** @typedef {{path: string, bearer: string | null, identity?: string}} Asked */
 
 const real = globalThis.fetch;
 afterEach(() => {
@@ -25,13 +25,15 @@ afterEach(() => {
  * @param {(asked: Asked, n: number) => {status?: number, body?: object} | Error} answer `n` counts
  *   from 1
  * @param {string} [kept]
+ * @param {(() => string | Promise<string>) | undefined} [identify]
  */
-function setUp(answer, kept = "vt_old") {
+function setUp(answer, kept = "vt_old", identify = undefined) {
   const storage = new MemoryStorage();
   if (kept) storage.setItem(KEY, kept);
   const identity = new VisitorIdentity(BASE, "demo", {
     credential: "token",
     publishableKey: "pk_1",
+    identify,
     storage,
   });
   const rest = new Rest(BASE, "demo", identity, 1000);
@@ -40,8 +42,9 @@ function setUp(answer, kept = "vt_old") {
   globalThis.fetch = async (url, init) => {
     const { pathname } = new URL(String(url));
     const bearer = new Headers(init?.headers).get("Authorization");
-    asked.push({ path: pathname, bearer });
-    const given = answer({ path: pathname, bearer }, asked.length);
+    const { identity: proof } = init?.body ? JSON.parse(String(init.body)) : {};
+    asked.push({ path: pathname, bearer, ...(proof !== undefined && { identity: proof }) });
+    const given = answer({ path: pathname, bearer, identity: proof }, asked.length);
     if (given instanceof Error) throw given;
     return new Response(JSON.stringify(given.body ?? {}), { status: given.status ?? 200 });
   };
@@ -124,4 +127,57 @@ test("a token that another tab got meanwhile is taken instead of one more", asyn
     asked.map(({ bearer }) => bearer),
     ["Bearer vt_other"],
   );
+});
+
+test("a visitor who is proven takes over what was kept, and nothing of it is kept", async () => {
+  let count = 0;
+  const { rest, identity, enter, kept, asked } = setUp(
+    (_, n) => session(`vt_proven_${n}`),
+    "vt_old",
+    async () => `jwt-${++count}`,
+  );
+  assert.equal((await enter()).token, "vt_proven_1");
+  assert.equal(kept(), null, "the browser's next user finds no token");
+  assert.equal(identity.credentials, "omit", "nor does a cookie count");
+  assert.equal((await enter()).token, "vt_proven_2", "each socket gets a new proof's");
+  const path = "/api/chat/session";
+  assert.deepEqual(asked, [
+    { path, bearer: "Bearer vt_old", identity: "jwt-1" },
+    { path, bearer: "Bearer vt_proven_1", identity: "jwt-2" },
+  ]);
+  await identity.proof?.tell(rest);
+  await identity.proof?.tell(rest);
+  const told = asked.slice(2);
+  const profile = { path: "/api/chat/profile", bearer: "Bearer vt_proven_2", identity: "jwt-2" };
+  assert.deepEqual(told, [profile], "what the proof says is told once");
+});
+
+test("a proof that the server does not believe ends the connection and takes no token", async () => {
+  const refused = { status: 401, body: unauthorized };
+  const { enter, kept, asked } = setUp(
+    () => refused,
+    "vt_old",
+    () => "jwt",
+  );
+  await assert.rejects(enter(), { status: 401 });
+  assert.equal(kept(), "vt_old");
+  assert.equal(asked.length, 2, "without the token, which may be what is refused");
+});
+
+test("a proof is fetched again where it has ended, and one that cannot be had is told", async () => {
+  let fails = false;
+  const { rest, enter } = setUp(
+    ({ path, bearer }) => {
+      if (path.endsWith("/session")) return session(fails ? "vt_late" : "vt_new");
+      return bearer === "Bearer vt_late" ? page : { status: 401, body: unauthorized };
+    },
+    "",
+    () => {
+      if (fails) throw new Error("signed out");
+      return "jwt";
+    },
+  );
+  await enter();
+  fails = true;
+  await assert.rejects(rest.page(undefined), /signed out/);
 });

@@ -100,6 +100,9 @@ impl State {
         let circle = self.conversations.get(conversation);
         for subscriber in circle.map(|circle| circle.members().to_vec()).unwrap_or_default() {
             let Scope::Conversations(set) = subscriber.scope().clone() else { continue };
+            if !linked.extends(&set) {
+                continue;
+            }
             let set = set.linked(linked.visitor, &linked.absorbed);
             self.remove(&subscriber);
             *subscriber.scope() = Scope::Conversations(set);

@@ -55,6 +55,9 @@ struct Visitor {
     locale: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     attributes: BTreeMap<String, String>,
+    /// What of it is the tenant's word.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    proven: Vec<String>,
 }
 
 /// The cursors up to which it was read.
@@ -115,12 +118,22 @@ impl Visitor {
     fn of(state: &ConversationState) -> Option<Self> {
         let text = |register| state.value(&register).map(ToOwned::to_owned);
         let attributes = state.attributes();
+        let named = ["name", "email", "locale"].into_iter().map(ToOwned::to_owned);
+        let named = named.zip([Register::Name, Register::Email, Register::Locale]);
+        let others = attributes
+            .keys()
+            .map(|name| (format!("attributes.{name}"), Register::Attribute((*name).to_owned())));
+        let proven = named.chain(others).filter(|(_, register)| state.is_proven(register));
         let visitor = Self {
+            proven: proven.map(|(name, _)| name).collect(),
             id: state.of_visitor.map(|last| last.visitor),
             name: text(Register::Name),
             email: text(Register::Email),
             locale: text(Register::Locale),
-            attributes: attributes.map(|(name, value)| (name.into(), value.into())).collect(),
+            attributes: attributes
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
         };
         let is_known = visitor.id.is_some()
             || visitor.name.is_some()

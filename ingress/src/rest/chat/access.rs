@@ -2,14 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use parlor_auth::{Bearer, CookieVisitor, Credential, Kind, Tenant, VisitorToken, visit};
+use parlor_auth::{
+    BadToken, Bearer, CookieVisitor, Credential, Kind, Proven, Tenant, VisitorToken, identity,
+    visit,
+};
 use parlor_common::{
-    action::Action, deadline::in_time, door::Submission, event::Transport, problem::Problem,
+    action::Action,
+    deadline::in_time,
+    door::Submission,
+    event::{ProfileBody, Transport},
+    problem::{Code, Problem},
     tenant::TenantId,
 };
 use tracing::debug;
 
-use super::super::{call::Call, deps::Deps};
+use super::super::{call::Call, deps::Deps, fields::Fields};
 
 /// How long a POST waits until it is noted that its cookies are one visitor's.
 const LINK_WITHIN: Duration = Duration::from_secs(2);
@@ -34,9 +41,48 @@ pub(super) fn check(
     Ok(tenant)
 }
 
-/// Who the visitor is by a token in `Authorization`.
-pub(super) fn by_bearer(rest: &Deps, call: &Call) -> Result<Option<VisitorToken>, Problem> {
-    visit::bearer_visitor(&rest.visitors, visit::bearer(call.headers())?)
+/// Who the visitor is to `tenant` by a token in `Authorization`.
+pub(super) fn by_bearer(
+    rest: &Deps,
+    call: &Call,
+    tenant: &TenantId,
+) -> Result<Option<VisitorToken>, Problem> {
+    visit::bearer_visitor(&rest.visitors, visit::bearer(call.headers())?, tenant)
+}
+
+/// Who the visitor is by the tenant's JWT, and what that says of the visitor. Whoever showed
+/// another token besides has been this visitor without a proof, whose conversations are this one's
+/// from now on; not so where it is a proven visitor's, and never by a cookie: it may be the last
+/// user's of this browser.
+pub(super) async fn by_identity(
+    rest: &Deps,
+    call: &Call,
+    tenant: &TenantId,
+    identity: &str,
+) -> Result<(VisitorToken, Option<ProfileBody>), Problem> {
+    let proven = prove(rest, tenant, identity)?;
+    let before = match visit::bearer(call.headers())? {
+        // Its end is why there is a new proof.
+        Bearer::Visitor(token) => rest.visitors.verify_past(token, tenant).map(Some),
+        Bearer::None | Bearer::Publishable(_) => Ok(None),
+        Bearer::Other(_) => Err(BadToken),
+    };
+    let before =
+        before.map_err(|bad: BadToken| Problem::new(Code::Unauthorized, bad.to_string()))?;
+    let token = rest.visitors.prove(&proven).absorbing(&before);
+    let absorbs_one = before
+        .is_some_and(|before| !before.is_proven() && token.absorbed().contains(&before.visitor()));
+    // Otherwise the client keeps what it has, and tries again.
+    if absorbs_one && !link(rest, call, tenant, &token).await {
+        return Err(Problem::unavailable("the two visitors are not made one just now"));
+    }
+    Ok((token, Fields::claims(proven.claims)?))
+}
+
+/// Who the tenant says that the bearer of this JWT is.
+pub(super) fn prove(rest: &Deps, tenant: &TenantId, identity: &str) -> Result<Proven, Problem> {
+    let proven = identity::prove(&rest.tenants, tenant, identity, rest.clock.now());
+    proven.map_err(|refused| Problem::from(refused).detail("identity", "refused"))
 }
 
 /// Who the visitor is by cookies, and whether they named one; otherwise it is a new one. The answer

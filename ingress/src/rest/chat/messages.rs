@@ -22,7 +22,7 @@ use super::{
 pub(in super::super) async fn page(rest: &Deps, call: &mut Call) -> Result<Response, Problem> {
     let tenant = check(rest, call, Kind::Read, None)?;
     let wanted = wanted(rest, call, &tenant.id)?;
-    let by_bearer = by_bearer(rest, call)?;
+    let by_bearer = by_bearer(rest, call, &tenant.id)?;
     // The widget is known by its cookies and asks for no certain part.
     let is_widgets = by_bearer.is_none() && call.query().is_none_or(str::is_empty);
     let known = by_bearer.or_else(|| {
@@ -60,7 +60,7 @@ pub(in super::super) async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     let tenant = check(rest, call, Kind::Write, None)?;
-    let by_bearer = by_bearer(rest, call)?;
+    let by_bearer = by_bearer(rest, call, &tenant.id)?;
     let draft = draft(rest, call, body).await?;
     // A new visitor keeps the cookie also when the door could not tell: trying again must meet the
     // same conversation.

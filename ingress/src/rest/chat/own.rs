@@ -8,7 +8,7 @@ use parlor_common::{
     action::{Action, Change},
     conversation::ConversationSet,
     event::{Audience, ChangeBody, ReadBody},
-    problem::Problem,
+    problem::{Code, Problem},
     shown::Rating,
     state::{ConversationState, Status},
     tenant::TenantId,
@@ -24,7 +24,7 @@ use super::{
         deps::Deps,
         fields::{Fields, has_room},
     },
-    access,
+    access, proof,
 };
 
 /// A visitor with a conversation.
@@ -57,9 +57,23 @@ pub(in super::super) async fn profile(
     call: &mut Call,
     body: Body,
 ) -> Result<Response, Problem> {
-    let owner = owner(rest, call).await?;
+    let (tenant, token) = asker(rest, call)?;
     let body = read_body(body, rest.settings.max_body, rest.settings.body_stall).await?;
-    let profile = Fields::parse(&body)?.profile()?;
+    let mut fields = Fields::parse(&body)?;
+    if let Some(identity) = fields.identity()? {
+        let proven = access::prove(rest, &tenant, &identity)?;
+        if proven.visitor != token.visitor() {
+            return Err(Problem::new(Code::Forbidden, "the identity is another visitor's"));
+        }
+        if let Some(profile) = Fields::claims(proven.claims)?
+            && !proof::note(rest, call, &token, &tenant, &profile).await?
+        {
+            return Err(Problem::not_found());
+        }
+        return json(StatusCode::OK, &Done { ok: true });
+    }
+    let owner = owner_of(rest, tenant, token).await?;
+    let profile = fields.profile()?;
     has_room(&owner.state, profile.attributes.len())?;
     let action = Action::Know(profile, idempotency_key(call.headers())?);
     owner.submit(rest, call, action).await?;
@@ -118,8 +132,14 @@ pub(in super::super) async fn rate(
 
 /// Who asks, where the visitor has a conversation.
 async fn owner(rest: &Deps, call: &mut Call) -> Result<Owner, Problem> {
+    let (tenant, token) = asker(rest, call)?;
+    owner_of(rest, tenant, token).await
+}
+
+/// Who asks, and whose visitor it is.
+fn asker(rest: &Deps, call: &mut Call) -> Result<(TenantId, VisitorToken), Problem> {
     let tenant = access::check(rest, call, Kind::Write, None)?.id.clone();
-    let token = match access::by_bearer(rest, call)? {
+    let token = match access::by_bearer(rest, call, &tenant)? {
         Some(token) => token,
         None => {
             let known = rest.visitors.from_cookies(call.headers());
@@ -127,6 +147,10 @@ async fn owner(rest: &Deps, call: &mut Call) -> Result<Owner, Problem> {
             token
         }
     };
+    Ok((tenant, token))
+}
+
+async fn owner_of(rest: &Deps, tenant: TenantId, token: VisitorToken) -> Result<Owner, Problem> {
     let set = token.conversations(&tenant);
     let primary = set.primary();
     let read = async {

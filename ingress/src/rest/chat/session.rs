@@ -24,7 +24,7 @@ use super::{
         conversation::{persisted, within},
         deps::Deps,
     },
-    access,
+    access, proof,
 };
 
 #[derive(Serialize)]
@@ -52,17 +52,26 @@ pub(in super::super) async fn open(
     let handover = body.and_then(|body| handover(&body));
     // A client that asks for a token is known by no cookie, and may be a server or an app, which
     // have no Origin.
-    let credential = matches!(handover, Ok(Handover::Token)).then_some(Credential::Bearer);
+    let asks_for_token = matches!(handover, Ok(Handover::Token | Handover::Proven(_)));
+    let credential = asks_for_token.then_some(Credential::Bearer);
     let tenant = access::check(rest, call, Kind::Write, credential)?;
-    let (handover, by_bearer) = (handover?, access::by_bearer(rest, call)?);
-    let (token, is_known) = match (by_bearer, handover) {
-        (Some(token), _) => (token, true),
-        // The cookie's visitor is never handed out: the page of one tenant would get a token that
-        // opens the visitor's conversations with every other tenant.
-        (None, Handover::Token) => (rest.visitors.issue(), false),
-        (None, Handover::Cookie) => access::by_cookies(rest, call, &tenant.id).await,
+    let (token, is_known) = match handover? {
+        Handover::Proven(identity) => {
+            let (token, said) = access::by_identity(rest, call, &tenant.id, &identity).await?;
+            if let Some(profile) = said {
+                proof::note_in_time(rest, call, &token, &tenant.id, &profile).await;
+            }
+            (token, true)
+        }
+        handover => match (access::by_bearer(rest, call, &tenant.id)?, handover) {
+            (Some(token), _) => (token, true),
+            // The cookie's visitor is never handed out: the page of one tenant would get a token
+            // that opens the visitor's conversations with every other tenant.
+            (None, Handover::Token) => (rest.visitors.issue(), false),
+            (None, _) => access::by_cookies(rest, call, &tenant.id).await,
+        },
     };
-    let shown = (handover == Handover::Token).then(|| rest.visitors.write(&token));
+    let shown = asks_for_token.then(|| rest.visitors.write(&token));
     let set = token.conversations(&tenant.id);
     let (position, status) = match is_known {
         true => tokio::join!(snapshot(rest, &set), status(rest, &set)),

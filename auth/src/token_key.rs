@@ -1,4 +1,5 @@
-//! A key that verifies agents' tokens. The algorithm is the key's, never a token's.
+//! A key that verifies tokens of agents or of visitors. The algorithm is the key's, never a
+//! token's.
 
 use std::fmt;
 
@@ -8,9 +9,9 @@ use serde::Deserialize;
 /// A secret has as many bytes as the hash it keys (RFC 7518 §3.2).
 const MIN_SECRET_BYTES: usize = 32;
 
-/// A key of a tenant's agents.
+/// A key that verifies tokens.
 #[derive(Clone)]
-pub(crate) struct AgentKey {
+pub(crate) struct TokenKey {
     algorithm: Algorithm,
     key: DecodingKey,
 }
@@ -35,9 +36,11 @@ pub(crate) enum BadKey {
     NotEd,
     #[error("no P-256 public key in PEM")]
     NotEc,
+    #[error("no RSA, P-256 or Ed25519 key that signs")]
+    NotJwk,
 }
 
-impl AgentKey {
+impl TokenKey {
     /// A secret shared with whoever signs: 32 bytes or more.
     pub(crate) fn secret(secret: &[u8]) -> Result<Self, BadKey> {
         let long = secret.len() >= MIN_SECRET_BYTES;
@@ -76,14 +79,18 @@ impl AgentKey {
 
     /// Tries the key once, so that a key on another curve is found when the file is read and not
     /// when the first agent comes.
-    fn usable(algorithm: Algorithm, key: DecodingKey, bad: BadKey) -> Result<Self, BadKey> {
+    pub(crate) fn usable(
+        algorithm: Algorithm,
+        key: DecodingKey,
+        bad: BadKey,
+    ) -> Result<Self, BadKey> {
         jsonwebtoken::crypto::verify("", b"", &key, algorithm).map_err(|_| bad)?;
         Ok(Self { algorithm, key })
     }
 }
 
-impl fmt::Debug for AgentKey {
+impl fmt::Debug for TokenKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AgentKey({:?})", self.algorithm)
+        write!(f, "TokenKey({:?})", self.algorithm)
     }
 }
