@@ -137,7 +137,7 @@ async fn the_pages_are_served_with_a_strict_policy_and_the_token_to_localhost_al
     for (agent, status) in [("ann", 200), ("a%20b", 400), ("", 400)] {
         let path = format!("/demo/agent-token?tenantId=demo&agent={agent}");
         let host = format!("localhost:{}", parlor.listen.port());
-        Ask::bare("GET", path).header("Host", host).send(parlor.listen).await.expect(status);
+        Ask::bare("GET", &path).header("Host", host).send(parlor.listen).await.expect(status);
     }
     assert!(parlor.stop().await.success());
 }
