@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 /// How long a minted token lasts: a working day.
 pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3600);
+/// The most characters of an agent's id.
+const MAX_AGENT: usize = 128;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \
     data:; \
@@ -72,6 +74,8 @@ const FILES: &[(&str, &str)] = files![
 #[serde(rename_all = "camelCase")]
 struct TokenQuery {
     tenant_id: String,
+    /// Whose token, where several agents are tried out.
+    agent: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -132,13 +136,11 @@ async fn agent_token(
     let Ok(tenant) = TenantId::parse(&query.tenant_id) else {
         return (StatusCode::BAD_REQUEST, "tenantId is no tenant's name\n").into_response();
     };
-    match agents.mint_development(
-        &tenant,
-        "demo-agent",
-        Some("Demo agent"),
-        Role::Agent,
-        TOKEN_LIFE,
-    ) {
+    let agent = query.agent.as_deref().unwrap_or("demo-agent");
+    if !(1..=MAX_AGENT).contains(&agent.chars().count()) {
+        return (StatusCode::BAD_REQUEST, "agent is no agent's id\n").into_response();
+    }
+    match agents.mint_development(&tenant, agent, Some("Demo agent"), Role::Agent, TOKEN_LIFE) {
         Ok((token, expires)) => {
             let answer = TokenAnswer { token, expires_at: expires.to_string() };
             ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()

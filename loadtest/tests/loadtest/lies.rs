@@ -27,6 +27,8 @@ pub(crate) enum Lie {
     None,
     /// Does not pass on a message to a client.
     Drop,
+    /// Does not pass on a change of a conversation to an agent.
+    DropChange,
     /// Passes it on twice.
     Repeat,
     /// Passes it on after the next one of its conversation.
@@ -118,7 +120,9 @@ impl Liar {
                     }
                 }
                 Some(Ok(frame)) = server.next() => {
-                    if !is_message(&frame) {
+                    if self.lie == Lie::DropChange && is_change(&frame) && self.is_time() {
+                        Ok(())
+                    } else if !is_message(&frame) {
                         client.send(frame).await
                     } else if let Some(held) = held.take_if(|held| is_of_same(held, &frame)) {
                         async { client.send(frame).await?; client.send(held).await }.await
@@ -210,6 +214,10 @@ fn is_of_same(one: &Message, other: &Message) -> bool {
         frame["conversationId"].as_str().map(str::to_owned)
     };
     of(one).is_some_and(|one| of(other) == Some(one))
+}
+
+fn is_change(frame: &Message) -> bool {
+    matches!(frame, Message::Text(text) if text.starts_with(r#"{"type":"change""#))
 }
 
 fn is_message(frame: &Message) -> bool {
