@@ -19,9 +19,11 @@ use crate::{
 pub(crate) struct Tokens {
     source: Source,
     clock: Clock,
-    /// By tenant and agent.
-    kept: Mutex<HashMap<(String, String), (Arc<str>, Timestamp)>>,
+    kept: Mutex<HashMap<Whose, (Arc<str>, Timestamp)>>,
 }
+
+/// A tenant and an agent.
+type Whose = (String, String);
 
 /// Where they come from.
 #[derive(Clone, Debug)]

@@ -31,7 +31,7 @@ pub(crate) use self::{
     event::{Change, Event, What},
     fold::{Fold, View},
     judge::WorkScore,
-    reading::{ListReading, Readings, StateReading, lists},
+    reading::{List, ListReading, Readings, StateReading},
 };
 use crate::ledger::{Client, Conversation, Fault, FaultKind, History, Verdict};
 
@@ -121,7 +121,7 @@ impl Work {
     }
 
     /// Notes an answer that contradicts what the worker knows of the conversation.
-    pub(crate) fn contradicted(&self, worker: usize, conversation: Conversation, detail: String) {
+    pub(crate) fn contradicted(&self, worker: usize, conversation: Conversation, detail: &str) {
         let mut book = self.book();
         let place = book.workers.get(worker).map(|of| of.name.clone()).unwrap_or_default();
         let detail = format!("{detail} ({conversation})");

@@ -49,8 +49,9 @@ struct Taken {
 /// What became of a write.
 enum Written {
     Done(Answer),
-    /// The condition does not hold.
+    /// The condition does not hold, or no longer at a later try.
     Conflict(Answer),
+    LateConflict(Answer),
     Refused,
     /// The server said to try again until there was no patience left.
     Failed,
@@ -100,9 +101,9 @@ impl Worker {
     async fn take(&mut self) -> Option<Taken> {
         let lists = ["status=open", "status=open&list=none", "status=open&waiting=team"];
         let own = "status=open&list=mine";
-        let list = match self.choice.below(8) {
+        let list = match self.below(8) {
             0 => own,
-            number => lists[number as usize % lists.len()],
+            number => lists[number % lists.len()],
         };
         let body = self.get(&format!("/api/agent/conversations?{list}&limit=20")).await?;
         let page: InboxAnswer = serde_json::from_slice(&body).ok()?;
@@ -113,8 +114,8 @@ impl Worker {
         });
         let known: Vec<_> = known.collect();
         // Half of the time the first one, which the others see there as well.
-        let place = self.choice.below(2) * self.choice.below(known.len() as u64);
-        known.get(usize::try_from(place).unwrap_or(0)).copied()
+        let place = self.below(2) * self.below(known.len());
+        known.get(place).copied()
     }
 
     /// All that is done for one conversation; ends where it cannot go on.
@@ -137,7 +138,7 @@ impl Worker {
         self.note(taken, &address).await?;
         self.answer(taken, &address).await?;
         self.breathe().await;
-        let label = self.choice.below(LABELS.len() as u64) as usize;
+        let label = self.below(LABELS.len());
         let other = LABELS[(label + 2) % LABELS.len()];
         let labels = Asked { add: vec![LABELS[label]], remove: vec![other], ..Asked::default() };
         self.change(taken, &address, labels).await?;
@@ -150,7 +151,7 @@ impl Worker {
     fn last_change(&self) -> Asked {
         let nobody = Some(None);
         let until = |time: Duration| Some(self.world.time.now().plus(time));
-        let (status, until, assignee) = match self.choice.below(6) {
+        let (status, until, assignee) = match self.below(6) {
             0 => (Some("closed"), None, nobody),
             // It is still its own, and so it is when the visitor writes again.
             1 => (Some("closed"), None, None),
@@ -180,43 +181,49 @@ impl Worker {
         let body = asked.body(&world.work.tags().write(deed), self.new_id().as_str());
         let intended = Instant::now();
         let written = self.write("PATCH", address, &body).await;
-        if matches!(written, Written::Done(_) | Written::Conflict(_)) {
-            world.scores.patched(intended);
-        }
         let outcome = match &written {
             Written::Done(_) => Outcome::Accepted(None),
             Written::Conflict(_) => Outcome::Conflict,
+            Written::LateConflict(_) => Outcome::LateConflict,
             Written::Refused => Outcome::Refused,
             Written::Failed | Written::Unanswered => Outcome::GivenUp,
         };
         world.work.answered(deed, outcome);
         let (answer, is_won) = match &written {
             Written::Done(answer) => (answer, true),
-            Written::Conflict(answer) => (answer, false),
-            _ => return None,
+            Written::Conflict(answer) | Written::LateConflict(answer) => (answer, false),
+            Written::Refused | Written::Failed | Written::Unanswered => return None,
         };
+        world.scores.patched(intended);
         let told = serde_json::from_slice::<ConversationAnswer>(&answer.body).ok();
         let holder = told.and_then(|told| told.conversation.assignee);
         let is_mine = holder.as_ref() == Some(&self.name);
         // Nobody but the one who holds it gives it away.
-        if is_claim && is_won != is_mine || is_claim && holder.is_none() {
+        if is_claim && (is_won != is_mine || holder.is_none()) {
             let word = if is_won { "won" } else { "lost" };
             let detail = format!("{word} a claim and was told that {holder:?} holds it");
-            world.work.contradicted(self.number, taken.of, detail);
+            world.work.contradicted(self.number, taken.of, &detail);
         }
         is_won.then_some(())
     }
 
     async fn mark(&mut self, taken: Taken, address: &str, read: &str) -> Option<()> {
+        let world = self.world.clone();
+        let deed = world.work.begins(self.number, taken.of, Kind::Mark);
         let body = json!({ "read": read });
-        let Written::Done(answer) = self.write("PUT", &format!("{address}/mark"), &body).await
-        else {
-            return None;
+        let written = self.write("PUT", &format!("{address}/mark"), &body).await;
+        let (outcome, done) = match written {
+            Written::Done(answer) => {
+                if let Ok(MarkAnswer { read }) = serde_json::from_slice(&answer.body) {
+                    world.work.marked(self.number, taken.of, read);
+                }
+                (Outcome::Accepted(None), Some(()))
+            }
+            Written::Failed | Written::Unanswered => (Outcome::GivenUp, None),
+            _ => (Outcome::Refused, None),
         };
-        if let Ok(MarkAnswer { read }) = serde_json::from_slice(&answer.body) {
-            self.world.work.marked(self.number, taken.of, read);
-        }
-        Some(())
+        world.work.answered(deed, outcome);
+        done
     }
 
     async fn note(&mut self, taken: Taken, address: &str) -> Option<()> {
@@ -229,8 +236,8 @@ impl Worker {
                 let told = serde_json::from_slice::<NoteAnswer>(&answer.body).ok();
                 (Outcome::Accepted(told.map(|told| told.id())), Some(()))
             }
-            Written::Refused | Written::Conflict(_) => (Outcome::Refused, None),
             Written::Failed | Written::Unanswered => (Outcome::GivenUp, None),
+            _ => (Outcome::Refused, None),
         };
         world.work.answered(deed, outcome);
         done
@@ -264,12 +271,12 @@ impl Worker {
                 visitor.begun(Some(taken.id));
                 (Outcome::Accepted(id), ledger::Outcome::Accepted(id))
             }
-            Written::Refused | Written::Conflict(_) => (Outcome::Refused, ledger::Outcome::Refused),
             Written::Failed => (Outcome::GivenUp, ledger::Outcome::Failed),
             Written::Unanswered => {
                 world.scores.failed("no_answer");
                 (Outcome::GivenUp, ledger::Outcome::Unknown)
             }
+            _ => (Outcome::Refused, ledger::Outcome::Refused),
         };
         world.ledger.answered(tag, draft);
         world.work.answered(deed, outcome);
@@ -277,6 +284,10 @@ impl Worker {
     }
 
     // === how ===
+
+    fn below(&self, bound: usize) -> usize {
+        usize::try_from(self.choice.below(bound as u64)).unwrap_or(0)
+    }
 
     fn new_id(&self) -> ClientMessageId {
         ClientMessageId::made(self.world.time.now(), &self.world.random)
@@ -290,7 +301,7 @@ impl Worker {
     /// Writes, and writes the same again while the answer says so or none comes.
     async fn write(&mut self, method: &'static str, path: &str, body: &Value) -> Written {
         let started = Instant::now();
-        let mut was_unanswered = false;
+        let mut is_later = false;
         loop {
             let mut pause = PAUSE;
             let is_answered = match self.call(method, path, Some(body.to_string())).await {
@@ -298,9 +309,8 @@ impl Worker {
                 Some(Ok(answer)) => {
                     let trouble = Trouble::of(&answer);
                     if !trouble.retryable {
-                        // What an unanswered try did may come to light only later.
                         return match answer.status {
-                            409 if was_unanswered => Written::Unanswered,
+                            409 if is_later => Written::LateConflict(answer),
                             409 => Written::Conflict(answer),
                             _ => {
                                 self.world.scores.failed(&trouble.code);
@@ -315,8 +325,7 @@ impl Worker {
                 }
                 Some(Err(())) | None => false,
             };
-            // A server that could not tell may still do it.
-            was_unanswered = true;
+            is_later = true;
             if started.elapsed() > PATIENCE {
                 return if is_answered { Written::Failed } else { Written::Unanswered };
             }

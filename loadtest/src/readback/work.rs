@@ -13,7 +13,7 @@ use crate::{
     frame::{ConversationAnswer, InboxAnswer, TimelineAnswer, Trouble},
     http::{Call, Http},
     ledger::Conversation,
-    work::{Event, Fold, ListReading, Readings, StateReading, View, lists},
+    work::{Event, Fold, List, ListReading, Readings, StateReading, View},
 };
 
 /// So many things are read at once.
@@ -75,17 +75,11 @@ pub(crate) async fn read_back(
     }
     for (tenant, worked) in &tenants {
         let own = workers.iter().filter(|worker| worker.tenant == *tenant);
-        let own: Vec<_> = own.map(|worker| worker.name.clone()).collect();
-        for node in nodes {
-            let all = lists(&own);
-            let reading = all.iter().map(|(list, is_in)| {
-                let is_in = is_in.as_ref();
-                one_list(world, (*tenant, worked), node, (list, is_in), end)
-            });
-            readings
-                .lists
-                .extend(stream::iter(reading).buffer_unordered(READING).collect::<Vec<_>>().await);
-        }
+        let all = List::all(own.map(|worker| &worker.name));
+        let pairs = all.iter().flat_map(|list| nodes.iter().map(move |node| (list, node)));
+        let reading = pairs.map(|(list, node)| one_list(world, (*tenant, worked), node, list, end));
+        let read: Vec<_> = stream::iter(reading).buffer_unordered(READING).collect().await;
+        readings.lists.extend(read);
     }
     readings
 }
@@ -114,7 +108,7 @@ async fn one_list(
     world: &World,
     (tenant, worked): (u32, &[&Worked]),
     node: &Address,
-    (list, is_in): (&str, &(dyn Fn(&View) -> bool + Send + Sync)),
+    list: &List,
     end: Instant,
 ) -> ListReading {
     let name = worked.first().map_or("", |of| of.tenant.as_str());
@@ -125,13 +119,13 @@ async fn one_list(
         // What other runs left behind is not this one's.
         told.retain(|id| worked.iter().any(|of| of.id == *id));
         told.sort_unstable();
-        let is_expected = |of: &&&Worked| is_in(&expected(world, of).0);
+        let is_expected = |of: &&&Worked| list.has(&expected(world, of).0);
         let mut expected: Vec<_> = worked.iter().filter(is_expected).map(|of| of.id).collect();
         expected.sort_unstable();
         Ok((expected, told))
     };
     let (told, is_late) = split(until(end, agrees, look).await);
-    ListReading { tenant, node: node.to_string(), list: list.to_owned(), told, is_late }
+    ListReading { tenant, node: node.to_string(), list: list.clone(), told, is_late }
 }
 
 type Looked<T> = Result<(T, bool), String>;
@@ -207,7 +201,7 @@ impl<'a> Reader<'a> {
         Ok(answer.conversation.view())
     }
 
-    async fn list(&mut self, list: &str) -> anyhow::Result<Vec<ConversationId>> {
+    async fn list(&mut self, list: &List) -> anyhow::Result<Vec<ConversationId>> {
         let mut all = Vec::new();
         let mut after = String::new();
         loop {

@@ -122,7 +122,7 @@ pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {
 /// What agents who work came to.
 fn of_work(work: &WorkScore, score: &Score, lines: &mut Vec<(&'static str, String)>) {
     let text = format!(
-        "{} agents; {} claims won, {} lost; {} changes, {} notes, {} answers; {} refused, {} without \
+        "{} agents; {} claims won, {} lost; {} changes, {} notes, {} answers, {} marks; {} refused, {} without \
          an answer, {} asked for again",
         work.workers,
         work.claims_won,
@@ -130,6 +130,7 @@ fn of_work(work: &WorkScore, score: &Score, lines: &mut Vec<(&'static str, Strin
         work.changes,
         work.notes,
         work.answers,
+        work.marks,
         work.refused,
         work.given_up,
         work.retries

@@ -64,7 +64,7 @@ fn failed(plan: &Plan, report: &Report) -> Option<String> {
 /// answered is as bad as a draft.
 fn unworked(plan: &Plan, report: &Report) -> Option<String> {
     let work = report.work.as_ref()?;
-    let asked = work.changes + work.claims_lost + work.notes + work.refused + work.given_up;
+    let asked = work.asked();
     let failed = work.refused + work.given_up;
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵²")]
     let percent = 100.0 * failed as f64 / asked.max(1) as f64;

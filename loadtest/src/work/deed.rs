@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Change(Asked),
     /// A message, which the ledger of drafts has as well.
     Answer(Tag),
+    /// How far it has read, which no timeline tells.
+    Mark,
 }
 
 /// What became of it.
@@ -39,6 +41,8 @@ pub(crate) enum Outcome {
     Accepted(Option<EventId>),
     /// The condition did not hold: it is not there.
     Conflict,
+    /// The same of a later try than the first, so that an earlier one may be there all the same.
+    LateConflict,
     /// Refused for good: it is not there.
     Refused,
     /// Nobody was told in the end: it may be there or not.
@@ -88,15 +92,15 @@ impl Deed {
         matches!(self.outcome, Outcome::Accepted(_))
     }
 
-    /// Whether it is judged here: a message is a draft like any other.
+    /// Whether timelines and sockets must have it: a message is a draft like any other.
     pub(super) const fn is_work(&self) -> bool {
-        !matches!(self.kind, Kind::Answer(_))
+        matches!(self.kind, Kind::Note | Kind::Change(_))
     }
 
     pub(super) const fn asked(&self) -> Option<&Asked> {
         match &self.kind {
             Kind::Change(asked) => Some(asked),
-            Kind::Note | Kind::Answer(_) => None,
+            Kind::Note | Kind::Answer(_) | Kind::Mark => None,
         }
     }
 }

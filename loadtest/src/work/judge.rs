@@ -2,12 +2,11 @@
 //! were shown it once and in order, nobody won what another held, and every view of a conversation
 //! tells the same.
 
+mod views;
+
 use std::collections::HashMap;
 
-use parlor_common::{
-    clock::Timestamp,
-    id::{ConversationId, EventId},
-};
+use parlor_common::id::EventId;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -30,7 +29,6 @@ pub(crate) struct WorkScore {
     pub(crate) changes: u64,
     pub(crate) notes: u64,
     pub(crate) answers: u64,
-    /// Worker and conversation, where the worker has read it.
     pub(crate) marks: u64,
     /// Refused for good, which nothing should be.
     pub(crate) refused: u64,
@@ -49,6 +47,8 @@ struct Judge<'a> {
     book: &'a Book,
     tags: Tags,
     verdict: &'a mut Verdict,
+    /// The deeds of each conversation, in the order of doing.
+    deeds: HashMap<Conversation, Vec<DeedId>>,
 }
 
 /// A timeline, looked through.
@@ -61,6 +61,29 @@ struct Found {
     has_two_winners: bool,
 }
 
+/// A worker certainly held a conversation so long.
+struct Hold {
+    worker: usize,
+    since: Instant,
+    /// `None` until the end.
+    until: Option<Instant>,
+}
+
+// === impl WorkScore ===
+
+impl WorkScore {
+    /// How many things were asked for.
+    pub(crate) const fn asked(&self) -> u64 {
+        self.changes
+            + self.claims_lost
+            + self.notes
+            + self.answers
+            + self.marks
+            + self.refused
+            + self.given_up
+    }
+}
+
 /// Judges the whole book, with what was read back.
 pub(super) fn judge(
     book: &Book,
@@ -69,7 +92,10 @@ pub(super) fn judge(
     histories: &HashMap<Conversation, History>,
     verdict: &mut Verdict,
 ) -> WorkScore {
-    let mut judge = Judge { book, tags, verdict };
+    let mut judge = Judge { book, tags, verdict, deeds: HashMap::new() };
+    for (place, deed) in book.deeds.iter().enumerate() {
+        judge.deeds.entry(deed.conversation).or_default().push(DeedId::of(place));
+    }
     for fault in &book.faults {
         judge.verdict.fault(fault.clone());
     }
@@ -107,9 +133,8 @@ impl Judge<'_> {
     }
 
     fn deeds(&self, of: Conversation) -> impl Iterator<Item = (DeedId, &Deed)> {
-        let all = self.book.deeds.iter().enumerate();
-        all.filter(move |(_, deed)| deed.conversation == of)
-            .map(|(at, deed)| (DeedId::of(at), deed))
+        let of = self.deeds.get(&of).map_or(&[][..], Vec::as_slice);
+        of.iter().map(|&id| (id, &self.book.deeds[id.index()]))
     }
 
     fn name(&self, worker: usize) -> &str {
@@ -173,7 +198,7 @@ impl Judge<'_> {
             Outcome::Accepted(Some(first)) if Some(first) != event.id => {
                 return invented(format!("which was accepted as {first}: {name}'s {what}"));
             }
-            Outcome::Accepted(_) | Outcome::Pending | Outcome::GivenUp => {}
+            Outcome::Accepted(_) | Outcome::LateConflict | Outcome::Pending | Outcome::GivenUp => {}
         }
         if event.author.as_deref() != Some(name) {
             return invented(format!("as done by {:?}: {name}'s {what}", event.author));
@@ -210,7 +235,8 @@ impl Judge<'_> {
         let is_claim = |deed: &Deed| deed.asked().is_some_and(|asked| asked.is_claim);
         is_claim(deed)
             && self.deeds(deed.conversation).any(|(earlier, other)| {
-                let is_open = matches!(other.outcome, Outcome::GivenUp | Outcome::Pending);
+                let is_open = !other.is_accepted()
+                    && !matches!(other.outcome, Outcome::Conflict | Outcome::Refused);
                 earlier < id && other.worker == deed.worker && is_open && is_claim(other)
             })
     }
@@ -224,6 +250,7 @@ impl Judge<'_> {
             let place = match &deed.kind {
                 Kind::Answer(tag) => found.messages.get(tag),
                 Kind::Note | Kind::Change(_) => found.deeds.get(&id),
+                Kind::Mark => None,
             };
             let Some(&place) = place else { continue };
             let last = lasts.entry(deed.worker).or_insert((id, place));
@@ -278,47 +305,10 @@ impl Judge<'_> {
         }
     }
 
-    /// Checks that agents' sockets, and the timeline, come to the same state.
-    fn folds(&mut self, conversation: Conversation, found: &Found) {
-        // Any moment does, as long as it is the same for all.
-        let view = |fold: &Fold| fold.view(Timestamp::from_millis(0));
-        let Some(first) = self.book.fold(conversation).map(view) else { return };
-        let mut others: Vec<_> = self
-            .book
-            .whole(conversation.tenant)
-            .filter_map(|(_, of)| Some((of.name().to_owned(), view(of.fold(conversation)?))))
-            .map(|(name, of)| (name, first.differences(&of)))
-            .collect();
-        let listed = view(&found.fold).without_marks();
-        let differences = first.without_marks().differences(&listed);
-        others.push((format!("the timeline of {conversation}"), differences));
-        for (place, differences) in others.into_iter().filter(|(_, words)| !words.is_empty()) {
-            let detail =
-                format!("comes to another state of {conversation} than a socket: {differences}");
-            self.fault(FaultKind::States, place, detail);
-        }
-    }
-
-    /// Checks that nobody has read less than an answer said.
-    fn marks(&mut self, conversation: Conversation) {
-        let Some(fold) = self.book.fold(conversation) else { return };
-        let marks = self.book.marks.iter().filter(|((_, of), _)| *of == conversation);
-        let reads = fold.view(Timestamp::from_millis(0)).reads;
-        let lost = marks.filter_map(|((worker, _), told)| {
-            let name = self.name(*worker).to_owned();
-            let shown = reads.get(&Some(name.clone())).map_or(0, |cursor| fold.place(cursor));
-            (shown < fold.place(told)).then_some(name)
-        });
-        for name in lost.collect::<Vec<_>>() {
-            let detail = format!("was told that it had read further in {conversation} than is so");
-            self.fault(FaultKind::Lost, name, detail);
-        }
-    }
-
     /// Checks by the answers alone that no two held it at once: who won holds it from the answer
     /// until the release is asked for.
     fn holders(&mut self, conversation: Conversation) {
-        let mut holds: Vec<(usize, Instant, Option<Instant>)> = Vec::new();
+        let mut holds: Vec<Hold> = Vec::new();
         for (id, deed) in self.deeds(conversation) {
             let is_claim = deed.asked().is_some_and(|asked| asked.is_claim);
             let Some(answered) = deed.answered.filter(|_| is_claim && deed.is_accepted()) else {
@@ -328,16 +318,18 @@ impl Judge<'_> {
                 let is_release = other.asked().is_some_and(|asked| asked.is_release());
                 *later > id && other.worker == deed.worker && is_release
             });
-            holds.push((deed.worker, answered, release.map(|(_, release)| release.began)));
+            let until = release.map(|(_, release)| release.began);
+            holds.push(Hold { worker: deed.worker, since: answered, until });
         }
-        let begins_within = |one: &(usize, Instant, Option<Instant>), other: Instant| {
-            one.1 <= other && one.2.is_none_or(|end| other < end)
+        let overlap = |one: &Hold, other: &Hold| {
+            let begin = one.since.max(other.since);
+            one.until.is_none_or(|end| begin < end) && other.until.is_none_or(|end| begin < end)
         };
         let mut both = Vec::new();
         for (at, one) in holds.iter().enumerate() {
-            for other in holds[at + 1..].iter().filter(|other| other.0 != one.0) {
-                if begins_within(one, other.1) || begins_within(other, one.1) {
-                    both.push((one.0, other.0));
+            for other in holds[at + 1..].iter().filter(|other| other.worker != one.worker) {
+                if overlap(one, other) {
+                    both.push((one.worker, other.worker));
                 }
             }
         }
@@ -345,65 +337,6 @@ impl Judge<'_> {
             let (one, other) = (self.name(one).to_owned(), self.name(other).to_owned());
             let detail = format!("and {other} were both told that they had won {conversation}");
             self.fault(FaultKind::Winners, one, detail);
-        }
-    }
-
-    /// Checks that the timeline has the messages that history has.
-    fn messages(&mut self, conversation: Conversation, events: &[Event], listed: &[EventId]) {
-        let is_message = |event: &&Event| matches!(event.what, What::Message { .. });
-        let messages = events.iter().filter(is_message).filter_map(|event| event.id);
-        let messages: Vec<_> = messages.collect();
-        if messages != listed {
-            let (timeline, history) = (messages.len(), listed.len());
-            let detail = format!(
-                "has {timeline} messages, and history {history}, and they are not the same"
-            );
-            self.fault(FaultKind::States, format!("the timeline of {conversation}"), detail);
-        }
-    }
-
-    /// Checks what nodes told of states and of lists.
-    fn readings(&mut self, readings: &Readings) {
-        for reading in &readings.states {
-            let of = reading.conversation;
-            match &reading.told {
-                Ok((expected, told)) => {
-                    let differences = expected.differences(told);
-                    if !differences.is_empty() {
-                        let detail =
-                            format!("tells otherwise of {of} than agents' sockets: {differences}");
-                        self.fault(FaultKind::States, reading.node.clone(), detail);
-                    }
-                }
-                Err(trouble) => {
-                    self.verdict.unread.push(format!("{of}: state at {}: {trouble}", reading.node));
-                }
-            }
-        }
-        for reading in &readings.lists {
-            let (tenant, list) = (reading.tenant, &reading.list);
-            match &reading.told {
-                Ok((expected, told)) if expected != told => {
-                    let not_in = |one: &[ConversationId], other: &[ConversationId]| {
-                        let lacks = one.iter().filter(|id| !other.contains(id));
-                        lacks.map(ToString::to_string).collect::<Vec<_>>().join(" ")
-                    };
-                    let detail = format!(
-                        "lists of tenant {tenant} under {list} {} instead of {}; too many: [{}], \
-                         too few: [{}]",
-                        told.len(),
-                        expected.len(),
-                        not_in(told, expected),
-                        not_in(expected, told)
-                    );
-                    self.fault(FaultKind::States, reading.node.clone(), detail);
-                }
-                Ok(_) => {}
-                Err(trouble) => {
-                    let which = format!("tenant {tenant}: {list} at {}", reading.node);
-                    self.verdict.unread.push(format!("{which}: {trouble}"));
-                }
-            }
         }
     }
 }
@@ -416,7 +349,6 @@ fn score(book: &Book, readings: &Readings) -> WorkScore {
         .chain(readings.lists.iter().map(|one| one.is_late));
     let mut score = WorkScore {
         workers: book.workers.len() as u64,
-        marks: book.marks.len() as u64,
         retries: book.retries,
         states: readings.states.len() as u64,
         lists: readings.lists.len() as u64,
@@ -428,11 +360,12 @@ fn score(book: &Book, readings: &Readings) -> WorkScore {
         match (deed.outcome, &deed.kind) {
             (Outcome::Accepted(_), Kind::Note) => score.notes += 1,
             (Outcome::Accepted(_), Kind::Answer(_)) => score.answers += 1,
+            (Outcome::Accepted(_), Kind::Mark) => score.marks += 1,
             (Outcome::Accepted(_), Kind::Change(_)) => {
                 score.changes += 1;
                 score.claims_won += u64::from(is_claim);
             }
-            (Outcome::Conflict, _) => score.claims_lost += 1,
+            (Outcome::Conflict | Outcome::LateConflict, _) => score.claims_lost += 1,
             (Outcome::Refused, _) => score.refused += 1,
             (Outcome::GivenUp | Outcome::Pending, _) => score.given_up += 1,
         }

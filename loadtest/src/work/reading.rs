@@ -1,11 +1,11 @@
 //! What was read back at the end: timelines, states at each node, lists at each node.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use parlor_common::id::ConversationId;
 
-use super::{LABELS, fold::View};
-use crate::{ledger::Conversation, work::event::Event};
+use super::{LABELS, event::Event, fold::View};
+use crate::ledger::Conversation;
 
 /// Everything.
 #[derive(Debug, Default)]
@@ -32,33 +32,58 @@ pub(crate) struct StateReading {
 pub(crate) struct ListReading {
     pub(crate) tenant: u32,
     pub(crate) node: String,
-    /// The list, as an address names it.
-    pub(crate) list: String,
+    pub(crate) list: List,
     /// The conversations that were expected in it just then, and those that were told, each in
     /// order of their ids; or why nothing was told.
     pub(crate) told: Result<(Vec<ConversationId>, Vec<ConversationId>), String>,
     pub(crate) is_late: bool,
 }
 
-/// The lists that are compared, as addresses name them, each with what is in it.
-pub(crate) fn lists(workers: &[String]) -> Vec<(String, Box<dyn Fn(&View) -> bool + Send + Sync>)> {
-    let mut all: Vec<(String, Box<dyn Fn(&View) -> bool + Send + Sync>)> = Vec::new();
-    for status in ["open", "snoozed", "closed"] {
-        all.push((format!("status={status}"), Box::new(move |view| view.status == status)));
+/// A list that agents are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum List {
+    Status(&'static str),
+    /// By who is awaited.
+    Waiting(&'static str),
+    Nobodys,
+    Agents(String),
+    Label(&'static str),
+}
+
+// === impl List ===
+
+impl List {
+    /// Those that are compared, where these work.
+    pub(crate) fn all<'a>(workers: impl Iterator<Item = &'a String>) -> Vec<Self> {
+        let mut all: Vec<_> = ["open", "snoozed", "closed"].map(Self::Status).into();
+        all.extend(["team", "visitor"].map(Self::Waiting));
+        all.push(Self::Nobodys);
+        all.extend(workers.cloned().map(Self::Agents));
+        all.extend(LABELS.map(Self::Label));
+        all
     }
-    for waiting in ["team", "visitor"] {
-        let is = move |view: &View| view.waiting.as_deref() == Some(waiting);
-        all.push((format!("waiting={waiting}"), Box::new(is)));
+
+    /// Whether a conversation in this state is in it.
+    pub(crate) fn has(&self, view: &View) -> bool {
+        match self {
+            Self::Status(status) => view.status == *status,
+            Self::Waiting(waiting) => view.waiting.as_deref() == Some(waiting),
+            Self::Nobodys => view.assignee.is_none(),
+            Self::Agents(agent) => view.assignee.as_ref() == Some(agent),
+            Self::Label(label) => view.labels.contains(*label),
+        }
     }
-    all.push(("list=none".to_owned(), Box::new(|view| view.assignee.is_none())));
-    for worker in workers {
-        let whose = worker.clone();
-        let is = move |view: &View| view.assignee.as_ref() == Some(&whose);
-        all.push((format!("list=agent/{worker}"), Box::new(is)));
+}
+
+/// As an address names it.
+impl fmt::Display for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "status={status}"),
+            Self::Waiting(waiting) => write!(f, "waiting={waiting}"),
+            Self::Nobodys => f.write_str("list=none"),
+            Self::Agents(agent) => write!(f, "list=agent/{agent}"),
+            Self::Label(label) => write!(f, "list=label/{label}"),
+        }
     }
-    for label in LABELS {
-        let is = move |view: &View| view.labels.contains(label);
-        all.push((format!("list=label/{label}"), Box::new(is)));
-    }
-    all
 }

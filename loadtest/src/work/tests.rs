@@ -66,11 +66,11 @@ impl Run {
         let (unseen, listed) = (HashSet::new(), vec![conversation()]);
         let mut run = Self { work, ann, bob, events: Vec::new(), unseen, told: None, listed };
         run.event(None, What::Message { tag: Some(TAG), is_visitors: true });
-        run.changes(ann, claim("ann"));
+        run.changes(ann, &claim("ann"));
         run.reads(ann, 0);
         run.notes(ann);
-        run.changes(ann, Asked { add: vec!["vip"], ..Asked::default() });
-        run.changes(ann, closing());
+        run.changes(ann, &Asked { add: vec!["vip"], ..Asked::default() });
+        run.changes(ann, &closing());
         run
     }
 
@@ -92,9 +92,9 @@ impl Run {
     }
 
     /// It happens, and the answer says so.
-    fn changes(&mut self, worker: usize, asked: Asked) -> usize {
+    fn changes(&mut self, worker: usize, asked: &Asked) -> usize {
         let (deed, team) = self.begins(worker, Kind::Change(asked.clone()));
-        let place = self.changed(worker, &team, &asked);
+        let place = self.changed(worker, &team, asked);
         self.work.answered(deed, Outcome::Accepted(None));
         place
     }
@@ -122,6 +122,8 @@ impl Run {
 
     fn reads(&mut self, worker: usize, place: usize) {
         let up_to = format!("c{place}");
+        let (deed, _) = self.begins(worker, Kind::Mark);
+        self.work.answered(deed, Outcome::Accepted(None));
         self.work.marked(worker, ONE, up_to.clone());
         self.event(None, What::Read { agent: Some(self.name(worker)), up_to });
     }
@@ -155,7 +157,7 @@ impl Run {
         let list = ListReading {
             tenant: 1,
             node: "node".to_owned(),
-            list: "status=closed".to_owned(),
+            list: List::Status("closed"),
             told: Ok((vec![conversation()], self.listed.clone())),
             is_late: true,
         };
@@ -214,7 +216,7 @@ fn a_note_that_was_accepted_and_is_not_there_is_lost() {
     let run = Run::new();
     let (deed, _) = run.begins(run.bob, Kind::Note);
     run.work.answered(deed, Outcome::Accepted(Some(id(99))));
-    run.assert_found(FaultKind::Lost, 1, &["bob's", "work 00000007 4"]);
+    run.assert_found(FaultKind::Lost, 1, &["bob's", "work 00000007 5"]);
 }
 
 #[test]
@@ -257,8 +259,8 @@ fn what_came_before_a_gap_that_was_told_is_excused() {
 #[test]
 fn a_claim_of_what_another_holds_is_a_second_winner() {
     let mut run = Run::new();
-    run.changes(run.ann, claim("ann"));
-    run.changes(run.bob, claim("bob"));
+    run.changes(run.ann, &claim("ann"));
+    run.changes(run.bob, &claim("bob"));
     run.assert_found(FaultKind::Winners, 1, &["bob claims what ann holds", "tenant 1"]);
 }
 
@@ -273,7 +275,7 @@ async fn two_who_were_told_that_they_won_are_found_by_their_answers_too() {
     let second = std::time::Duration::from_secs(1);
     tokio::time::advance(second).await;
     // The timeline tells another story than the answers: the release came between.
-    run.changes(run.ann, release());
+    run.changes(run.ann, &release());
     run.changed(run.bob, &other, &claim("bob"));
     run.assert_found(FaultKind::Winners, 1, &["ann and bob were both told"]);
 }
@@ -281,9 +283,9 @@ async fn two_who_were_told_that_they_won_are_found_by_their_answers_too() {
 #[test]
 fn one_after_another_both_win() {
     let mut run = Run::new();
-    run.changes(run.bob, claim("bob"));
-    run.changes(run.bob, closing());
-    run.changes(run.ann, claim("ann"));
+    run.changes(run.bob, &claim("bob"));
+    run.changes(run.bob, &closing());
+    run.changes(run.ann, &claim("ann"));
     assert_eq!(run.judge().0.total(), 0);
 }
 
@@ -364,7 +366,7 @@ fn a_status_ends_with_the_visitors_next_message_and_with_its_time() {
     let mut run = Run::new();
     let mut fold = Fold::default();
     let until = Some(now());
-    run.changes(run.ann, Asked { status: Some("snoozed"), until, ..Asked::default() });
+    run.changes(run.ann, &Asked { status: Some("snoozed"), until, ..Asked::default() });
     run.events.iter().for_each(|event| fold.apply(event));
     let before = fold.view(Timestamp::from_millis(999_999));
     assert_eq!((before.status.as_str(), before.until), ("snoozed", until));

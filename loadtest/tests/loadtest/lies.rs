@@ -27,8 +27,8 @@ pub(crate) enum Lie {
     None,
     /// Does not pass on a message to a client.
     Drop,
-    /// Does not pass on a change of a conversation to an agent.
-    DropChange,
+    /// Passes on no more changes of conversations to one agent's socket.
+    DropChanges,
     /// Passes it on twice.
     Repeat,
     /// Passes it on after the next one of its conversation.
@@ -111,6 +111,7 @@ type Socket = WebSocketStream<TcpStream>;
 impl Liar {
     async fn frames(&self, target: &str, mut client: Socket, mut server: Socket) {
         let mut held: Option<Message> = None;
+        let mut is_deaf = false;
         loop {
             let passed = tokio::select! {
                 Some(Ok(frame)) = client.next() => {
@@ -120,7 +121,11 @@ impl Liar {
                     }
                 }
                 Some(Ok(frame)) = server.next() => {
-                    if self.lie == Lie::DropChange && is_change(&frame) && self.is_time() {
+                    if self.lie == Lie::DropChanges
+                        && is_change(&frame)
+                        && (is_deaf || self.is_time())
+                    {
+                        is_deaf = true;
                         Ok(())
                     } else if !is_message(&frame) {
                         client.send(frame).await
