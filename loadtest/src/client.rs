@@ -4,6 +4,7 @@ pub(crate) mod orders;
 pub(crate) mod rest_writer;
 pub(crate) mod socket_client;
 pub(crate) mod widget;
+pub(crate) mod worker;
 
 use std::sync::{
     Arc, OnceLock,
@@ -30,6 +31,7 @@ use crate::{
     scores::Scores,
     timeline::TimeLine,
     tokens::Tokens,
+    work::Work,
 };
 
 /// What every client of the run shares.
@@ -42,6 +44,8 @@ pub(crate) struct World {
     /// The origin that pages name.
     pub(crate) origin: String,
     pub(crate) ledger: Ledger,
+    /// The book of agents who work.
+    pub(crate) work: Work,
     pub(crate) scores: Scores,
     pub(crate) tokens: Tokens,
     pub(crate) random: Random,
@@ -147,7 +151,7 @@ impl World {
     pub(crate) fn awaited(&self) -> u64 {
         // In this order: a draft is in the ledger before it is no longer held.
         let held = self.held.count();
-        held + self.ledger.awaited()
+        held + self.ledger.awaited() + self.work.awaited()
     }
 }
 

@@ -25,6 +25,7 @@ mod socket;
 mod stage;
 mod timeline;
 mod tokens;
+mod work;
 
 use std::process::ExitCode;
 

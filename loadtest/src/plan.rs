@@ -114,7 +114,14 @@ impl Plan {
         let cast = &self.options.cast;
         let stalled = self.stall.map_or(0, |stall| stall.sockets);
         let visitors: u32 = (0..cast.conversations).map(|number| self.tabs(number)).sum();
-        visitors + cast.tenants * cast.dashboards + stalled
+        visitors + cast.tenants * cast.dashboards + stalled + cast.workers
+    }
+
+    /// The tenant of the agent who works with this number, counted from 0.
+    pub(crate) fn tenant_of_worker(&self, number: u32) -> u32 {
+        /// So many share a tenant, so that they meet.
+        const TOGETHER: u32 = 4;
+        number / TOGETHER % self.options.cast.tenants + 1
     }
 
     /// How many sockets the conversation with this number has.

@@ -14,13 +14,14 @@ use crate::{
     nodes::Nodes,
     plan::{Load, Plan, Stall, Storm},
     progress::{Phase, Progress},
-    readback::read_back,
+    readback::{read_back, work},
     report::{Earlier, Played, Report},
     rows::Rows,
     scores::Scores,
     stage::Stage,
     timeline::{Faults, TimeLine},
     tokens::{Source, Tokens},
+    work::Work,
 };
 
 /// How long the run goes on after everything has arrived, so that a late repeat is seen.
@@ -72,11 +73,14 @@ pub(crate) async fn play<F: Faults>(
         world.drain.begin();
         world.drain.finished(GOODBYE).await;
         progress.enter(Phase::ReadBack);
-        let visitors = stage.lines.iter().map(|line| line.visitor.clone());
+        let visitors = || stage.lines.iter().map(|line| line.visitor.clone());
         let until = Instant::now() + plan.options.pace.drain;
-        anyhow::Ok((begin, steps, read_back(&world, visitors, rows, until).await))
+        let histories = read_back(&world, visitors(), rows, until).await;
+        let views = plan.options.target.views();
+        let readings = work::read_back(&world, visitors(), views, until).await;
+        anyhow::Ok((begin, steps, histories, readings))
     };
-    let (begin, steps, histories) = tokio::select! {
+    let (begin, steps, histories, readings) = tokio::select! {
         played = playing => played?,
         never = progress.show(&world) => match never {},
         never = nodes.watch() => match never {},
@@ -84,11 +88,13 @@ pub(crate) async fn play<F: Faults>(
     world.scores.tick();
     progress.enter(Phase::Over);
     progress.last(&world);
-    let verdict = world.ledger.judge(&histories);
+    let mut verdict = world.ledger.judge(&histories);
+    let work = world.work.judge(&readings, &histories, &mut verdict);
     let played = Played {
         date,
         load_began: begin.duration_since(started).as_secs_f64(),
         verdict,
+        work,
         counts: world.ledger.counts(),
         score: world.scores.score(),
         marks: world.line.marks(),
@@ -138,7 +144,13 @@ async fn under_load<F: Faults>(
         }
         Ok(())
     };
-    let (steps, (), ()) = tokio::try_join!(loading, breaking, storming)?;
+    let working = async {
+        world.orders.work(true);
+        sleep_until(end).await;
+        world.orders.work(false);
+        Ok(())
+    };
+    let (steps, (), (), ()) = tokio::try_join!(loading, breaking, storming, working)?;
     Ok(steps)
 }
 
@@ -179,6 +191,7 @@ fn world(plan: &Plan, clock: Clock, random: Random, started: Instant) -> anyhow:
         rest: target.rest.clone(),
         agents,
         ledger: Ledger::new(texts, started),
+        work: Work::new(run),
         scores: Scores::new(started),
         tokens: Tokens::new(source, clock.clone()),
         random,

@@ -1,5 +1,7 @@
 //! Reading everything back at the end: each conversation's history by REST, and its rows.
 
+pub(crate) mod work;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};

@@ -27,6 +27,7 @@ use crate::{
     plan::{Load, Plan},
     scores::Score,
     timeline::Mark,
+    work::WorkScore,
 };
 
 /// A run's report. Its fields are the JSON's.
@@ -47,6 +48,8 @@ pub(crate) struct Report {
     views: Views,
     verdict: Verdict,
     counts: Counts,
+    /// What agents did, where some worked.
+    work: Option<WorkScore>,
     score: Score,
     marks: Vec<Mark>,
     /// Of a ceiling.
@@ -68,6 +71,7 @@ pub(crate) struct Played {
     /// Seconds from the start to the first draft.
     pub(crate) load_began: f64,
     pub(crate) verdict: Verdict,
+    pub(crate) work: Option<WorkScore>,
     pub(crate) counts: Counts,
     pub(crate) score: Score,
     pub(crate) marks: Vec<Mark>,
@@ -82,6 +86,7 @@ struct PlanLine {
     conversations: u32,
     sockets: u32,
     dashboards: u32,
+    workers: u32,
     /// For people.
     load: String,
     replies_percent: u32,
@@ -124,7 +129,7 @@ const NAMED: usize = 20;
 impl Report {
     /// Judges what was played.
     pub(crate) fn new(plan: &Plan, played: Played) -> Self {
-        let Played { date, load_began, verdict, counts, score, marks, steps, nodes } = played;
+        let Played { date, load_began, verdict, work, counts, score, marks, steps, nodes } = played;
         let ceiling = matches!(plan.load, Load::Climb(_)).then(|| Highest::of(&steps));
         let growth = nodes.iter().filter_map(|node| Growth::of(node, load_began)).collect();
         let views = Views {
@@ -145,6 +150,7 @@ impl Report {
             views,
             verdict,
             counts,
+            work,
             score,
             marks,
             steps,
@@ -191,6 +197,7 @@ impl PlanLine {
             conversations: cast.conversations,
             sockets: plan.sockets(),
             dashboards: cast.dashboards,
+            workers: cast.workers,
             load: plan.load.to_string(),
             replies_percent: pace.replies,
             bytes: pace.bytes,

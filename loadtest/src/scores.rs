@@ -26,6 +26,7 @@ struct Inner {
     deliver: Histogram<u64>,
     back: Histogram<u64>,
     lag: Histogram<u64>,
+    patch: Histogram<u64>,
     slow: SlowReaders,
     second: Totals,
     second_accept: Histogram<u64>,
@@ -115,6 +116,8 @@ pub(crate) struct Score {
     /// From the intended time to the moment at which a socket's client began to send: what the
     /// harness, and not the server, was late.
     pub(crate) lag: Quantiles,
+    /// From a PATCH of a worker to its answer, won or lost, with all tries.
+    pub(crate) patch: Quantiles,
     pub(crate) slow: SlowReaders,
     pub(crate) refusals: BTreeMap<String, u64>,
     pub(crate) series: Vec<Point>,
@@ -136,6 +139,7 @@ impl Scores {
             deliver: histogram(),
             back: histogram(),
             lag: histogram(),
+            patch: histogram(),
             slow: SlowReaders::default(),
             second: Totals::default(),
             second_accept: histogram(),
@@ -162,6 +166,14 @@ impl Scores {
         let mut inner = self.inner();
         if inner.is_measured(intended) {
             record(&mut inner.lag, intended.elapsed());
+        }
+    }
+
+    /// A change was answered that was asked for at `intended`.
+    pub(crate) fn patched(&self, intended: Instant) {
+        let mut inner = self.inner();
+        if inner.is_measured(intended) {
+            record(&mut inner.patch, intended.elapsed());
         }
     }
 
@@ -283,6 +295,7 @@ impl Scores {
             deliver: Quantiles::of(&inner.deliver),
             back: Quantiles::of(&inner.back),
             lag: Quantiles::of(&inner.lag),
+            patch: Quantiles::of(&inner.patch),
             slow: inner.slow,
             refusals: inner.refusals.clone(),
             series: inner.series.clone(),
@@ -302,8 +315,8 @@ impl Inner {
     }
 
     /// The latencies of the measured time.
-    fn measured(&mut self) -> [&mut Histogram<u64>; 3] {
-        [&mut self.accept, &mut self.deliver, &mut self.lag]
+    fn measured(&mut self) -> [&mut Histogram<u64>; 4] {
+        [&mut self.accept, &mut self.deliver, &mut self.lag, &mut self.patch]
     }
 
     fn add(&mut self, more: Totals) {

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use parlor_common::random::Random;
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep, timeout_at},
@@ -18,12 +19,14 @@ use crate::{
         rest_writer::RestWriter,
         socket_client::{Person, SocketClient},
         widget::Widget,
+        worker::Worker,
     },
     frame::{SessionAnswer, TroubleAnswer},
     http::{Call, Http},
     jar::Jar,
-    ledger::{Conversation, Expects},
+    ledger::{Client, Conversation, Expects},
     plan::{Plan, Stall},
+    work,
 };
 
 /// The clients of a run, once all are connected.
@@ -49,6 +52,8 @@ struct Seat {
     /// The number of the address that it connects to first.
     at: u32,
     is_slow: bool,
+    /// Whether what it is shown of agents' work is judged.
+    hears_work: bool,
 }
 
 /// How many visitors connect at the same time.
@@ -70,6 +75,7 @@ impl Stage {
             let visitors: Vec<_> =
                 (0..cast.conversations).map(|number| Arc::new(visitor(plan, number))).collect();
             let agents = arrive_agents(world, plan, &visitors).await?;
+            arrive_workers(world, plan, &visitors).await?;
             let arrivals = visitors.into_iter().map(|visitor| async move {
                 let writers =
                     arrive(world, &visitor, plan.tabs(visitor.conversation.number)).await?;
@@ -117,11 +123,14 @@ async fn arrive_agents(
             stall.sockets / cast.tenants + u32::from(tenant <= stall.sockets % cast.tenants)
         });
         for tab in 0..cast.dashboards + slow {
-            let person = Person::Agent { tenant: target.tenant(tenant), visitors: own() };
-            let seat = Seat { tab, at: tenant + tab, is_slow: tab >= cast.dashboards };
+            let (tenant_name, visitors) = (target.tenant(tenant), own());
+            let person = Person::Agent { tenant: tenant_name, name: None, visitors };
+            let is_slow = tab >= cast.dashboards;
+            let hears_work = has_workers(plan, tenant);
+            let seat = Seat { tab, at: tenant + tab, is_slow, hears_work };
             dashboards.push(async move {
                 // The other end is dropped: an agent writes nothing through its socket.
-                let (_, ready) = subscriber(world, person, Expects::Tenant(tenant), seat);
+                let (_, ready, _) = subscriber(world, person, Expects::Tenant(tenant), seat);
                 ready.await.context("an agent's task ended")
             });
         }
@@ -131,6 +140,50 @@ async fn arrive_agents(
         arrived?;
     }
     Ok(writers)
+}
+
+fn has_workers(plan: &Plan, tenant: u32) -> bool {
+    (0..plan.options.cast.workers).any(|number| plan.tenant_of_worker(number) == tenant)
+}
+
+/// Brings in the agents who work, each with a socket.
+async fn arrive_workers(
+    world: &Arc<World>,
+    plan: &Plan,
+    visitors: &[Arc<Visitor>],
+) -> anyhow::Result<()> {
+    let (target, pace) = (&plan.options.target, &plan.options.pace);
+    for number in 0..plan.options.cast.workers {
+        let tenant = plan.tenant_of_worker(number);
+        let (tenant_name, name) = (target.tenant(tenant), format!("worker-{}", number + 1));
+        let is_own = |of: &&Arc<Visitor>| of.conversation.tenant == tenant;
+        let visitors: Vec<_> = visitors.iter().filter(is_own).cloned().collect();
+        let person = Person::Agent {
+            tenant: tenant_name.clone(),
+            name: Some(name.clone()),
+            visitors: visitors.clone(),
+        };
+        // Other numbers than those of dashboards.
+        let seat =
+            Seat { tab: 10_000 + number, at: tenant + number, is_slow: false, hears_work: true };
+        let (_, ready, client) = subscriber(world, person, Expects::Tenant(tenant), seat);
+        ready.await.context("a worker's task ended")?;
+        let worker = Worker {
+            world: world.clone(),
+            client,
+            number: world.work.worker(work::Worker { tenant, name: name.clone() }),
+            tenant: tenant_name,
+            name,
+            visitors,
+            http: Http::new(&world.rest, number as usize),
+            choice: pace.seed.map_or_else(
+                || world.random.clone(),
+                |seed| Random::seeded(seed.wrapping_add(u64::from(number) + 1)),
+            ),
+        };
+        world.drain.spawn(worker.run());
+    }
+    Ok(())
 }
 
 fn visitor(plan: &Plan, number: u32) -> Visitor {
@@ -164,8 +217,11 @@ async fn arrive(
             widget(world, visitor, tab, number + tab)
         } else {
             let expects = Expects::Conversation(visitor.conversation);
-            let seat = Seat { tab, at: number + tab, is_slow: false };
-            subscriber(world, Person::Visitor(visitor.clone()), expects, seat)
+            let (at, is_slow, hears_work) = (number + tab, false, false);
+            let seat = Seat { tab, at, is_slow, hears_work };
+            let (writer, ready, _) =
+                subscriber(world, Person::Visitor(visitor.clone()), expects, seat);
+            (writer, ready)
         };
         ready.await.context("a visitor's task ended")?;
         writers.push(writer);
@@ -189,14 +245,21 @@ fn subscriber(
     person: Person,
     expects: Expects,
     seat: Seat,
-) -> (mpsc::Sender<Intent>, oneshot::Receiver<()>) {
+) -> (mpsc::Sender<Intent>, oneshot::Receiver<()>, Client) {
     let (writer, intents) = mpsc::channel(QUEUE);
     let (ready, is_ready): (Ready, _) = oneshot::channel();
-    let client = world.ledger.client(expects, seat.tab);
+    let of = world.ledger.client(expects, seat.tab);
+    if let (Expects::Tenant(tenant), true) = (expects, seat.hears_work) {
+        let name = match &person {
+            Person::Agent { name: Some(name), .. } => name.clone(),
+            _ => format!("{expects} (tab {})", seat.tab),
+        };
+        world.work.listener(of, tenant, name);
+    }
     let at = seat.at as usize;
-    let client = SocketClient::new(world.clone(), person, client, intents, ready, at);
+    let client = SocketClient::new(world.clone(), person, of, intents, ready, at);
     world.drain.spawn(if seat.is_slow { client.slow() } else { client }.run());
-    (writer, is_ready)
+    (writer, is_ready, of)
 }
 
 fn widget(

@@ -19,8 +19,11 @@ use crate::{
 pub(crate) struct Tokens {
     source: Source,
     clock: Clock,
-    kept: Mutex<HashMap<String, (Arc<str>, Timestamp)>>,
+    kept: Mutex<HashMap<Whose, (Arc<str>, Timestamp)>>,
 }
+
+/// A tenant and an agent.
+type Whose = (String, String);
 
 /// Where they come from.
 #[derive(Clone, Debug)]
@@ -70,27 +73,37 @@ impl Tokens {
         Self { source, clock, kept: Mutex::default() }
     }
 
-    /// A token for an agent of `tenant`.
+    /// A token for the agent of `tenant` whom dashboards share.
     pub(crate) async fn of(&self, tenant: &str) -> anyhow::Result<Arc<str>> {
+        self.of_agent(tenant, AGENT).await
+    }
+
+    /// A token for the agent of `tenant` with this id.
+    pub(crate) async fn of_agent(&self, tenant: &str, agent: &str) -> anyhow::Result<Arc<str>> {
         let mut kept = self.kept.lock().await;
         let now = self.clock.now();
-        if let Some((token, _)) = kept.get(tenant).filter(|(_, end)| end.since(now) > LEFT) {
+        let whose = (tenant.to_owned(), agent.to_owned());
+        if let Some((token, _)) = kept.get(&whose).filter(|(_, end)| end.since(now) > LEFT) {
             return Ok(token.clone());
         }
         let (token, end) = match &self.source {
-            Source::Demo(addresses) => asked(addresses, tenant).await?,
+            Source::Demo(addresses) => asked(addresses, tenant, agent).await?,
             Source::Key { secret, issuer, key } => {
-                signed(secret, issuer, key, tenant, now.plus(LIFE))?
+                signed(secret, issuer, key, tenant, agent, now.plus(LIFE))?
             }
         };
         let token: Arc<str> = token.into();
-        kept.insert(tenant.to_owned(), (token.clone(), end));
+        kept.insert(whose, (token.clone(), end));
         Ok(token)
     }
 }
 
-async fn asked(addresses: &[Address], tenant: &str) -> anyhow::Result<(String, Timestamp)> {
-    let path = format!("/demo/agent-token?tenantId={tenant}");
+async fn asked(
+    addresses: &[Address],
+    tenant: &str,
+    agent: &str,
+) -> anyhow::Result<(String, Timestamp)> {
+    let path = format!("/demo/agent-token?tenantId={tenant}&agent={agent}");
     let call = Call { method: "GET", path: &path, headers: &[], body: None, deadline: DEADLINE };
     let answer = Http::new(addresses, 0).call(call).await.context("the demo page's agent token")?;
     if !answer.is_success() {
@@ -111,6 +124,7 @@ fn signed(
     issuer: &str,
     key: &str,
     tenant: &str,
+    agent: &str,
     end: Timestamp,
 ) -> anyhow::Result<(String, Timestamp)> {
     let mut header = Header::new(Algorithm::HS256);
@@ -118,7 +132,7 @@ fn signed(
     let claims = Claims {
         iss: issuer.replace("{tenant}", tenant),
         aud: "parlor",
-        sub: AGENT,
+        sub: agent,
         name: "Load agent",
         role: "agent",
         exp: end.as_millis() / 1000,
@@ -148,6 +162,7 @@ mod tests {
         assert_eq!(first.split('.').count(), 3);
         assert_ne!(tokens.of("b").await.unwrap(), first);
         assert!(Arc::ptr_eq(&tokens.of("a").await.unwrap(), &first));
+        assert_ne!(tokens.of_agent("a", "ann").await.unwrap(), first);
         now.store(12 * 3_600_000 - 59_000, std::sync::atomic::Ordering::Relaxed);
         assert_ne!(tokens.of("a").await.unwrap(), first);
     }

@@ -11,6 +11,8 @@ mod harness;
 mod lies;
 #[path = "loadtest/scenarios.rs"]
 mod scenarios;
+#[path = "loadtest/workers.rs"]
+mod workers;
 
 use self::{
     harness::{Run, parlor},

@@ -1,6 +1,8 @@
 //! What a scenario orders clients to do with their connections.
 
-use tokio::sync::watch;
+use std::time::Duration;
+
+use tokio::{sync::watch, time::Instant};
 
 use crate::ledger::Client;
 
@@ -9,6 +11,8 @@ use crate::ledger::Client;
 pub(crate) struct Orders {
     cut: watch::Sender<Cut>,
     stalled: watch::Sender<bool>,
+    works: watch::Sender<bool>,
+    began: Instant,
 }
 
 /// Waits for one client's orders to cut its connection.
@@ -27,7 +31,12 @@ struct Cut {
 impl Orders {
     /// None yet.
     pub(crate) fn new() -> Self {
-        Self { cut: watch::Sender::new(Cut::default()), stalled: watch::Sender::new(false) }
+        Self {
+            cut: watch::Sender::new(Cut::default()),
+            stalled: watch::Sender::new(false),
+            works: watch::Sender::new(false),
+            began: Instant::now(),
+        }
     }
 
     /// Orders so many of 100 clients to cut their connections without a goodbye.
@@ -49,6 +58,23 @@ impl Orders {
     pub(crate) async fn stalled(&self, is_stalled: bool) {
         // The sender is `self`, so that waiting cannot fail.
         self.stalled.subscribe().wait_for(|now| *now == is_stalled).await.ok();
+    }
+
+    /// Orders the agents who work to begin, or to take up nothing more.
+    pub(crate) fn work(&self, is_on: bool) {
+        self.works.send_replace(is_on);
+    }
+
+    /// Waits until agents are to work. Cancel safe.
+    pub(crate) async fn works(&self) {
+        // The sender is `self`, so that waiting cannot fail.
+        self.works.subscribe().wait_for(|is_on| *is_on).await.ok();
+    }
+
+    /// The next of the moments, the same for all, that lie so far apart.
+    pub(crate) fn next_beat(&self, apart: Duration) -> Instant {
+        let past = self.began.elapsed().as_micros() / apart.as_micros().max(1);
+        self.began + apart * u32::try_from(past + 1).unwrap_or(u32::MAX)
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum Person {
     /// With the tenant's name, and the tenant's visitors in order of their conversations' numbers.
     Agent {
         tenant: String,
+        /// Whose token it is, where it is not that of all dashboards.
+        name: Option<String>,
         visitors: Vec<Arc<Visitor>>,
     },
 }
@@ -210,8 +212,11 @@ impl SocketClient {
                     visitor.token.get().cloned().context("a visitor without a token")?,
                 )
             }
-            Person::Agent { tenant, .. } => {
-                let token = world.tokens.of(tenant).await?;
+            Person::Agent { tenant, name, .. } => {
+                let token = match name {
+                    Some(name) => world.tokens.of_agent(tenant, name).await?,
+                    None => world.tokens.of(tenant).await?,
+                };
                 (&world.agents, format!("/ws/agent?tenantId={tenant}"), token.to_string())
             }
         };
@@ -237,10 +242,15 @@ impl SocketClient {
     fn said(&mut self, text: &str) -> anyhow::Result<bool> {
         let frame: Frame<'_> = serde_json::from_str(text)?;
         let world = &self.world;
+        if let Some(event) = frame.event(*world.ledger.texts()) {
+            if let (Person::Agent { .. }, Some(of)) = (&self.person, frame.conversation_id) {
+                world.work.shown(self.client, of, &event);
+            }
+            self.state.cursor = Some(event.cursor);
+        }
         match &*frame.kind {
             "message" => {
                 let message = frame.message.context("a message frame without a message")?;
-                self.state.cursor = message.cursor;
                 let shown = world.ledger.shown(self.client, &message.text);
                 world.scores.shown(shown.filter(|shown| !shown.is_own).map(|shown| shown.intended));
                 if let (Person::Agent { visitors, .. }, Some(shown)) = (&self.person, shown) {
@@ -256,6 +266,7 @@ impl SocketClient {
                 self.state.cursor = frame.cursor;
                 world.scores.replayed(frame.replayed.unwrap_or(0));
                 world.ledger.subscribed(self.client, frame.recovered == Some(true));
+                world.work.subscribed(self.client, frame.recovered == Some(true));
                 if let Some(ready) = self.ready.take() {
                     // The stage may have given up waiting.
                     ready.send(()).ok();

@@ -34,6 +34,10 @@ pub(crate) enum Figure {
     Invented,
     /// Conversations in which the database and history disagree.
     Rows,
+    /// Claims of agents that were won of what another held.
+    Winners,
+    /// Views of conversations' states that disagree.
+    States,
     /// Conversations that could not be read back.
     Unread,
     /// Percent of the sends that were refused, failed, or have no answer.
@@ -102,7 +106,7 @@ pub(crate) struct Line {
 }
 
 /// Nothing lost, nothing twice, nothing out of order: what every fault must leave.
-pub(crate) const NOTHING: [Bound; 8] = [
+pub(crate) const NOTHING: [Bound; 10] = [
     most(Figure::Lost, 0.0),
     most(Figure::Missing, 0.0),
     most(Figure::Doubled, 0.0),
@@ -110,6 +114,8 @@ pub(crate) const NOTHING: [Bound; 8] = [
     most(Figure::Foreign, 0.0),
     most(Figure::Invented, 0.0),
     most(Figure::Rows, 0.0),
+    most(Figure::Winners, 0.0),
+    most(Figure::States, 0.0),
     most(Figure::Unread, 0.0),
 ];
 
@@ -199,6 +205,8 @@ impl Figure {
             Self::Foreign => "shown to a stranger",
             Self::Invented => "sent by nobody",
             Self::Rows => "rows that differ from history",
+            Self::Winners => "claims won twice",
+            Self::States => "states that disagree",
             Self::Unread => "conversations that could not be read back",
             Self::FailedPercent => "sends that failed, %",
             Self::OddAnswers => "sends without an answer of the protocol",

@@ -32,6 +32,8 @@ pub(super) fn figures(report: &Value, seen: &Seen, moments: Moments, started: In
         (Figure::Foreign, "/verdict/foreign"),
         (Figure::Invented, "/verdict/invented"),
         (Figure::Rows, "/verdict/rows"),
+        (Figure::Winners, "/verdict/winners"),
+        (Figure::States, "/verdict/states"),
         (Figure::Gaps, "/counts/gaps"),
         (Figure::Gone, "/score/totals/gone"),
         (Figure::AcceptP99, "/score/accept/p99"),

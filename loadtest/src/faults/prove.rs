@@ -228,6 +228,11 @@ impl Prove {
         say("allow-failed", "100".to_owned());
         say("allow-gaps", "1000000".to_owned());
         say("note", format!("{} {}", row.id, row.name));
+        say("workers", script.workers.to_string());
+        // States are compared at each node, and not wherever the balancer sends the reader.
+        for node in tiers.nodes(Tier::Ingress) {
+            say("views", format!("http://{}", tiers.listen(node)));
+        }
         for node in tiers.all_nodes() {
             say("admin", format!("{}-{}=http://{}", node.0.name(), node.1, tiers.admin(node)));
         }

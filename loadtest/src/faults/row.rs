@@ -42,6 +42,8 @@ pub(crate) struct Script {
     pub(crate) actors: &'static [Actor],
     pub(crate) short: Times,
     pub(crate) full: Times,
+    /// How many agents work, in both forms.
+    pub(crate) workers: u32,
     /// What must be seen, besides that nothing is lost, doubled or out of order.
     pub(crate) bounds: &'static [Bound],
     /// The topology is not whole afterwards, and is started anew.
@@ -141,6 +143,7 @@ impl Script {
             actors: &[],
             short: Times { lasts: 5, takes: 5, rounds: 1 },
             full: Times { lasts: 30, takes: 10, rounds: 1 },
+            workers: 0,
             bounds,
             ruins: false,
         }

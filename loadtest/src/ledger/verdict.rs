@@ -38,6 +38,10 @@ pub(crate) enum FaultKind {
     Invented,
     /// The database and history disagree.
     Rows,
+    /// A claim was won of what somebody else held.
+    Winners,
+    /// Two views of a conversation's state disagree.
+    States,
 }
 
 /// How many of each there are.
@@ -84,6 +88,8 @@ pub(crate) struct Verdict {
     pub(crate) foreign: u64,
     pub(crate) invented: u64,
     pub(crate) rows: u64,
+    pub(crate) winners: u64,
+    pub(crate) states: u64,
     /// Of the lost ones.
     pub(crate) lost_at: Split,
     /// Of the missing ones.
@@ -118,10 +124,12 @@ impl Verdict {
             + self.foreign
             + self.invented
             + self.rows
+            + self.winners
+            + self.states
     }
 
     /// Counts a fault, and keeps it while there is room.
-    pub(super) fn fault(&mut self, fault: Fault) {
+    pub(crate) fn fault(&mut self, fault: Fault) {
         *match fault.kind {
             FaultKind::Lost => &mut self.lost,
             FaultKind::Missing => &mut self.missing,
@@ -130,6 +138,8 @@ impl Verdict {
             FaultKind::Foreign => &mut self.foreign,
             FaultKind::Invented => &mut self.invented,
             FaultKind::Rows => &mut self.rows,
+            FaultKind::Winners => &mut self.winners,
+            FaultKind::States => &mut self.states,
         } += 1;
         if self.faults.len() < MOST_FAULTS {
             self.faults.push(fault);
@@ -201,6 +211,8 @@ impl fmt::Display for FaultKind {
             Self::Foreign => "foreign",
             Self::Invented => "invented",
             Self::Rows => "rows",
+            Self::Winners => "winners",
+            Self::States => "states",
         })
     }
 }

@@ -40,6 +40,10 @@ pub(crate) struct Target {
     /// Where agents' sockets go [default: as --rest]
     #[arg(long, value_name = "URL", num_args = 1..)]
     pub(crate) agents: Vec<Address>,
+    /// Where conversations' states and lists are compared at the end, at each of them [default: as
+    /// --rest]
+    #[arg(long, value_name = "URL", num_args = 1..)]
+    pub(crate) views: Vec<Address>,
     /// The origin that pages name [default: the first --rest]
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) origin: Option<String>,
@@ -74,6 +78,10 @@ pub(crate) struct Cast {
     /// How many sockets of agents each tenant has
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(0..=1000))]
     pub(crate) dashboards: u32,
+    /// How many agents work: they claim conversations, read, note, answer, label and close them;
+    /// four to a tenant, so that they meet
+    #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(0..=1000))]
+    pub(crate) workers: u32,
     /// Shares of the kinds of conversations: widget, widget-post, parlor1, rest
     #[arg(long, default_value = "widget=35,widget-post=5,parlor1=50,rest=10")]
     pub(crate) kinds: Kinds,
@@ -201,6 +209,11 @@ pub(crate) struct Evidence {
 // === impl Target ===
 
 impl Target {
+    /// Where states and lists are compared.
+    pub(crate) fn views(&self) -> &[Address] {
+        if self.views.is_empty() { &self.rest } else { &self.views }
+    }
+
     /// The name of the tenant with this number.
     pub(crate) fn tenant(&self, number: u32) -> String {
         self.tenant_name.replace("{n}", &number.to_string())

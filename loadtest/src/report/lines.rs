@@ -3,7 +3,12 @@
 use std::fmt::Write;
 
 use super::{NAMED, Report};
-use crate::{ledger::Split, scores::Quantiles, timeline::Mark};
+use crate::{
+    ledger::Split,
+    scores::{Quantiles, Score},
+    timeline::Mark,
+    work::WorkScore,
+};
 
 /// For the terminal.
 pub(super) fn terminal(report: &Report) -> String {
@@ -37,7 +42,7 @@ pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {
         (
             "verdict",
             format!(
-                "lost {}, missing {}, doubled {}, reordered {}, foreign {}, invented {}{}",
+                "lost {}, missing {}, doubled {}, reordered {}, foreign {}, invented {}{}{}",
                 verdict.lost,
                 verdict.missing,
                 verdict.doubled,
@@ -47,6 +52,12 @@ pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {
                 match plan.rows_compared {
                     true => format!(", rows {}", verdict.rows),
                     false => String::new(),
+                },
+                match report.work {
+                    Some(_) => {
+                        format!(", winners {}, states {}", verdict.winners, verdict.states)
+                    }
+                    None => String::new(),
                 }
             ),
         ),
@@ -100,9 +111,37 @@ pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {
         );
         lines.push(("widgets", widgets));
     }
+    if let Some(work) = &report.work {
+        of_work(work, score, &mut lines);
+    }
     more(report, &mut lines);
     lines.push(("machine", report.machine.sentence()));
     lines
+}
+
+/// What agents who work came to.
+fn of_work(work: &WorkScore, score: &Score, lines: &mut Vec<(&'static str, String)>) {
+    let text = format!(
+        "{} agents; {} claims won, {} lost; {} changes, {} notes, {} answers, {} marks; {} refused, {} without \
+         an answer, {} asked for again",
+        work.workers,
+        work.claims_won,
+        work.claims_lost,
+        work.changes,
+        work.notes,
+        work.answers,
+        work.marks,
+        work.refused,
+        work.given_up,
+        work.retries
+    );
+    lines.push(("work", text));
+    lines.push(("patch", latency(&score.patch)));
+    let text = format!(
+        "{} states and {} lists compared, at all nodes; {} agreed only at another look",
+        work.states, work.lists, work.late
+    );
+    lines.push(("views agree", text));
 }
 
 /// What only some runs have.

@@ -19,7 +19,11 @@ pub(super) fn of(plan: &Plan, report: &Report) -> Vec<String> {
         let count = verdict.unread.len();
         reasons.push(format!("{count} conversations could not be judged, such as {first}"));
     }
+    if verdict.states > 0 {
+        reasons.push(format!("{} views of conversations disagree", verdict.states));
+    }
     reasons.extend(failed(plan, report));
+    reasons.extend(unworked(plan, report));
     if counts.gaps > bounds.allow_gaps {
         reasons
             .push(format!("{} subscriptions were told that their past is not known", counts.gaps));
@@ -54,6 +58,21 @@ fn failed(plan: &Plan, report: &Report) -> Option<String> {
     let percent = 100.0 * failed as f64 / totals.offered.max(1) as f64;
     let is_broken = failed > 0 && percent > plan.options.bounds.allow_failed;
     is_broken.then(|| format!("{failed} sends failed ({percent:.3} %)"))
+}
+
+/// What agents could not do: nothing of it is refused for good, and a change or a note that nobody
+/// answered is as bad as a draft.
+fn unworked(plan: &Plan, report: &Report) -> Option<String> {
+    let work = report.work.as_ref()?;
+    let asked = work.asked();
+    let failed = work.refused + work.given_up;
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵²")]
+    let percent = 100.0 * failed as f64 / asked.max(1) as f64;
+    if work.changes + work.notes == 0 {
+        return Some("agents were to work, and nothing that they did was accepted".to_owned());
+    }
+    let is_broken = failed > 0 && percent > plan.options.bounds.allow_failed;
+    is_broken.then(|| format!("{failed} of {asked} things that agents did failed ({percent:.3} %)"))
 }
 
 fn slower(seen: &Quantiles, bound: Option<Duration>, what: &str) -> Option<String> {

@@ -48,6 +48,10 @@ pub(super) fn tiles(report: &Report) -> String {
     if report.plan.rows_compared {
         tiles.push(("rows", verdict.rows, "unlike history"));
     }
+    if report.work.is_some() {
+        tiles.push(("winners", verdict.winners, "claims won of what another held"));
+        tiles.push(("states", verdict.states, "views that disagree"));
+    }
     let tile = |(name, count, what): &(&str, u64, &str)| {
         let class = if *count == 0 { "good" } else { "bad" };
         format!(

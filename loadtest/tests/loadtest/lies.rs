@@ -27,6 +27,8 @@ pub(crate) enum Lie {
     None,
     /// Does not pass on a message to a client.
     Drop,
+    /// Passes on no more changes of conversations to one agent's socket.
+    DropChanges,
     /// Passes it on twice.
     Repeat,
     /// Passes it on after the next one of its conversation.
@@ -109,6 +111,7 @@ type Socket = WebSocketStream<TcpStream>;
 impl Liar {
     async fn frames(&self, target: &str, mut client: Socket, mut server: Socket) {
         let mut held: Option<Message> = None;
+        let mut is_deaf = false;
         loop {
             let passed = tokio::select! {
                 Some(Ok(frame)) = client.next() => {
@@ -118,7 +121,13 @@ impl Liar {
                     }
                 }
                 Some(Ok(frame)) = server.next() => {
-                    if !is_message(&frame) {
+                    if self.lie == Lie::DropChanges
+                        && is_change(&frame)
+                        && (is_deaf || self.is_time())
+                    {
+                        is_deaf = true;
+                        Ok(())
+                    } else if !is_message(&frame) {
                         client.send(frame).await
                     } else if let Some(held) = held.take_if(|held| is_of_same(held, &frame)) {
                         async { client.send(frame).await?; client.send(held).await }.await
@@ -210,6 +219,10 @@ fn is_of_same(one: &Message, other: &Message) -> bool {
         frame["conversationId"].as_str().map(str::to_owned)
     };
     of(one).is_some_and(|one| of(other) == Some(one))
+}
+
+fn is_change(frame: &Message) -> bool {
+    matches!(frame, Message::Text(text) if text.starts_with(r#"{"type":"change""#))
 }
 
 fn is_message(frame: &Message) -> bool {

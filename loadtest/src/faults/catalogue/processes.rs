@@ -5,6 +5,9 @@ use super::super::{
     row::{Deed, Phase, Play, Row, Script, Times},
 };
 
+/// So many agents work while a node or a server dies, so that states are judged as well.
+const WORKERS: u32 = 4;
+
 const KILL_INGRESS: &[Phase] = &[Phase {
     what: "kill -9 of ingress-1",
     breaks: &[Deed::Kill("ingress-1")],
@@ -67,6 +70,7 @@ pub(super) const ROWS: &[Row] = &[
         play: Play::Here(Script {
             short: Times { lasts: 2, takes: 4, rounds: 2 },
             full: Times { lasts: 5, takes: 10, rounds: 4 },
+            workers: WORKERS,
             ..Script::of(
                 KILL_INGRESS,
                 &[
@@ -102,6 +106,7 @@ pub(super) const ROWS: &[Row] = &[
         play: Play::Here(Script {
             short: Times { lasts: 3, takes: 4, rounds: 1 },
             full: Times { lasts: 10, takes: 10, rounds: 2 },
+            workers: WORKERS,
             ..Script::of(
                 KILL_SOCKETS,
                 &[
@@ -119,6 +124,7 @@ pub(super) const ROWS: &[Row] = &[
         play: Play::Here(Script {
             short: Times { lasts: 6, takes: 6, rounds: 1 },
             full: Times { lasts: 20, takes: 10, rounds: 1 },
+            workers: WORKERS,
             ..Script::of(
                 &[Phase {
                     what: "kill -9 of the leading NATS server",
@@ -176,6 +182,7 @@ pub(super) const ROWS: &[Row] = &[
         play: Play::Here(Script {
             short: Times { lasts: 1, takes: 16, rounds: 1 },
             full: Times { lasts: 5, takes: 25, rounds: 1 },
+            workers: WORKERS,
             ..Script::of(
                 ROLL,
                 &[
