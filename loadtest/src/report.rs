@@ -49,7 +49,7 @@ pub(crate) struct Report {
     verdict: Verdict,
     counts: Counts,
     /// What agents did, where some worked.
-    work: Option<WorkScore>,
+    agents: Option<WorkScore>,
     score: Score,
     marks: Vec<Mark>,
     /// Of a ceiling.
@@ -150,7 +150,7 @@ impl Report {
             views,
             verdict,
             counts,
-            work,
+            agents: work,
             score,
             marks,
             steps,

@@ -53,7 +53,7 @@ enum Written {
     Conflict(Answer),
     LateConflict(Answer),
     Refused,
-    /// The server said to try again until there was no patience left.
+    /// The server said to try again until there was no patience left, or refused it then.
     Failed,
     /// There was no answer in the end.
     Unanswered,
@@ -312,6 +312,9 @@ impl Worker {
                         return match answer.status {
                             409 if is_later => Written::LateConflict(answer),
                             409 => Written::Conflict(answer),
+                            // An earlier try may be there all the same: it may be that only its
+                            // time is over by now, such as that of a nap.
+                            _ if is_later => Written::Failed,
                             _ => {
                                 self.world.scores.failed(&trouble.code);
                                 Written::Refused

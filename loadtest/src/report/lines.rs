@@ -53,7 +53,7 @@ pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {
                     true => format!(", rows {}", verdict.rows),
                     false => String::new(),
                 },
-                match report.work {
+                match report.agents {
                     Some(_) => {
                         format!(", winners {}, states {}", verdict.winners, verdict.states)
                     }
@@ -111,7 +111,7 @@ pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {
         );
         lines.push(("widgets", widgets));
     }
-    if let Some(work) = &report.work {
+    if let Some(work) = &report.agents {
         of_work(work, score, &mut lines);
     }
     more(report, &mut lines);
@@ -122,8 +122,8 @@ pub(super) fn lines(report: &Report) -> Vec<(&'static str, String)> {
 /// What agents who work came to.
 fn of_work(work: &WorkScore, score: &Score, lines: &mut Vec<(&'static str, String)>) {
     let text = format!(
-        "{} agents; {} claims won, {} lost; {} changes, {} notes, {} answers, {} marks; {} refused, {} without \
-         an answer, {} asked for again",
+        "{} agents; {} claims won, {} lost; {} changes, {} notes, {} answers, {} marks; \
+         {} refused, {} without an answer, {} asked for again",
         work.workers,
         work.claims_won,
         work.claims_lost,

@@ -51,7 +51,7 @@ pub(super) fn page(report: &Report) -> String {
          <title>Parlor under load: {word}</title><style>{STYLE}</style></head><body>\
          <header class=\"{word}\"><p class=\"kicker\">Parlor under load · {} · {}</p>\
          <h1>{word}</h1>{}{reasons}</header><main>{}\
-         <h2>The four views</h2>{}{}{}{faults}\
+         <h2>The four views</h2>{}{}{}{}{faults}\
          <h2>What clients saw</h2><div class=\"plots\">{clients}</div>{nodes}{compared}\
          <h2>All figures</h2><table class=\"figures\">{figures}</table></main>\
          <footer>{}</footer></body></html>\n",
@@ -60,6 +60,7 @@ pub(super) fn page(report: &Report) -> String {
         story::sentence(report),
         story::tiles(report),
         story::views(report),
+        story::work(report),
         story::missing(report),
         story::steps(report),
         escape(&report.machine.sentence()),

@@ -63,7 +63,7 @@ fn failed(plan: &Plan, report: &Report) -> Option<String> {
 /// What agents could not do: nothing of it is refused for good, and a change or a note that nobody
 /// answered is as bad as a draft.
 fn unworked(plan: &Plan, report: &Report) -> Option<String> {
-    let work = report.work.as_ref()?;
+    let work = report.agents.as_ref()?;
     let asked = work.asked();
     let failed = work.refused + work.given_up;
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵²")]

@@ -48,7 +48,7 @@ pub(super) fn tiles(report: &Report) -> String {
     if report.plan.rows_compared {
         tiles.push(("rows", verdict.rows, "unlike history"));
     }
-    if report.work.is_some() {
+    if report.agents.is_some() {
         tiles.push(("winners", verdict.winners, "claims won of what another held"));
         tiles.push(("states", verdict.states, "views that disagree"));
     }
@@ -89,6 +89,32 @@ pub(super) fn views(report: &Report) -> String {
         )
     };
     format!("<table class=\"views\">{}</table>", all.iter().map(row).collect::<String>())
+}
+
+/// What agents did; empty where none worked.
+pub(super) fn work(report: &Report) -> String {
+    let Some(work) = &report.agents else { return String::new() };
+    let patch = report.score.patch;
+    let rows = [
+        (
+            "claims",
+            format!("{} won, {} lost", thousands(work.claims_won), thousands(work.claims_lost)),
+        ),
+        ("changes", format!("{}, the claims that were won among them", thousands(work.changes))),
+        ("PATCH", format!("p50 {:.1} ms, p99 {:.1} ms of {}", patch.p50, patch.p99, patch.count)),
+        ("notes", thousands(work.notes)),
+        ("answers", thousands(work.answers)),
+        ("marks", thousands(work.marks)),
+        ("compared", format!("{} states and {} lists, at all nodes", work.states, work.lists)),
+    ];
+    let row = |(name, value): &(&str, String)| {
+        format!("<tr><th scope=\"row\">{name}</th><td>{}</td></tr>", escape(value))
+    };
+    format!(
+        "<h2>What {} agents did</h2><table class=\"figures\">{}</table>",
+        work.workers,
+        rows.iter().map(row).collect::<String>()
+    )
 }
 
 /// What was missing, and where; empty where nothing was.

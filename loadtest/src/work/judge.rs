@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     Book, called,
-    deed::{Deed, DeedId, Kind, Outcome, Tags},
+    deed::{Asked, Deed, DeedId, Kind, Outcome, Tags},
     event::{Event, What},
     fold::Fold,
     reading::Readings,
@@ -308,6 +308,12 @@ impl Judge<'_> {
     /// Checks by the answers alone that no two held it at once: who won holds it from the answer
     /// until the release is asked for.
     fn holders(&mut self, conversation: Conversation) {
+        let is_open = |deed: &Deed| matches!(deed.outcome, Outcome::GivenUp | Outcome::Pending);
+        let is_release = |deed: &Deed| deed.asked().is_some_and(Asked::is_release);
+        // A release that nobody was told of may come to pass at any time.
+        if self.deeds(conversation).any(|(_, deed)| is_open(deed) && is_release(deed)) {
+            return;
+        }
         let mut holds: Vec<Hold> = Vec::new();
         for (id, deed) in self.deeds(conversation) {
             let is_claim = deed.asked().is_some_and(|asked| asked.is_claim);
@@ -315,8 +321,7 @@ impl Judge<'_> {
                 continue;
             };
             let release = self.deeds(conversation).find(|(later, other)| {
-                let is_release = other.asked().is_some_and(|asked| asked.is_release());
-                *later > id && other.worker == deed.worker && is_release
+                *later > id && other.worker == deed.worker && is_release(other)
             });
             let until = release.map(|(_, release)| release.began);
             holds.push(Hold { worker: deed.worker, since: answered, until });

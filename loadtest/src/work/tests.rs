@@ -305,6 +305,20 @@ fn a_change_that_was_refused_or_is_another_than_was_asked_for_is_invented() {
 }
 
 #[test]
+fn a_claim_that_was_refused_at_a_later_try_may_be_there_and_may_be_told_again() {
+    let mut run = Run::new();
+    let (deed, team) = run.begins(run.bob, Kind::Change(claim("bob")));
+    run.work.answered(deed, Outcome::LateConflict);
+    run.changed(run.bob, &team, &claim("bob"));
+    // It is bob's own by then, so that claiming it again changes nothing.
+    let (deed, _) = run.begins(run.bob, Kind::Change(claim("bob")));
+    run.work.answered(deed, Outcome::Accepted(None));
+    let (verdict, score) = run.judge();
+    assert_eq!(verdict.total(), 0, "{:#?}", verdict.faults);
+    assert_eq!((score.claims_won, score.claims_lost), (2, 1));
+}
+
+#[test]
 fn work_out_of_the_order_of_doing_is_reordered() {
     let mut run = Run::new();
     let first = run.notes(run.ann);

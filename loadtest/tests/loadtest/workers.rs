@@ -44,15 +44,15 @@ async fn a_run_with_workers_is_clean_and_tells_what_they_did() {
     let run = work(Lie::None).await;
     run.assert_passed();
     for figure in ["claims_won", "changes", "notes", "answers", "marks"] {
-        assert!(run.number(&format!("/work/{figure}")) > 0, "{figure}: {}", run.said());
+        assert!(run.number(&format!("/agents/{figure}")) > 0, "{figure}: {}", run.said());
     }
-    assert_eq!(run.number("/work/workers"), 4);
-    assert!(run.number("/work/changes") >= run.number("/work/claims_won"), "{}", run.said());
-    assert_eq!(run.number("/work/given_up"), 0, "{}", run.said());
-    assert!(run.number("/work/states") > 0 && run.number("/work/lists") > 0, "{}", run.said());
+    assert_eq!(run.number("/agents/workers"), 4);
+    assert!(run.number("/agents/changes") >= run.number("/agents/claims_won"), "{}", run.said());
+    assert_eq!(run.number("/agents/given_up"), 0, "{}", run.said());
+    assert!(run.number("/agents/states") > 0 && run.number("/agents/lists") > 0, "{}", run.said());
     assert!(run.number("/score/patch/count") > 0, "{}", run.said());
     assert!(run.page.contains("views that disagree"), "the page does not tell of states");
-    assert!(run.page.contains("claims won, "), "the page does not tell of claims");
+    assert!(run.page.contains("What 4 agents did"), "the page does not tell of claims");
 }
 
 #[tokio::test]
@@ -76,5 +76,5 @@ async fn sockets_of_agents_that_are_cut_come_back_and_are_shown_the_work_once() 
     run.assert_passed();
     // 6 of visitors, 2 of dashboards, 4 of workers.
     assert!(run.number("/score/totals/losses") >= 12, "{}", run.said());
-    assert!(run.number("/work/changes") > 0, "{}", run.said());
+    assert!(run.number("/agents/changes") > 0, "{}", run.said());
 }
