@@ -1,4 +1,4 @@
-//! An issuer of agents' tokens whose keys are at an address: an OpenID provider, for example.
+//! An issuer of agents' tokens whose keys are at an address: an identity provider, for example.
 
 use std::{
     collections::{BTreeMap, HashMap},
