@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -736,11 +737,10 @@ test("the site's script is told what happens, and sets what it likes", () =>
     );
   }));
 
-test("who it is, a site's token tells, and so does its script", () =>
+test("what a site's script says of its visitor is told", () =>
   withVisitor(async ({ open, agent }) => {
     const widget = await open();
-    const claims = Buffer.from(JSON.stringify({ sub: "7", name: "Zoë", email: "zoe@example.com" }));
-    await widget.page.evaluate(`Parlor.identify(() => "x.${claims.toString("base64url")}.y")`);
+    await widget.page.evaluate("Parlor.set({ name: 'Zoë', email: 'zoe@example.com' })");
     await widget.open();
     await widget.write("it is me");
     const id = await agent.conversationWith("it is me");
@@ -752,6 +752,66 @@ test("who it is, a site's token tells, and so does its script", () =>
       { plan: "pro" },
     );
   }));
+
+test("whom a site's server proves is the same in every browser, and nobody after the logout", owned, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "parlor-embed-tests-"));
+  const [file, secret] = [join(folder, "tenants.toml"), "a secret of the shop's own server, long"];
+  await writeFile(join(folder, "visitors.key"), secret);
+  const tenant = (/** @type {string} */ origin) =>
+    writeFile(
+      file,
+      `[[tenant]]\nname = "shop"\norigins = ["${origin}"]\n` +
+        `[[tenant.visitor_key]]\nkid = "v1"\nalgorithm = "HS256"\n` +
+        `secret_file = "visitors.key"\n`,
+    );
+  await tenant("https://nobody.example");
+  const strict = await Server.begin({ PARLOR_TENANTS__FILE: file });
+  const site = await Shop.begin(strict.url);
+  const contexts = [await browser.newContext(), await browser.newContext()];
+  const identify = (/** @type {Embedded} */ widget, /** @type {string} */ sub) =>
+    widget.page.evaluate(`Parlor.identify(async () => ${JSON.stringify(proof(secret, sub))})`);
+  try {
+    await tenant(site.origin);
+    await until("the registry is in force", async () => {
+      const answer = await fetch(`${strict.url}/widget/frame?tenant=shop`);
+      return answer.headers.get("Content-Security-Policy")?.includes(site.origin);
+    });
+    const [first, second] = await Promise.all(
+      contexts.map((context) => site.visit(context, { tenantId: "shop" })),
+    );
+    assert.ok(first && second);
+    await identify(first, "seven");
+    await first.open();
+    await first.write("it is me");
+    await first.shows(["it is me"]);
+    await second.open();
+    await second.shows([]);
+    await identify(second, "seven");
+    await second.shows(["it is me"]);
+    await second.write("here too");
+    await first.shows(["it is me", "here too"]);
+    await identify(second, "eight");
+    await second.shows([]);
+    await first.page.evaluate("Parlor.logout()");
+    await first.shows([]);
+    await first.write("somebody else");
+    await first.shows(["somebody else"]);
+  } finally {
+    await Promise.all(contexts.map((context) => context.close()));
+    await site.end();
+    await strict.end();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+/** A visitor's JWT of a site's server. @param {string} secret @param {string} sub */
+function proof(secret, sub) {
+  const part = (/** @type {object} */ value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const exp = Math.floor(Date.now() / 1000) + 600;
+  const head = part({ alg: "HS256", typ: "JWT", kid: "v1" });
+  const signed = `${head}.${part({ aud: "parlor.visitor", sub, exp, name: "Zoë" })}`;
+  return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
+}
 
 test("by itself the frame is a page on which one can write", () =>
   withVisitor(async ({ context, tenantId, agent }) => {

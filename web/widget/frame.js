@@ -18,6 +18,8 @@ import { visitorAt } from "./visitor.js";
 
 /** A connection that is back within this time is not worth a word. */
 const PATIENCE_MS = 1500;
+/** So long a site may take to say who its visitor is. */
+const SITE_ANSWERS_MS = 15_000;
 
 const tenantId = new URLSearchParams(location.search).get("tenant") ?? "";
 const conversation = new Conversation();
@@ -37,6 +39,10 @@ let wanted = "";
 let counted = 0;
 /** What was told last of the visitor. */
 let told = "{}";
+/** The site says who its visitor is. */
+let identified = false;
+/** Whoever waits for the site's word. @type {(token: unknown) => void} */
+let hear = () => {};
 /** Whether the server could not be reached for some time. */
 let cutOff = false;
 /** The server wants nothing of this site, or of this tenant. */
@@ -47,6 +53,7 @@ let patience;
 const bridge = new Bridge({
   init(message) {
     kept = { ...message.kept };
+    identified = message.known === true;
   },
   options(message) {
     options = message.options ?? {};
@@ -57,7 +64,7 @@ const bridge = new Bridge({
       show();
     });
   },
-  identity: ({ token }) => void conversation.tellProfile(claimsOf(String(token))),
+  identity: ({ token }) => hear(token),
 });
 
 /** @param {Values} values */
@@ -106,7 +113,12 @@ async function begin() {
 
 async function comeOnline() {
   const publishableKey = typeof options.key === "string" ? options.key : undefined;
-  const place = { base: new URL("../", location.href), tenantId, publishableKey };
+  const place = {
+    base: new URL("../", location.href),
+    tenantId,
+    publishableKey,
+    identify: identified ? siteToken : undefined,
+  };
   const client = await visitorAt(place, kept, keep, (final) => {
     [cutOff, turnedAway] = [true, final];
     show();
@@ -114,6 +126,19 @@ async function comeOnline() {
   if (!client) return;
   conversation.attach(client);
   conversation.connect();
+}
+
+/** A JWT of the site's server, new for each time that it is wanted. @returns {Promise<string>} */
+function siteToken() {
+  return new Promise((resolve, reject) => {
+    const silent = setTimeout(() => hear(undefined), SITE_ANSWERS_MS);
+    hear = (token) => {
+      clearTimeout(silent);
+      if (typeof token === "string") resolve(token);
+      else reject(new Error("the site does not say who its visitor is"));
+    };
+    bridge.tell("token");
+  });
 }
 
 /** Tells the team what the site says of its visitor, once for each time that it is another. */
@@ -237,27 +262,6 @@ function focus() {
   thread?.toEnd();
   if (matchMedia("(pointer: coarse)").matches) find("team").focus();
   else composer?.focus();
-}
-
-/**
- * What a site's token says of its visitor. Nothing is verified here: it is told as what the page
- * claims, as a form would be.
- *
- * @param {string} token a JWT
- * @returns {import("../client/parlor.js").Profile}
- */
-function claimsOf(token) {
-  try {
-    const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
-    const bytes = Uint8Array.from(atob(payload), (char) => char.charCodeAt(0));
-    const { name, email } = JSON.parse(new TextDecoder().decode(bytes));
-    return {
-      ...(typeof name === "string" && { name }),
-      ...(typeof email === "string" && { email }),
-    };
-  } catch {
-    return {};
-  }
 }
 
 find("close").addEventListener("click", () => bridge.tell("close"));

@@ -163,12 +163,18 @@ function send(message) {
   if (ready) frame?.contentWindow?.postMessage({ parlor: 1, ...message }, base.origin);
 }
 
-async function identity() {
-  if (ready && fetchToken) send({ type: "identity", token: await fetchToken() });
+function restart() {
+  const loads = opened || (frame && fetchToken);
+  frame?.remove();
+  frame = undefined;
+  unread = 0;
+  if (loads) load();
+  paint();
 }
 
 function load() {
   if (frame) return;
+  ready = false;
   frame = document.createElement("iframe");
   frame.title = panel.ariaLabel ?? "Chat";
   frame.src = new URL(
@@ -198,11 +204,11 @@ function show(open) {
 const asked = {
   ready() {
     ready = true;
-    send({ type: "init", kept });
+    send({ type: "init", kept, known: !!fetchToken });
     paint();
     if (opened) frame?.focus();
-    void identity();
   },
+  token: async () => send({ type: "identity", token: await fetchToken?.() }),
   close: () => show(false),
   keep: ({ values }) => keep(values),
   unread({ count }) {
@@ -235,7 +241,7 @@ async function mount() {
   await idle();
   document.body.append(host);
   paint();
-  // Who wrote in the last seven days is told of answers.
+  // Who wrote lately is told of answers.
   if (Date.now() - (kept.wrote ?? 0) < 7 * 86_400_000) void idle().then(load);
 }
 
@@ -247,17 +253,12 @@ if (tenant && !("Parlor" in window)) {
     close: () => mounted.then(() => show(false)),
     identify(fetcher) {
       fetchToken = fetcher;
-      void identity();
+      void mounted.then(restart);
     },
     logout() {
       fetchToken = undefined;
       keep({ credential: "token", scope: Math.random().toString(36).slice(2) }, {});
-      frame?.remove();
-      frame = undefined;
-      ready = false;
-      unread = 0;
-      if (opened) load();
-      void mounted.then(paint);
+      void mounted.then(restart);
     },
     set(values) {
       Object.assign(options, values);

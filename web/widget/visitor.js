@@ -17,6 +17,7 @@ const TIMEOUT_MS = 15_000;
  * @property {URL} base
  * @property {string} tenantId
  * @property {string | undefined} publishableKey
+ * @property {(() => Promise<string>) | undefined} identify where the site says who its visitor is
  */
 
 /**
@@ -31,13 +32,14 @@ const TIMEOUT_MS = 15_000;
  */
 export async function visitorAt(place, kept, keep, trouble) {
   let { credential } = kept;
-  if (credential !== "token" && credential !== "cookie") {
+  if (place.identify) credential = "token";
+  else if (credential !== "token" && credential !== "cookie") {
     const sticks = await untilKnown(place, trouble);
     if (sticks === undefined) return undefined;
     credential = sticks ? "cookie" : "token";
     keep({ credential });
   }
-  const { base, tenantId, publishableKey } = place;
+  const { base, tenantId, publishableKey, identify } = place;
   const identity = typeof kept.scope === "string" ? kept.scope : "visitor";
   const storage = new FrameStorage(kept, keep);
   storage.forgetOthersDrafts(tenantId, identity);
@@ -47,6 +49,7 @@ export async function visitorAt(place, kept, keep, trouble) {
     credential,
     publishableKey,
     identity,
+    identify,
     storage,
     client: "widget/1",
   });
@@ -143,7 +146,9 @@ class FrameStorage {
 
   /** @param {string} key */
   removeItem(key) {
-    this.#under.removeItem(key);
+    if (!key.startsWith(TOKEN)) return this.#under.removeItem(key);
+    this.#kept.token = undefined;
+    this.#keep({ token: undefined });
   }
 
   clear() {
