@@ -408,6 +408,8 @@ export class ParlorClient extends EventTarget {
   readonly here: HereState;
   /** Whether the conversation is closed; what the visitor writes opens it. */
   readonly status: VisitorStatus | undefined;
+  /** The cursor of the last event that the team has read; what comes before it was read too. */
+  readonly readByTeam: string | undefined;
 
   /**
    * Tells the agents that the visitor is typing: call it at every key. It goes out every 3 s at

@@ -18,6 +18,7 @@ import { isKept, isMessage, itemOf } from "./items.js";
  * @property {string} [serverTime]
  * @property {string} [token] the visitor token, if one was asked for
  * @property {"open" | "closed"} [status]
+ * @property {string} [read] the cursor up to which the team has read
  */
 
 /**

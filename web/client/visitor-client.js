@@ -15,6 +15,8 @@ export class VisitorClient extends Client {
   here = null;
   /** @type {VisitorStatus | undefined} */
   status;
+  /** @type {string | undefined} */
+  readByTeam;
 
   /** The session whose status was read. @type {Session | undefined} */
   #session;
@@ -83,7 +85,10 @@ export class VisitorClient extends Client {
   entered() {
     if (!(this.identity instanceof VisitorIdentity)) return;
     const { session } = this.identity;
-    if (session !== this.#session) this.status = session?.status ?? this.status;
+    if (session !== this.#session) {
+      this.status = session?.status ?? this.status;
+      this.readByTeam = session?.read ?? this.readByTeam;
+    }
     this.#session = session;
   }
 
@@ -110,7 +115,8 @@ export class VisitorClient extends Client {
 
   /** @override @param {StreamItem} item */
   receive(item) {
-    if (item.type === "change") this.status = item.status === "closed" ? "closed" : "open";
+    if (item.type === "read" && item.by === "agent") this.readByTeam = item.upTo;
+    else if (item.type === "change") this.status = item.status === "closed" ? "closed" : "open";
     // Who writes after the end begins anew; the server tells no change for it.
     else if (item.type === "message" && item.sender === "user" && this.status) this.status = "open";
     this.#markUnsure = false;

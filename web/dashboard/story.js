@@ -52,13 +52,11 @@ export class Story {
     this.#api.leave(this.id);
   }
 
-  /** The cursor of the last entry. */
+  /** The cursor of the last message, for a mark: visitors know no other events. */
   get last() {
-    for (let at = this.entries.length - 1; at >= 0; at -= 1) {
-      const cursor = cursorOf(this.entries[at]);
-      if (cursor) return cursor;
-    }
-    return undefined;
+    const isMessage = (/** @type {Entry} */ each) =>
+      !("gap" in each) && each.frame.type === "message";
+    return cursorOf(this.entries.findLast(isMessage));
   }
 
   /** Loads the newest page; with it there is no gap any more. */

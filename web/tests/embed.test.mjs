@@ -585,6 +585,9 @@ test("typing, seen, and whether somebody is there", () =>
     await until("it is sent", async () => /Sent$/.test(await receipt.innerText()));
     await agent.read(id);
     await until("it is seen", async () => /Seen$/.test(await receipt.innerText()));
+    await widget.page.reload();
+    await widget.open();
+    await until("it is seen after a reload", async () => /Seen$/.test(await receipt.innerText()));
     await untilEqual(
       "and the team knows what the visitor has read",
       async () => typeof (await agent.state(id)).read?.visitor,

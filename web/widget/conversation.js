@@ -99,7 +99,6 @@ export class Conversation extends EventTarget {
     });
     client.addEventListener("read", ({ detail: { read } }) => {
       if (read.by !== "agent") return;
-      this.#read.add(read.upTo);
       this.#look();
       this.#changed();
     });
@@ -243,6 +242,8 @@ export class Conversation extends EventTarget {
 
   /** Finds what the team has read among what is shown. */
   #look() {
+    const { readByTeam } = this.#client ?? {};
+    if (readByTeam !== undefined) this.#read.add(readByTeam);
     this.#seen = this.#said.findLastIndex(
       ({ cursor, own }) => (cursor !== undefined && this.#read.has(cursor)) || !own,
     );

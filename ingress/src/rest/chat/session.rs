@@ -10,7 +10,7 @@ use parlor_common::{
     id::{ConversationId, VisitorId},
     position::Position,
     problem::Problem,
-    state::Status,
+    state::{ConversationState, Status},
     tenant::TenantId,
 };
 use parlor_http::read_body;
@@ -35,6 +35,9 @@ struct SessionBody {
     cursor: String,
     /// Open or closed; a visitor is told nothing of snoozing.
     status: Status,
+    /// How far the team has read; `None` before it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read: Option<String>,
     socket_url: String,
     protocol: u32,
     server_time: String,
@@ -73,17 +76,22 @@ pub(in super::super) async fn open(
     };
     let shown = asks_for_token.then(|| rest.visitors.write(&token));
     let set = token.conversations(&tenant.id);
-    let (position, status) = match is_known {
-        true => tokio::join!(snapshot(rest, &set), status(rest, &set)),
-        false => (persisted(rest, &tenant.id), Status::Open),
+    let (position, state) = match is_known {
+        true => tokio::join!(snapshot(rest, &set), state(rest, &set)),
+        false => (persisted(rest, &tenant.id), ConversationState::default()),
     };
+    let read = state.readers().map(|(_, up_to)| up_to).max();
     json(
         StatusCode::OK,
         &SessionBody {
             session_id: token.visitor(),
             conversation_id: set.primary().id,
             cursor: rest.cursors.write(&tenant.id, position),
-            status,
+            status: match state.status(rest.monitor.time()).0 {
+                Status::Closed => Status::Closed,
+                Status::Open | Status::Snoozed => Status::Open,
+            },
+            read: read.map(|up_to| rest.cursors.write(&tenant.id, up_to)),
             socket_url: socket_url(&rest.settings.socket_url, call.headers(), &tenant.id),
             protocol: PROTOCOL,
             server_time: rest.clock.now().to_string(),
@@ -100,14 +108,11 @@ async fn snapshot(rest: &Deps, set: &ConversationSet) -> Position {
     page.map_or_else(|_| persisted(rest, set.tenant()), |page| page.through)
 }
 
-/// Whether the conversation is closed. While that cannot be read it counts as open: more
-/// is offered then.
-async fn status(rest: &Deps, set: &ConversationSet) -> Status {
+/// What the conversation has come to. While that cannot be read, what a new one has: more is offered
+/// then, and less is said.
+async fn state(rest: &Deps, set: &ConversationSet) -> ConversationState {
     let state = within(rest.settings.read_within, rest.history.state(&set.primary())).await;
-    match state.map(|state| state.status(rest.monitor.time()).0) {
-        Ok(Status::Closed) => Status::Closed,
-        Ok(Status::Open | Status::Snoozed) | Err(_) => Status::Open,
-    }
+    state.unwrap_or_default()
 }
 
 /// Where the visitor's socket is: as the setting says, or where the request was sent to. A tenant's
