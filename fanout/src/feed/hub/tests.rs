@@ -57,7 +57,7 @@ fn session(byte: u8) -> SessionId {
 }
 
 fn viewer(dialect: &'static dyn Dialect, frames: usize) -> Arc<Viewer> {
-    let outbox = Outbox::new(OutboxBound { frames, bytes: 1 << 20 });
+    let outbox = Outbox::new(OutboxBound { frames, bytes: 16 << 20 });
     Viewer::new(session(9), dialect, Audience::Visitor, outbox)
 }
 
@@ -284,7 +284,8 @@ fn a_replaced_subscription_shows_nothing_twice_or_out_of_order() {
     let hub = hub(20_000);
     (1..=2).for_each(|sequence| publish(&hub, sequence));
     let resubscribe = || {
-        let viewer = viewer(&Parlor1, 10_000);
+        // The feed may bring all of it before this thread's next turn.
+        let viewer = viewer(&Parlor1, 20_000);
         let before = hub.end(SHARD).unwrap().sequence() - 2;
         let begin = Begin::Claimed(at(before));
         let first = hub.attach(&viewer, &own(), Begin::Now, None, |_| None).unwrap();
