@@ -24,6 +24,7 @@ const CLIENT: &[(&str, &str)] = files![
     "client/drafts.js",
     "client/errors.js",
     "client/identity.js",
+    "client/insist.js",
     "client/item-list.js",
     "client/items.js",
     "client/link.js",
