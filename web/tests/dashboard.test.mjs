@@ -132,6 +132,7 @@ test("names, texts, labels and all else that others wrote are text", () =>
     const desk = await Desk.open(context, server.url, {}, (page) =>
       page.addInitScript(() => Object.assign(window, { executed: [] })),
     );
+    await desk.page.locator(".row").first().waitFor();
     for (const [at, text] of [...HOSTILE.entries()].reverse()) {
       await desk.press("j");
       const said = () => desk.page.locator(".thread-log p.text").allTextContents();
