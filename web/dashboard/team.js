@@ -87,9 +87,10 @@ export class Team extends Events {
       this.#take(await this.#api.shared());
       this.#state = "known";
     } catch (thrown) {
-      const { status } = /** @type {{status?: number}} */ (thrown ?? {});
-      if (status === 404 || status === 405) this.#state = "none";
-      else setTimeout(() => void this.load(), AGAIN_MS);
+      const error = /** @type {{status?: number, retryable?: boolean}} */ (thrown ?? {});
+      if (error.status === 404 || error.status === 405) this.#state = "none";
+      // A token that has ended is not asked for here: the next connection begins anew.
+      else if (error.retryable) setTimeout(() => void this.load(), AGAIN_MS);
     }
     this.#loading = false;
     this.tell("changed", undefined);

@@ -50,7 +50,7 @@ async function live(desk) {
   return { api, team };
 }
 
-const BUSY = Object.assign(new Error("no"), { status: 503 });
+const BUSY = Object.assign(new Error("no"), { status: 503, retryable: true });
 
 test("teams, labels and agents are called what the desk calls them", async () => {
   const { api, team } = await live({
