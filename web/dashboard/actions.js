@@ -268,7 +268,7 @@ export class Actions {
     const choice = (name, what) => ({
       name,
       on: what.away === away,
-      icon: what.name === undefined ? (what.away ? "snoozed" : "check") : "mine",
+      icon: what.away ? "snoozed" : "mine",
       run: () => void this.#setMe(what),
     });
     palette.ask({
