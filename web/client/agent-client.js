@@ -1,15 +1,12 @@
 /** @file An agent's client; what `agent.js` exports as `ParlorAgent`. */
 
 /**
- * @import {AgentOptions, ChangesPage, ConversationAnswer, Counts, Look, Note, Patch,
- *   Profile} from "./agent.js"
+ * @import {AgentOptions, ChangesPage, ConversationAnswer, Counts, DeskAnswer, DeskItem, DeskThing,
+ *   Look, Me, Note, Patch, Profile} from "./agent.js"
  */
-/** @import {PageQuery} from "./parlor.js" */
 
-import { Backoff } from "./backoff.js";
 import { Client, whole } from "./client.js";
 import { Coalesced } from "./coalesce.js";
-import { ParlorError } from "./errors.js";
 import { Mark } from "./marks.js";
 import { conversationPath } from "./rest.js";
 import { TypingTold } from "./typing.js";
@@ -18,10 +15,6 @@ import { TypingTold } from "./typing.js";
 const LOOK_MS = 2_000;
 /** How many rows a look names at most; the protocol's number. */
 const MAX_VISIBLE = 64;
-/** How often something is written again whose answer was lost. */
-const TRIES = 3;
-/** A delay that the server names is waited for up to here; a longer one is told to the caller. */
-const MAX_DELAY_MS = 5_000;
 /** How many conversations' marks and typing are remembered at most. */
 const MAX_KNOWN = 1_000;
 
@@ -63,7 +56,7 @@ export class AgentClient extends Client {
 
   /**
    * @param {string | undefined} [since]
-   * @param {PageQuery["limit"]} [limit]
+   * @param {number} [limit]
    * @returns {Promise<ChangesPage>}
    */
   changes(since, limit) {
@@ -75,10 +68,9 @@ export class AgentClient extends Client {
    * @param {Patch} patch
    * @returns {Promise<ConversationAnswer>}
    */
-  async update(id, patch) {
+  update(id, patch) {
     const body = { clientMessageId: this.newId(), ...patch };
-    const answer = await this.#insist("PATCH", conversationPath(id), body);
-    return /** @type {ConversationAnswer} */ (answer);
+    return this.#insist("PATCH", conversationPath(id), body);
   }
 
   /**
@@ -88,8 +80,7 @@ export class AgentClient extends Client {
    */
   async note(id, text) {
     const body = { text: whole(text), clientMessageId: this.newId() };
-    const answer = await this.#insist("POST", conversationPath(id, "notes"), body);
-    const { note } = /** @type {{note: Note}} */ (answer);
+    const { note } = await this.#insist("POST", conversationPath(id, "notes"), body);
     return { ...note, type: "note", conversationId: id };
   }
 
@@ -98,9 +89,29 @@ export class AgentClient extends Client {
    * @param {Profile} profile
    * @returns {Promise<ConversationAnswer>}
    */
-  async setProfile(id, profile) {
-    const answer = await this.#insist("PUT", conversationPath(id, "profile"), profile);
-    return /** @type {ConversationAnswer} */ (answer);
+  setProfile(id, profile) {
+    return this.#insist("PUT", conversationPath(id, "profile"), profile);
+  }
+
+  /** @returns {Promise<DeskAnswer>} */
+  desk() {
+    return this.#insist("GET", "/api/agent/desk");
+  }
+
+  /**
+   * @param {DeskItem} item
+   * @param {string} key
+   * @param {object | null} value
+   * @returns {Promise<DeskThing>}
+   */
+  furnish(item, key, value) {
+    const path = `/api/agent/desk/${item}/${encodeURIComponent(key)}`;
+    return this.#insist(value ? "PUT" : "DELETE", path, value && { value });
+  }
+
+  /** @param {Me} me @returns {Promise<DeskThing>} */
+  setMe(me) {
+    return this.#insist("PUT", "/api/agent/me", me);
   }
 
   /**
@@ -145,25 +156,14 @@ export class AgentClient extends Client {
   }
 
   /**
-   * Writes, and writes again if the answer was lost: the same client message id, or the same
-   * content, does nothing twice.
-   *
    * @param {string} method
    * @param {string} path
-   * @param {object} body
+   * @param {object | null} [body]
+   * @returns {Promise<any>}
    */
   async #insist(method, path, body) {
-    const backoff = new Backoff();
-    for (let left = TRIES - 1; ; left -= 1) {
-      try {
-        return await this.rest.call(method, path, { body });
-      } catch (thrown) {
-        const error = ParlorError.wrap(thrown);
-        const delay = error.retryAfterMs ?? Math.min(backoff.next(), MAX_DELAY_MS);
-        if (!error.retryable || left <= 0 || delay > MAX_DELAY_MS) throw error;
-        await new Promise((resolve) => setTimeout(resolve, delay));
-      }
-    }
+    const { insist } = await import("./insist.js");
+    return insist(() => this.rest.call(method, path, body ? { body } : {}));
   }
 }
 

@@ -3,6 +3,7 @@
 import type {
   ChangesPage,
   Conversation,
+  DeskItem,
   Note,
   ParlorBase,
   ParlorEventMap,
@@ -49,6 +50,28 @@ export interface Counts {
   unread: number;
 }
 
+/** A thing that the tenant's agents share: a JSON object of 2,048 bytes at most. */
+export type DeskValue = Readonly<Record<string, unknown>>;
+
+/** All of the desk, by kind and key, and the position of the stream up to which this is it. */
+export interface DeskAnswer {
+  desk: { [item in DeskItem]?: { [key: string]: DeskValue } };
+  cursor?: string;
+}
+
+export interface DeskThing {
+  item: DeskItem;
+  key: string;
+  /** `null` where it is gone. */
+  value: DeskValue | null;
+}
+
+/** What the agent is called among agents, and whether the agent is away. */
+export interface Me {
+  name?: string | undefined;
+  availability: "online" | "away";
+}
+
 export interface Look {
   /** The conversation that is open. */
   open: string | null;
@@ -75,6 +98,15 @@ export class ParlorAgent extends EventTarget {
   note(id: string, text: string): Promise<Note>;
   /** Changes the visitor's profile; `null` removes. */
   setProfile(id: string, profile: Profile): Promise<ConversationAnswer>;
+  /** What the tenant's agents share; `desk` events tell what becomes of it. */
+  desk(): Promise<DeskAnswer>;
+  /**
+   * Puts a thing on the desk, or another in its place; `null` takes it away.
+   * @throws {ParlorError} `forbidden` where only an admin may, `invalid`
+   */
+  furnish(item: DeskItem, key: string, value: DeskValue | null): Promise<DeskThing>;
+  /** Says what this agent is called, and whether the agent is away. */
+  setMe(me: Me): Promise<DeskThing>;
   /** Everything up to this was read. Told every 2 s at most; it only rises. */
   markRead(id: string, cursor: string): void;
   /** Tells that this agent is typing: every 3 s at most, until 6 s after the last call. */

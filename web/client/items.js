@@ -3,7 +3,7 @@
 /** @import {StreamItem} from "./parlor.js" */
 
 /** The types of frames that carry their content under a key of the type's own name. */
-const NAMED = new Set(["message", "note", "change", "read", "profile", "rating"]);
+const NAMED = new Set(["message", "note", "change", "read", "profile", "rating", "desk"]);
 
 /** The types that a conversation's timeline holds; what else has a cursor is told and not kept. */
 const KEPT = new Set([undefined, "message", "note", "change", "rating", "linked"]);

@@ -107,10 +107,27 @@ export interface ProfileChange extends Profile {
   readonly cursor: string;
 }
 
+/** The kinds of things that a tenant's agents share. */
+export type DeskItem = "reply" | "team" | "label" | "widget" | "agent";
+
+/** Agents: a thing that they share, as it is from now on. */
+export interface DeskChange {
+  readonly type: "desk";
+  readonly conversationId?: undefined;
+  readonly item: DeskItem;
+  readonly key: string;
+  /** `null` where it is gone. */
+  readonly value: Readonly<Record<string, unknown>> | null;
+  readonly by?: "user" | "agent" | "bot";
+  readonly author?: Author;
+  readonly timestamp: string;
+  readonly cursor: string;
+}
+
 /** What a timeline holds, told apart by `type`. A visitor's holds messages, and changes as told. */
 export type TimelineItem = Message | Note | Change | Rating | Linked;
 /** What the stream brings. */
-export type StreamItem = TimelineItem | Read | ProfileChange;
+export type StreamItem = TimelineItem | Read | ProfileChange | DeskChange;
 
 /** Somebody else is typing. After `on` comes `off`, at the latest by time. */
 export interface Typing {
@@ -218,6 +235,8 @@ export interface ParlorEventMap {
   read: { readonly read: Read; readonly source: "stream" };
   /** Agents. */
   profile: { readonly profile: ProfileChange; readonly source: "stream" };
+  /** Agents: something was put on the desk, or taken away; one's own too. */
+  desk: { readonly desk: DeskChange; readonly source: "stream" };
   typing: Typing;
   /** Agents: whether a visitor is online whose conversation is looked at. */
   visitor: { readonly conversationId: string; readonly online: boolean };

@@ -12,10 +12,12 @@ const MAX_HEARD = 1_000;
 export class TypingTold {
   #tell;
   #on = false;
-  /** When `on` was last told, by the page's clock. @type {number | undefined} */
-  #toldAt;
+  /** When `on` was last told, by the page's clock. */
+  #toldAt = -Infinity;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #later;
 
   /** @param {(on: boolean) => void} tell */
   constructor(tell) {
@@ -25,15 +27,21 @@ export class TypingTold {
   /** @param {boolean} on */
   set(on) {
     clearTimeout(this.#timer);
+    clearTimeout(this.#later);
     if (!on) {
       if (this.#on) this.#tell(false);
       this.#on = false;
       return;
     }
     this.#timer = setTimeout(() => this.set(false), HOLD_MS);
-    const now = performance.now();
-    if (this.#toldAt !== undefined && now - this.#toldAt < REPEAT_MS) return;
-    this.#toldAt = now;
+    const early = this.#toldAt + REPEAT_MS - performance.now();
+    if (early <= 0) this.#begin();
+    // Whoever has just sent something and types on may pause before the next call.
+    else if (!this.#on) this.#later = setTimeout(() => this.#begin(), early);
+  }
+
+  #begin() {
+    this.#toldAt = performance.now();
     this.#on = true;
     this.#tell(true);
   }

@@ -178,6 +178,7 @@ export class Actions {
     const words = texts.palette;
     const choice = (/** @type {string} */ agent, /** @type {string} */ name) => ({
       name,
+      hint: desk.team.isAway(agent) ? texts.me.away : "",
       mark: avatar(agent, name, "small"),
       on: desk.state(id)?.assignee === agent,
       run: () => void this.#change(id, { assignee: agent }, texts.toast.assigned(name)),
@@ -185,7 +186,7 @@ export class Actions {
     palette.ask({
       title: words.assign,
       choices: () => [
-        choice(desk.me.id, `${words.me} (${desk.me.name})`),
+        choice(desk.me.id, `${words.me} (${desk.api.nameOf(desk.me.id)})`),
         ...desk.marks.agents
           .filter((agent) => agent !== desk.me.id)
           .map((agent) => choice(agent, desk.api.nameOf(agent))),
@@ -257,6 +258,37 @@ export class Actions {
         { name: texts.palette.editCanned, icon: "plus", run: () => canned.edit() },
       ],
     });
+  }
+
+  /** What the team sees of this agent. */
+  me() {
+    const { palette, desk } = this.#with;
+    const away = desk.team.isAway(desk.me.id);
+    /** @type {(name: string, what: {name?: string, away?: boolean}) => Choice} */
+    const choice = (name, what) => ({
+      name,
+      on: what.away === away,
+      icon: what.away ? "snoozed" : "mine",
+      run: () => void this.#setMe(what),
+    });
+    palette.ask({
+      title: texts.me.title,
+      choices: () => [
+        choice(texts.me.setOnline, { away: false }),
+        choice(texts.me.setAway, { away: true }),
+      ],
+      create: (name) => choice(texts.me.call(name), { name }),
+    });
+  }
+
+  /** @param {{name?: string, away?: boolean}} what */
+  async #setMe(what) {
+    try {
+      await this.#with.desk.team.setMe(what);
+      this.#with.toast.say(texts.me.saved);
+    } catch (thrown) {
+      this.#failed(thrown);
+    }
   }
 
   help() {
@@ -348,6 +380,9 @@ export class Actions {
         icon: "search",
         run: () => document.querySelector("#search")?.dispatchEvent(new CustomEvent("ask")),
       },
+      ...(desk.team.known
+        ? [{ name: words.me, icon: /** @type {const} */ ("mine"), run: () => this.me() }]
+        : []),
       { name: words.details, icon: "details", run: () => this.#with.toggleDetails() },
       {
         name: bell.sound ? words.soundOff : words.soundOn,

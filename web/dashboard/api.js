@@ -1,7 +1,8 @@
 /** @file What the dashboard asks of the server, by the client, and what it is told. */
 
 /**
- * @import {ClientState, InboxQuery, ParlorError, StreamItem} from "../client/agent.js"
+ * @import {ClientState, DeskAnswer, DeskChange, DeskItem, DeskValue, InboxQuery, ParlorError,
+ *   StreamItem} from "../client/agent.js"
  * @import {Author, Counts, Draft, Frame, Patch, ProfilePatch, Signal, State} from "./types.js"
  */
 
@@ -28,9 +29,9 @@ const SIGNALS = /** @type {const} */ (["typing", "visitor", "agents"]);
 
 /**
  * `frame` brings what the stream tells, and `timeline` the id of an open conversation whose
- * timeline is another.
+ * timeline is another; `desk` of what the team shares.
  *
- * @extends {Events<{frame: Frame, timeline: string | undefined, signal: Signal, state: ClientState,
+ * @extends {Events<{frame: Frame, desk: DeskChange, timeline: string | undefined, signal: Signal, state: ClientState,
  *   gap: void, drafts: void, failed: {draft: Draft, error: ParlorError}, ended: ParlorError,
  *   named: string}>}
  */
@@ -38,6 +39,8 @@ export class Api extends Events {
   #client;
   /** What agents are called, by their ids. @type {Map<string, string>} */
   #names = new Map();
+  /** What the desk calls them, which goes before. @type {Map<string, string>} */
+  #called = new Map();
   /** When the server last told something. @type {number | undefined} */
   lastEventAt;
 
@@ -66,6 +69,10 @@ export class Api extends Events {
         this.tell("signal", { ...detail, type });
       });
     }
+    client.addEventListener("desk", ({ detail }) => {
+      this.lastEventAt = now();
+      this.tell("desk", detail.desk);
+    });
     client.addEventListener("accepted", () => this.tell("drafts", undefined));
     client.addEventListener("failed", ({ detail }) => this.tell("failed", detail));
     client.addEventListener("gap", () => this.tell("gap", undefined));
@@ -78,12 +85,12 @@ export class Api extends Events {
 
   /** What an agent is called. @param {string} id */
   nameOf(id) {
-    return this.#names.get(id) ?? id;
+    return this.#called.get(id) ?? this.#names.get(id) ?? id;
   }
 
   /** The ids of the agents that were seen, with a name. */
   get agents() {
-    return [...this.#names.keys()];
+    return [...this.#names.keys(), ...this.#called.keys()];
   }
 
   /** @param {Author} author */
@@ -91,6 +98,16 @@ export class Api extends Events {
     if (!name || this.#names.get(id) === name) return;
     this.#names.set(id, name);
     this.tell("named", id);
+  }
+
+  /** What the desk calls agents; an empty name is none. @param {[id: string, name: string][]} all */
+  call(all) {
+    for (const [id, name] of all) {
+      if ((this.#called.get(id) ?? "") === name) continue;
+      if (name === "") this.#called.delete(id);
+      else this.#called.set(id, name);
+      this.tell("named", id);
+    }
   }
 
   get state() {
@@ -159,6 +176,23 @@ export class Api extends Events {
   /** @param {string | null} open @param {string[]} visible */
   look(open, visible) {
     this.#client.look({ open, visible });
+  }
+
+  // === what the team shares ===
+
+  /** All of it, by kind and key. */
+  async shared() {
+    return /** @type {DeskAnswer} */ (await this.#client.desk()).desk;
+  }
+
+  /** @param {DeskItem} item @param {string} key @param {DeskValue | null} value */
+  async furnish(item, key, value) {
+    await this.#client.furnish(item, key, value);
+  }
+
+  /** @param {{name: string, availability: "online" | "away"}} me */
+  async setMe(me) {
+    await this.#client.setMe(me);
   }
 
   // === the open conversation ===

@@ -92,7 +92,7 @@ export class App {
     this.#bell = new Bell(storage, [...scope, me.id].join("/"));
     this.#detailsShown = new Setting(storage, "details", "shown");
     const palette = new Palette();
-    const canned = new Canned(storage);
+    const canned = new Canned(storage, desk.team, this.#toast);
     const shortcuts = new Shortcuts(storage, (command) => this.#run(command));
     const search = new Search((email) => this.#show(email ? `email/${email}` : "open"));
     this.#thread = new Thread(desk, () => api.drafts);
@@ -140,7 +140,7 @@ export class App {
       hide: () => this.#toggleDetails(),
     });
     this.#connection = new Connection(api, () => this.#missed());
-    const menu = new Menu({ me, actions, bell: this.#bell, api });
+    const menu = new Menu({ me, actions, bell: this.#bell, api, team: desk.team });
     this.#search = search;
     this.#compose(new Views(desk, (view) => this.#show(view)).element, menu.element, beside);
     this.#listen();

@@ -7,6 +7,7 @@
 
 import { atMostEach, beforePicture, Events } from "./events.js";
 import { apply, belongs, queryOf, statusOf, unknown, whole } from "./state.js";
+import { Team } from "./team.js";
 
 const FIRST_PAGE = 50;
 /** As many as the server gives at once. */
@@ -81,6 +82,8 @@ export class Desk extends Events {
     this.api = api;
     this.me = me;
     this.now = now;
+    this.team = new Team(api, me);
+    this.team.on("changed", () => this.#publish());
     api.on("frame", (frame) => this.#receive(frame));
     api.on("signal", (signal) => this.tell("signal", signal));
     setInterval(() => this.#tick(), TICK_MS);
@@ -108,11 +111,11 @@ export class Desk extends Events {
     return this.#idSet.has(id);
   }
 
-  /** The teams and labels that were seen, sorted. */
+  /** The teams, labels and agents that were seen, or are on the team's desk, sorted. */
   get marks() {
-    const teams = new Set();
-    const labels = new Set();
-    const agents = new Set(this.api.agents);
+    const teams = new Set(this.team.names("team"));
+    const labels = new Set(this.team.names("label"));
+    const agents = new Set([...this.api.agents, ...this.team.agents]);
     for (const { team, labels: each, assignee } of this.#states.values()) {
       if (team) teams.add(team);
       for (const label of each) labels.add(label);

@@ -3,29 +3,49 @@
 /**
  * @import {Actions} from "./actions.js"
  * @import {Api} from "./api.js"
+ * @import {Team} from "./team.js"
  * @import {Me} from "./types.js"
  */
 
 import { texts } from "../ui/texts/dashboard.en.js";
-import { h, say } from "./dom.js";
+import { attribute, h, say } from "./dom.js";
 import { icon } from "./icons.js";
-import { avatar } from "./people.js";
+import { avatar, dressAvatar } from "./people.js";
 import { META } from "./shortcuts.js";
 
 export class Menu {
   element = h("div", { class: "me" });
 
   /**
-   * @param {{me: Me, actions: Actions, bell: import("./bell.js").Bell, api: Api}} parts
+   * @param {{me: Me, actions: Actions, bell: import("./bell.js").Bell, api: Api, team: Team}}
+   *   parts
    */
-  constructor({ me, actions, bell, api }) {
+  constructor({ me, actions, bell, api, team }) {
+    const face = avatar(me.id, me.name);
+    const name = h("span", { class: "me-name", dir: "auto" });
     const state = h("span", { class: "me-state" });
     const show = () => {
       const online = api.state === "online";
       this.element.classList.toggle("is-online", online);
-      say(state, online ? texts.me.online : texts.me.offline);
+      const away = team.isAway(me.id);
+      this.element.classList.toggle("is-away", away);
+      const here = away ? texts.me.away : texts.me.online;
+      say(state, online ? here : texts.me.offline);
+      const called = api.nameOf(me.id);
+      say(name, called);
+      dressAvatar(face, me.id, called);
+      attribute(who, "disabled", team.known ? null : "");
     };
+    const who = h(
+      "button",
+      { type: "button", class: "me-who", "aria-haspopup": "dialog", title: texts.me.title },
+      name,
+      state,
+    );
+    who.addEventListener("click", () => actions.me());
     api.on("state", show);
+    api.on("named", show);
+    team.on("changed", show);
     show();
     const sound = h("button", {
       type: "button",
@@ -57,8 +77,8 @@ export class Menu {
       h(
         "div",
         { class: "me-line" },
-        avatar(me.id, me.name),
-        h("div", { class: "me-who" }, h("span", { class: "me-name", dir: "auto" }, me.name), state),
+        face,
+        who,
         sound,
       ),
     );

@@ -163,6 +163,98 @@ test("what a visitor writes and is called is text", () =>
     assert.equal(await desk.page.locator(".app img, .app script, .app iframe").count(), 0);
   }));
 
+test("a canned reply is the team's: one agent writes it, the other has it at once, as text", () =>
+  withProfile(browser, async (context) => {
+    const { tenantId } = await visitors(["Ada"]);
+    const prepare = (/** @type {import("playwright-core").Page} */ page) =>
+      page.addInitScript(() => Object.assign(window, { executed: [] }));
+    const ann = await Desk.open(context, server.url, { tenantId, agent: "ann" }, prepare);
+    const bob = await Desk.open(context, server.url, { tenantId, agent: "bob" }, prepare);
+    for (const desk of [bob, ann]) await desk.choose("Ada");
+    // A browser draws the pages behind once in a second.
+    await ann.page.bringToFront();
+    await ann.editReplies();
+    const dialog = ann.page.locator("dialog.canned");
+    await dialog.getByText("The whole team sees").waitFor();
+    await dialog.getByText("3 replies are in this browser alone").waitFor();
+    await dialog.getByRole("button", { name: "Remove", exact: true }).click();
+    const replies = HOSTILE.slice(0, 8).map((text, at) => ({ name: `r${at}r ${text}`, text }));
+    for (const [at, { name, text }] of replies.entries()) {
+      await dialog.getByRole("button", { name: "Add a reply" }).click();
+      await dialog.locator("input").nth(at).fill(name);
+      await dialog.locator("textarea").nth(at).fill(text);
+    }
+    await ann.press("Escape");
+    const names = replies.map(({ name }) => name);
+    await untilEqual("he has them all", async () => (await bob.replies()).sort(), names.sort());
+    await bob.press("r", "/");
+    await bob.type("r1r");
+    await bob.press("Enter");
+    const field = bob.page.locator(".composer-field");
+    await untilEqual("as it was written", () => field.inputValue(), HOSTILE[1]);
+    await bob.page.reload();
+    await bob.connected();
+    await bob.choose("Ada");
+    await untilEqual("they are kept", async () => (await bob.replies()).sort(), names);
+    await bob.editReplies();
+    const his = bob.page.locator("dialog.canned");
+    await his.locator("textarea").nth(2).fill("x".repeat(2_048));
+    await his.getByText("Too long to be saved").waitFor();
+    await his.locator("textarea").nth(2).fill("changed by Bob");
+    await his.getByRole("button", { name: /^Remove: r1r/ }).click();
+    await bob.press("Escape");
+    const others = names.filter((name) => !name.startsWith("r1r"));
+    await untilEqual("one is gone for her too", async () => (await ann.replies()).sort(), others);
+    await ann.press("r", "/");
+    await ann.type("r2r");
+    await ann.press("Enter");
+    const hersIs = () => ann.page.locator(".composer-field").inputValue();
+    await untilEqual("and one is another", hersIs, "changed by Bob");
+    for (const { page } of [ann, bob]) {
+      assert.deepEqual(await page.evaluate(() => /** @type {any} */ (window).executed), []);
+      assert.equal(await page.locator("dialog img, dialog script, dialog iframe").count(), 0);
+    }
+  }));
+
+test("what a browser kept is shared once; who is away, and is called what, the others see", () =>
+  withProfile(browser, async (context) => {
+    const { tenantId } = await visitors(["Ada"]);
+    const kept = [{ name: "Greeting", text: "Good day to you" }];
+    const ann = await Desk.open(context, server.url, { tenantId, agent: "ann" }, (page) =>
+      page.addInitScript((json) => {
+        localStorage.getItem("parlor:dashboard:canned") ??
+          localStorage.setItem("parlor:dashboard:canned", json);
+      }, JSON.stringify(kept)),
+    );
+    await ann.choose("Ada");
+    await ann.editReplies();
+    await ann.page.getByRole("button", { name: "Share with the team" }).click();
+    await ann.page.getByText("in this browser alone.").waitFor({ state: "hidden" });
+    await ann.press("Escape");
+    const other = await browser.newContext();
+    try {
+      const bob = await Desk.open(other, server.url, { tenantId, agent: "bob" });
+      await bob.choose("Ada");
+      await untilEqual("he has it too", () => bob.replies(), ["Greeting"]);
+      await ann.page.locator(".me-who").click();
+      await ann.type("Away");
+      await ann.press("Enter");
+      await untilEqual("she is away", () => ann.page.locator(".me-state").textContent(), "Away");
+      await ann.page.locator(".me-who").click();
+      await ann.type("Ann of Sales");
+      await ann.press("Enter");
+      const hers = bob.page.locator(".palette-row").filter({ hasText: "Ann of Sales" });
+      const seen = async () => {
+        await bob.press("Escape", "a");
+        return hers.locator(".palette-note").allTextContents();
+      };
+      await untilEqual("he sees both", seen, ["Away"]);
+      await untilEqual("still", () => ann.page.locator(".me-state").textContent(), "Away");
+    } finally {
+      await other.close();
+    }
+  }));
+
 test("the visitor's name and e-mail can be put right, and the e-mail finds the conversation", () =>
   withProfile(browser, async (context) => {
     const { tenantId } = await visitors(["Ada", "Bo"]);

@@ -71,6 +71,24 @@ export class Desk {
     await this.page.keyboard.type(text);
   }
 
+  /** The names of the canned replies that `/` offers. */
+  async replies() {
+    await this.press("Escape");
+    await this.press("/");
+    const names = await this.page.locator(".palette-row .palette-name").allTextContents();
+    await this.press("Escape");
+    // The last one is the way to the dialog that edits them.
+    return names.slice(0, -1);
+  }
+
+  /** Opens the dialog in which canned replies are edited. */
+  async editReplies() {
+    await this.press("/");
+    await this.type("Edit the canned");
+    await this.press("Enter");
+    await this.page.locator("dialog.canned[open]").waitFor();
+  }
+
   toast() {
     return this.page.locator(".toast span").textContent();
   }

@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ParlorAgent, ParlorError } from "../../client/agent.js";
+// A page loads it with its first write; here the time is the test's, and a file takes real time.
+import "../../client/insist.js";
 import { FakeServer, HOME, frame, listen } from "./fake-server.mjs";
 
 const PATH = "/api/agent/conversations/c";
@@ -95,6 +97,42 @@ test("state, counts, profile and changes are the server's answers", async (t) =>
   assert.deepEqual(await agent.counts(), { open: 3 });
   const page = await agent.changes("0", 10);
   assert.deepEqual(page, { changes, cursor: "1", hasMore: false, recovered: true });
+});
+
+test("what agents share is read, changed, and told of", async (t) => {
+  const { server, agent } = await online(t);
+  const told = listen(agent, ["desk"]);
+  const path = "/api/agent/desk/reply/a/b c";
+  const answer = { desk: { reply: { hi: { text: "Hello" } } }, cursor: "4" };
+  const thing = { item: "reply", key: "a/b c", value: { text: "Bye" } };
+  server.on("GET /api/agent/desk", () => ({ body: answer }));
+  server.on(`PUT ${path}`, ({ body }) => ({ body: { ...thing, ...body } }));
+  server.on(`DELETE ${path}`, () => ({ body: { ...thing, value: null } }));
+  server.on("PUT /api/agent/me", ({ body }) => ({ body: { item: "agent", value: body } }));
+  assert.deepEqual(await agent.desk(), answer);
+  assert.deepEqual(await agent.furnish("reply", "a/b c", { text: "Bye" }), thing);
+  assert.deepEqual(server.asked(`PUT ${path}`)[0]?.body, { value: { text: "Bye" } });
+  assert.equal((await agent.furnish("reply", "a/b c", null)).value, null);
+  assert.equal(server.asked(`DELETE ${path}`)[0]?.body, undefined);
+  const me = /** @type {const} */ ({ name: "Ann", availability: "away" });
+  assert.deepEqual((await agent.setMe(me)).value, me);
+  const change = { item: "reply", key: "hi", value: null, author: { id: "bob" }, cursor: "9" };
+  server.socket.tell({ type: "desk", desk: change });
+  assert.equal(told.length, 1);
+  const { type, ...rest } = told[0]?.detail.desk ?? {};
+  assert.deepEqual([type, rest], ["desk", { ...change, conversationId: undefined }]);
+  server.socket.end(4000);
+  await server.pass(25_000);
+  assert.equal(server.socket.sentOf("subscribe")[0]?.since, "9", "it has a place in the stream");
+});
+
+test("a thing on the desk that may not be changed is told of at once", async (t) => {
+  const { server, agent } = await online(t);
+  const path = "PUT /api/agent/desk/team/sales";
+  const error = { code: "forbidden", message: "no", retryable: false, requestId: "r" };
+  server.on(path, () => ({ status: 403, body: { error } }));
+  await assert.rejects(agent.furnish("team", "sales", { name: "Sales" }), { code: "forbidden" });
+  assert.equal(server.asked(path).length, 1);
 });
 
 test("marks are told every two seconds at most, for each conversation", async (t) => {

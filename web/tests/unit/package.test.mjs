@@ -20,7 +20,7 @@ const FOLDER = fileURLToPath(new URL("../../client/", import.meta.url));
 const MAX_BYTES = 26 * 1024;
 
 /** What a page loads only once it is needed. */
-const ON_DEMAND = ["profile.js", "proof.js"];
+const ON_DEMAND = ["insist.js", "profile.js", "proof.js"];
 
 const FILES = [
   "README.md",
@@ -35,6 +35,7 @@ const FILES = [
   "drafts.js",
   "errors.js",
   "identity.js",
+  "insist.js",
   "item-list.js",
   "items.js",
   "link.js",

@@ -47,6 +47,31 @@ test("the end is told at once, and once", (t) => {
   assert.deepEqual(told, [true, false, true]);
 });
 
+test("who begins again too soon is told of later, unless it has ended by then", (t) => {
+  const { pass, told, typing } = telling(t);
+  typing.set(true);
+  typing.set(false);
+  pass(1_000);
+  typing.set(true);
+  pass(500);
+  typing.set(true);
+  pass(1_499);
+  assert.deepEqual(told, [true, false]);
+  pass(1);
+  assert.deepEqual(told, [true, false, true]);
+  pass(4_499);
+  assert.deepEqual(told, [true, false, true]);
+  pass(1);
+  assert.deepEqual(told, [true, false, true, false], "six seconds after the last call");
+  pass(10_000);
+  typing.set(true);
+  typing.set(false);
+  typing.set(true);
+  typing.set(false);
+  pass(10_000);
+  assert.deepEqual(told.slice(4), [true, false]);
+});
+
 test("six seconds after the last call it ends by itself", (t) => {
   const { pass, told, typing } = telling(t);
   typing.set(true);

@@ -161,6 +161,7 @@ export const texts = {
     shortcuts: "Show the shortcuts",
     palette: "Everything…",
     details: "Show or hide the details",
+    me: "What the team sees of you…",
     sound: "Sound",
     soundOn: "Turn the sound on",
     soundOff: "Turn the sound off",
@@ -194,6 +195,17 @@ export const texts = {
   canned: {
     title: "Canned replies",
     kept: "Kept in this browser alone for now: other browsers and other agents do not see them.",
+    shared: "The whole team sees and changes these. Each has room for 2,048 bytes.",
+    /** @param {number} n */
+    unshared: (n) => `${count(n, "reply is", "replies are")} in this browser alone.`,
+    share: "Share with the team",
+    forget: "Remove",
+    /** @param {number} bytes @param {number} most */
+    room: (bytes, most) => `${bytes} of ${most} bytes, name and text together`,
+    /** @param {number} bytes @param {number} most */
+    tooLong: (bytes, most) => `Too long to be saved: ${bytes} of ${most} bytes`,
+    /** @param {string} name */
+    failed: (name) => `“${name}” was not saved. Open the canned replies to try again.`,
     name: "Name",
     text: "Text",
     add: "Add a reply",
@@ -272,6 +284,13 @@ export const texts = {
   me: {
     online: "Connected",
     offline: "Not connected",
+    away: "Away",
+    title: "What the team sees of you",
+    setOnline: "Online",
+    setAway: "Away",
+    /** @param {string} name */
+    call: (name) => `Be called “${name}” by the team`,
+    saved: "Saved",
   },
   /** What a visitor without a name is called: an adjective and an animal, the same each time. */
   strangers: {
