@@ -76,3 +76,18 @@ async fn who_may_change_what_is_on_the_desk() {
     let other = Ask::bare("GET", "/api/agent/desk").bearer(&node.agent("b", Role::Agent));
     assert_eq!(other.send(&node).await.expect(200).json()["desk"], json!({}), "another tenant's");
 }
+
+#[tokio::test]
+async fn a_full_desk_takes_no_more_and_what_is_on_it_can_be_changed_and_taken_away() {
+    let node = Node::start().await;
+    let thing = json!({ "text": "x" });
+    for number in 0..300 {
+        put(&node, Role::Agent, &format!("reply/{number}"), &thing).await.expect(200);
+    }
+    let refused = put(&node, Role::Agent, "reply/more", &thing).await.expect(422);
+    assert_eq!(refused.json()["error"]["details"][0]["code"], "too_many");
+    put(&node, Role::Agent, "reply/7", &json!({ "text": "changed" })).await.expect(200);
+    let delete = Ask::bare("DELETE", "/api/agent/desk/reply/7");
+    delete.bearer(&node.agent("a", Role::Agent)).send(&node).await.expect(200);
+    put(&node, Role::Agent, "reply/more", &thing).await.expect(200);
+}

@@ -12,7 +12,7 @@ use parlor_common::{
     event::{DeskBody, DeskItem},
     id::ConversationId,
     problem::{Code, Problem},
-    state::ConversationState,
+    state::{ConversationState, Register},
     tenant::TenantId,
 };
 use parlor_http::read_body;
@@ -32,8 +32,10 @@ use super::{
 
 /// The most bytes of a value as JSON.
 const MAX_VALUE: usize = 2_048;
-/// The most things, those that are gone counted too: all of a desk is one value of the store.
+/// The most things on a desk: all of it is one value of the store.
 const MOST_THINGS: usize = 300;
+/// The most keys that a desk has ever had: the store remembers that a thing is gone.
+const MOST_KEYS: usize = 3_000;
 
 #[derive(Serialize)]
 struct DeskAnswer {
@@ -107,9 +109,7 @@ async fn furnish(
     }
     let key = key_of(&agent.tenant);
     let state = within(rest.settings.read_within, rest.history.state(&key)).await?;
-    if state.registers().len() >= MOST_THINGS {
-        return Err(Problem::field("key", "too_many", "the desk has had 300 things"));
-    }
+    has_room(&state, &desk)?;
     let answer = ThingAnswer {
         item: desk.item,
         key: desk.key.clone(),
@@ -118,6 +118,17 @@ async fn furnish(
     let action = Action::Furnish(desk, idempotency_key(call.headers())?);
     submit(rest, call, &key, agent.author(), action).await?;
     json(StatusCode::OK, &answer)
+}
+
+/// What is there can be changed and taken away, however full the desk is.
+fn has_room(state: &ConversationState, desk: &DeskBody) -> Result<(), Problem> {
+    let register = Register::Desk(desk.item.as_str().to_owned(), desk.key.clone());
+    let is_new = desk.value.is_some() && state.value(&register).is_none();
+    let is_full = state.desk().count() >= MOST_THINGS || state.registers().len() >= MOST_KEYS;
+    match is_new && is_full {
+        true => Err(Problem::field("key", "too_many", "the desk has no room for more things")),
+        false => Ok(()),
+    }
 }
 
 /// The thing that the address names, where the agent may change it: canned replies are everybody's,
