@@ -108,8 +108,8 @@ async fn snapshot(rest: &Deps, set: &ConversationSet) -> Position {
     page.map_or_else(|_| persisted(rest, set.tenant()), |page| page.through)
 }
 
-/// What the conversation has come to. While that cannot be read, what a new one has: more is offered
-/// then, and less is said.
+/// What the conversation has come to. While that cannot be read, what a new one has: more is
+/// offered then, and less is said.
 async fn state(rest: &Deps, set: &ConversationSet) -> ConversationState {
     let state = within(rest.settings.read_within, rest.history.state(&set.primary())).await;
     state.unwrap_or_default()
