@@ -111,13 +111,16 @@ pub(super) fn inbox(
     (before, limit): (Position, usize),
     metrics: &Metrics,
 ) -> rusqlite::Result<InboxPage> {
-    let closed = filter
-        .is_closed()
-        .map_or("", |closed| if closed { "AND closed = 1" } else { "AND closed = 0" });
-    let email = filter.email.as_ref().map_or("AND ?3 IS NULL", |_| "AND email = ?3");
+    // Named, because the planner does not know that few are open, or have an address.
+    let (index, part) = match (&filter.email, filter.is_closed()) {
+        (Some(_), _) => ("people", "email = ?3"),
+        (None, Some(true)) => ("inbox_by_closed", "closed = 1 AND ?3 IS NULL"),
+        (None, Some(false)) => ("inbox_by_closed", "closed = 0 AND ?3 IS NULL"),
+        (None, None) => ("inbox", "?3 IS NULL"),
+    };
     let sql = format!(
-        "SELECT conversation, {} FROM conversations
-         WHERE tenant = ?1 AND position < ?2 AND position > 0 {closed} {email}
+        "SELECT conversation, {} FROM conversations INDEXED BY {index}
+         WHERE tenant = ?1 AND position < ?2 AND position > 0 AND {part}
          ORDER BY position DESC",
         conversation::COLUMNS
     );
