@@ -17,6 +17,7 @@ const FOLDER: &str = "PARLOR_TEST_SQLITE_FOLDER";
 suite!(harness);
 
 async fn harness() -> Harness {
+    parlor_testbed::planted::begin();
     let folder = tempfile::tempdir().unwrap();
     Harness::new(open(folder.path()).await, folder)
 }
