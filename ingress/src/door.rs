@@ -239,7 +239,15 @@ impl LogDoor {
         let made = match action {
             Action::Mark(delivered) => known_by_content(Body::Delivered(delivered), &key)?,
             Action::Link(linked) => known_by_content(Body::Linked(linked), &key)?,
-            Action::Read(read) => known_by_content(Body::Read(read), &key)?,
+            Action::Read(read) => {
+                // A page that is looked at leaves no record before its visitor has written.
+                if author.kind == AuthorKind::Visitor
+                    && self.within(self.history.state(&key)).await?.last.is_none()
+                {
+                    return Err(Problem::not_found());
+                }
+                known_by_content(Body::Read(read), &key)?
+            }
             Action::Send(Draft { text, client_message_id }) => {
                 let once = Once { kind: Kind::Message, id: client_message_id, made };
                 let body = |client_message_id| {
@@ -319,9 +327,14 @@ impl LogDoor {
         Ok(Receipt { event, duplicate: repeated })
     }
 
-    /// Whether it cannot be told without a lookup if the draft was accepted before.
+    /// Whether what becomes of it cannot be told without a lookup.
     fn needs_lookup(&self, action: &Action, conversations: &ConversationSet) -> bool {
-        let Action::Send(Draft { client_message_id: Some(id), .. }) = action else { return false };
+        let id = match action {
+            Action::Send(Draft { client_message_id: Some(id), .. }) => id,
+            // Whether the visitor has written is looked up.
+            Action::Read(_) => return true,
+            _ => return false,
+        };
         let age = judge(id, self.monitor.time(), self.monitor.clock_right());
         age == Age::Old || conversations.keys().nth(1).is_some()
     }

@@ -8,7 +8,7 @@ use parlor_common::{
     event::{ChangeBody, ProfileBody, RatingBody, StatusSet},
     id::ClientMessageId,
     problem::Problem,
-    state::{ConversationState, Status},
+    state::{ConversationState, Register, Status},
 };
 use serde_json::{Map, Value, json};
 
@@ -268,9 +268,15 @@ impl Fields {
     }
 }
 
-/// Refuses what would make a conversation's last values too many.
-pub(super) fn has_room(state: &ConversationState, more: usize) -> Result<(), Problem> {
-    match state.registers().len() + more > MOST_REGISTERS {
+/// Refuses what would make a conversation's last values too many. Those that it has already can be
+/// changed and emptied, however many there are.
+pub(super) fn has_room(
+    state: &ConversationState,
+    written: impl IntoIterator<Item = Register>,
+) -> Result<(), Problem> {
+    let known = state.registers();
+    let new = written.into_iter().filter(|register| !known.contains_key(register)).count();
+    match new > 0 && known.len() + new > MOST_REGISTERS {
         true => Err(Problem::field(
             "body",
             "too_many",
@@ -278,6 +284,15 @@ pub(super) fn has_room(state: &ConversationState, more: usize) -> Result<(), Pro
         )),
         false => Ok(()),
     }
+}
+
+/// The registers of a profile's attributes: the other fields are four at most.
+pub(super) fn attributes_of(profile: &ProfileBody) -> impl Iterator<Item = Register> {
+    let register = |name: &String| match profile.proven {
+        true => Register::Attribute(name.clone()).proven(),
+        false => Register::Attribute(name.clone()),
+    };
+    profile.attributes.keys().map(register)
 }
 
 /// A text of one line: 1 to `max` characters, more than white space, no control characters.

@@ -8,7 +8,7 @@ use parlor_common::{
     action::Action,
     author::{Author, AuthorKind},
     door::{Receipt, Submission},
-    event::{Body, DeliveredBody, Event, Transport},
+    event::{Body, DeliveredBody, Event, ReadBody, Transport},
     id::SessionId,
     position::Position,
     problem::{Code, Problem},
@@ -242,4 +242,24 @@ async fn a_mark_is_in_no_page_and_no_inbox_before_and_after_it_is_stored() {
     assert_eq!(conversations.as_array().map(Vec::len), Some(1));
     assert_eq!(conversations[0]["lastMessage"]["text"], Value::from("hello"));
     assert_eq!(conversations[0]["status"], "open");
+}
+
+#[tokio::test]
+async fn who_has_written_nothing_marks_nothing_as_read() {
+    let node = Node::start().await;
+    let other = Visitor::on(&node).await;
+    let silent = node.visitors.issue();
+    let read = |token: &VisitorToken| Submission {
+        conversations: token.conversations(&tenant("a")),
+        author: token.author(),
+        session: Some(SessionId::from_bytes([1; 16])),
+        transport: Transport::Socket,
+        arrived: node.clock.now(),
+        action: Action::Read(ReadBody { agent: None, up_to: other.said }),
+    };
+    let end = node.end().await;
+    let refused = node.door.accept(read(&silent)).await.unwrap_err();
+    assert_eq!((refused.code, node.end().await), (Code::NotFound, end));
+    node.door.accept(read(&other.token)).await.unwrap();
+    assert!(node.end().await > end);
 }

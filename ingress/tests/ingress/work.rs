@@ -288,3 +288,19 @@ async fn nothing_of_another_tenants_and_nothing_unknown_can_be_worked_on() {
     let stranger = Ask::bare("PATCH", &format!("{ALL}/{foreign}"));
     stranger.json(&json!({ "status": "closed" })).send(&node).await.expect(401);
 }
+
+#[tokio::test]
+async fn a_conversation_with_too_many_labels_can_still_be_closed_and_cleared() {
+    let node = Node::start().await;
+    let desk = Desk::new(&node).await;
+    let labels = |from: u32| (from..from + 20).map(|n| format!("l{n}")).collect::<Vec<_>>();
+    for from in (0..300).step_by(20) {
+        desk.patch(&json!({ "labels": { "add": labels(from) } })).await;
+    }
+    let more = desk.ask("PATCH", "").json(&json!({ "labels": { "add": ["one more"] } }));
+    let refused = more.send(&node).await.expect(422).json();
+    assert_eq!(refused["error"]["details"][0]["code"], "too_many");
+    let cleared = desk.patch(&json!({ "status": "closed", "labels": { "remove": ["l7"] } })).await;
+    assert_eq!(cleared["status"], "closed");
+    assert_eq!(cleared["labels"].as_array().unwrap().len(), 299);
+}

@@ -17,7 +17,7 @@ use super::{
         call::{Call, json},
         conversation::{submit, within},
         deps::Deps,
-        fields::{Fields, Patch, has_room},
+        fields::{Fields, Patch, attributes_of, has_room},
     },
     access::check,
     conversations::body as one_body,
@@ -46,7 +46,7 @@ pub(in super::super) async fn patch(
         let last = within(rest.settings.read_within, rest.history.last(&key));
         let expected = if if_assignee.is_some() { Some(last.await?) } else { None };
         let state = within(rest.settings.read_within, rest.history.state(&key)).await?;
-        has_room(&state, body.labels.len())?;
+        has_room(&state, body.labels.keys().cloned().map(Register::Label))?;
         let assignee = state.value(&Register::Assignee);
         if if_assignee.as_ref().is_some_and(|wanted| wanted.as_deref() != assignee) {
             // Whoever claims again what is the own already has missed the first answer.
@@ -83,7 +83,7 @@ pub(in super::super) async fn profile(
     let key = named(call, &agent)?;
     must_exist(rest, &key).await?;
     let state = within(rest.settings.read_within, rest.history.state(&key)).await?;
-    has_room(&state, profile.attributes.len())?;
+    has_room(&state, attributes_of(&profile))?;
     let action = Action::Know(profile, idempotency_key(call.headers())?);
     submit(rest, call, &key, agent.author(), action).await?;
     answer(rest, &agent, &key).await

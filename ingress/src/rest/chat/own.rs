@@ -22,7 +22,7 @@ use super::{
         call::{Call, json},
         conversation::{MarkBody, not_of_this_kind, read_up_to, status_of, submit_to, within},
         deps::Deps,
-        fields::{Fields, has_room},
+        fields::{Fields, attributes_of, has_room},
     },
     access, proof,
 };
@@ -74,7 +74,7 @@ pub(in super::super) async fn profile(
     }
     let owner = owner_of(rest, tenant, token).await?;
     let profile = fields.profile()?;
-    has_room(&owner.state, profile.attributes.len())?;
+    has_room(&owner.state, attributes_of(&profile))?;
     let action = Action::Know(profile, idempotency_key(call.headers())?);
     owner.submit(rest, call, action).await?;
     json(StatusCode::OK, &Done { ok: true })

@@ -19,7 +19,7 @@ use super::super::{
     call::Call,
     conversation::{submit, within},
     deps::Deps,
-    fields::has_room,
+    fields::{attributes_of, has_room},
 };
 
 /// How long a session waits for it. A client says it again after its first message.
@@ -69,7 +69,7 @@ async fn note_in(
     };
     let Some(state) = within(rest.settings.read_within, read).await? else { return Ok(false) };
     if !state.knows(profile) {
-        has_room(&state, profile.attributes.len())?;
+        has_room(&state, attributes_of(profile))?;
         let id = id_of(profile, state.proven_at())?;
         let action = Action::Know(profile.clone(), Some(id));
         submit(rest, call, key, token.author(), action).await?;
